@@ -1,0 +1,1 @@
+//! DIDComm v2.1: DIDs, keys, packing and unpacking, message model, protocols.

@@ -1,0 +1,1 @@
+//! The sans-IO heart: compact envelopes, identities, fountain frames.

@@ -1,0 +1,1 @@
+//! Sneakernet: the DIDComm filesystem transport extension with durable writes.

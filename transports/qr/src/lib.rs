@@ -1,0 +1,1 @@
+//! QR codes: one still picture or a fountain of frames.

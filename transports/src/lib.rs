@@ -1,0 +1,1 @@
+//! The façade over all transport crates.
