@@ -1,0 +1,19 @@
+# What the tests need from the machine beyond a Rust toolchain and a C compiler.
+# Sourced by ./check: installs missing Debian packages when it can, else names them and stops.
+# command:package pairs; a command that is there is never installed over.
+needs=(g++:g++ python3:python3 node:nodejs npm:npm unshare:util-linux mount:mount strace:strace)
+if [ "${CHECK_MODE:-full}" = fast ]; then needs=(); fi
+missing=()
+for pair in "${needs[@]}"; do command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}"); done
+if ! cargo nextest --version >/dev/null 2>&1; then
+  echo "check: cargo-nextest is missing: cargo install cargo-nextest --locked" >&2; exit 1
+fi
+if [ ${#missing[@]} -gt 0 ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "check: installing ${missing[*]}"
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$PACKMULE_CACHE/apt.log" 2>&1 ||
+      { tail -5 "$PACKMULE_CACHE/apt.log" >&2; echo "check: could not install: ${missing[*]}" >&2; exit 1; }
+  else
+    echo "check: these Debian packages are missing; install them and run again: ${missing[*]}" >&2; exit 1
+  fi
+fi

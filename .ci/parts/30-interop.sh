@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# messages both ways with implementations nobody here wrote
+# modes: full deep
+cargo build --locked -p packmule
+export PACKMULE_BIN="$CARGO_TARGET_DIR/debug/packmule"
+if [ "$CHECK_MODE" = deep ]; then tests/interop/run.sh --deep; else tests/interop/run.sh; fi

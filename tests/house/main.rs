@@ -1,0 +1,7 @@
+//! The house rules as tests: what `ARCHITECTURE.md` and `CONTRIBUTING.md` promise of the
+//! repository's shape, checked on every run. A rule that fails says which file and what to do.
+
+mod dependencies;
+mod direction;
+mod pages;
+mod sources;
