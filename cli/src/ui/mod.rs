@@ -1,0 +1,6 @@
+//! What a person or a script sees: reports, progress, passphrase, times.
+
+pub(crate) mod output;
+pub(crate) mod passphrase;
+pub(crate) mod progress;
+pub(crate) mod time;
