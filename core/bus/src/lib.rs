@@ -1,1 +1,3 @@
 //! The sans-IO heart: compact envelopes, identities, fountain frames.
+
+pub mod fountain;
