@@ -1,1 +1,19 @@
-//! Sneakernet: the DIDComm filesystem transport extension with durable writes.
+#![doc = include_str!("../README.md")]
+
+mod acks;
+mod collect;
+mod deliver;
+mod folder;
+mod listing;
+mod name;
+mod settle;
+mod trouble;
+mod uri;
+
+pub use acks::AckError;
+pub use collect::{Collect, CollectError, Item, Odd};
+pub use deliver::{DeliverError, Delivered, MAX_FILE};
+pub use folder::{Folder, FolderError, SyncError};
+pub use name::{FileHash, MessageName, Ordinal};
+pub use settle::{SettleError, Settled, Token};
+pub use uri::{UriError, path_of_uri, uri_of_path};

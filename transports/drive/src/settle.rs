@@ -1,0 +1,107 @@
+//! Removing a message that the receiver has made durable on its own side.
+//!
+//! Called after the commit of whatever [`Folder::collect`] gave. What can go wrong: the medium is
+//! read-only (an answer, not a failure), gone, or the file is no longer the one that was read.
+
+use std::io;
+
+use rustix::{
+    fs::{AtFlags, Stat, statat, unlinkat},
+    io::Errno,
+};
+
+use crate::{
+    folder::{Folder, FolderError},
+    listing::{Entry, modified},
+    name::FileHash,
+    trouble::Trouble,
+};
+
+/// Names one file exactly as it was read.
+#[derive(Clone, Debug)]
+pub struct Token {
+    entry: Entry,
+    hash: FileHash,
+    inode: u64,
+    size: i64,
+    modified: i128,
+}
+
+impl Token {
+    pub(crate) fn new(entry: Entry, stat: &Stat, hash: FileHash) -> Self {
+        Self {
+            entry,
+            hash,
+            inode: stat.st_ino,
+            size: stat.st_size,
+            modified: modified(stat),
+        }
+    }
+
+    /// The hash of the bytes that were read: what a receipt names.
+    pub fn hash(&self) -> &FileHash {
+        &self.hash
+    }
+
+    fn still_names(&self, stat: &Stat) -> bool {
+        // exFAT and FAT drivers make inode numbers up anew after a remount; size and time hold.
+        self.size == stat.st_size
+            && self.modified == modified(stat)
+            && (self.inode == stat.st_ino || self.entry.name.hash.is_some())
+    }
+}
+
+/// What became of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Settled {
+    /// Removed.
+    Removed,
+    /// Somebody removed it before.
+    AlreadyGone,
+    /// The medium or its permissions forbid removing. The message will be seen again at the next
+    /// collect, and is then a duplicate.
+    ReadOnly,
+    /// Another file has taken its name since; that one was not touched.
+    Changed,
+}
+
+/// Why a file could not be removed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettleError {
+    /// The folder cannot be opened.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The medium was pulled out; the message will be seen again.
+    #[error("the drive is gone: {0}")]
+    Gone(io::Error),
+    /// Anything else.
+    #[error("cannot remove the message: {0}")]
+    Io(io::Error),
+}
+
+impl Folder {
+    /// Removes a collected message. Call it only once the message is durable on this side.
+    ///
+    /// The removal itself is not synced: if a power cut undoes it, the message shows up again and
+    /// is a duplicate. [`Folder::sync`] at the end makes all removals last.
+    pub fn settle(&self, token: &Token) -> Result<Settled, SettleError> {
+        let endpoint = self.dir()?;
+        let attempt = || {
+            let parent = token.entry.parent(&endpoint)?;
+            let stat = statat(&parent, &token.entry.file, AtFlags::SYMLINK_NOFOLLOW)?;
+            if !token.still_names(&stat) {
+                return Ok(Settled::Changed);
+            }
+            unlinkat(&parent, &token.entry.file, AtFlags::empty())?;
+            Ok(Settled::Removed)
+        };
+        attempt().or_else(|errno: Errno| match Trouble::of(errno) {
+            Trouble::Missing => Ok(Settled::AlreadyGone),
+            Trouble::ReadOnly | Trouble::Denied => Ok(Settled::ReadOnly),
+            Trouble::Gone => Err(SettleError::Gone(errno.into())),
+            _ => Err(SettleError::Io(errno.into())),
+        })
+    }
+}
