@@ -1,1 +1,30 @@
 //! A home on disk: the durable store of one party's messages, peers and keys.
+//!
+//! Called by the CLI, later by the node's driver. A [`Home`] is a folder (mode 0700):
+//!
+//! | file | holds |
+//! |---|---|
+//! | `keys.sealed` | the private keys, sealed with the passphrase (mode 0600) |
+//! | `identity.json` | our DID and its document, public |
+//! | `store.sqlite` | peers, outbox, inbox, what was ever seen, kept DID documents |
+//!
+//! Whatever a method changed is on the disk when it returns (`SQLite` in WAL mode with
+//! `synchronous=FULL`; one transaction a call). Messages are stored packed and are opened on
+//! demand, so that without the passphrase the folder gives away who our peers are and nothing
+//! that they said.
+//!
+//! What can go wrong: see [`HomeError`] for the disk, and one small error enum per verb.
+//! A fault never changes anything half way.
+
+mod error;
+mod home;
+mod inbox;
+mod outbox;
+mod peers;
+mod schema;
+
+pub use error::HomeError;
+pub use home::{CreateError, Home, UnlockError};
+pub use inbox::{Accepted, Arrival, InRow, InState};
+pub use outbox::{OutRecord, OutRow, OutState, QueueError};
+pub use peers::{PeerError, PeerRecord};

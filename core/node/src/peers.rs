@@ -1,0 +1,259 @@
+//! The address book: whom we know, under which names and DIDs, with which documents.
+//!
+//! Called by `accept`, `send`, `peers` and by whatever resolves DIDs offline. A peer has one
+//! current DID and any number of aliases: the short form of a did:peer:4, DIDs it rotated from.
+
+use packmule_agent::DidDoc;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
+use serde_json::Value;
+
+use crate::{
+    error::{HomeError, damaged},
+    home::Home,
+};
+
+/// Longest name, in bytes: names are typed.
+const MAX_NAME: usize = 100;
+
+/// One peer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeerRecord {
+    /// The name we gave it; unique, compared without case.
+    pub name: String,
+    /// Its current DID, in the longest form we know.
+    pub did: String,
+    /// Its DID document.
+    pub doc: Value,
+    /// When it was added, in posix seconds.
+    pub added: u64,
+}
+
+/// Why the address book was not changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PeerError {
+    /// Empty, over 100 bytes, with control characters, or in the form of a DID.
+    #[error("{0:?} cannot be a peer's name: use a short word that does not begin with \"did:\"")]
+    BadName(String),
+    /// Another peer has this name.
+    #[error("there is a peer {0:?} already; choose another name")]
+    NameTaken(String),
+    /// Another peer has this DID.
+    #[error("{0} is known already, as another peer")]
+    DidTaken(String),
+    /// No peer has this name or DID.
+    #[error("no peer {0:?}; `packmule peers` lists them")]
+    Unknown(String),
+    /// The disk.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+}
+
+impl Home {
+    /// Adds a peer.
+    pub fn add_peer(&self, peer: &PeerRecord) -> Result<(), PeerError> {
+        check_name(&peer.name)?;
+        self.change(|tx| {
+            refuse_foreign(tx, &peer.did, None)?;
+            tx.execute(
+                "INSERT INTO peers (name, did, doc, added) VALUES (?1, ?2, ?3, ?4)",
+                params![
+                    peer.name,
+                    peer.did,
+                    peer.doc.to_string(),
+                    to_sql(peer.added)
+                ],
+            )
+            .map_err(|error| taken(error, &peer.name))?;
+            add_alias(tx, tx.last_insert_rowid(), &peer.did)
+        })
+    }
+
+    /// All peers by name.
+    pub fn peers(&self) -> Result<Vec<PeerRecord>, HomeError> {
+        let db = self.db();
+        let mut query = db.prepare("SELECT name, did, doc, added FROM peers ORDER BY name")?;
+        let rows = query.query_map([], columns)?;
+        rows.map(|row| peer_of(row?)).collect()
+    }
+
+    /// The peer with this name, DID, or alias.
+    pub fn find_peer(&self, name_or_did: &str) -> Result<Option<PeerRecord>, HomeError> {
+        let found = self
+            .db()
+            .query_row(
+                "SELECT name, did, doc, added FROM peers WHERE name = ?1
+                 OR peer = (SELECT peer FROM aliases WHERE did = ?1)",
+                [name_or_did],
+                columns,
+            )
+            .optional()?;
+        found.map(peer_of).transpose()
+    }
+
+    /// Replaces the name, DID and document of the peer that `known_as` names. Its former DIDs
+    /// stay its aliases, so that late messages are still attributed (DID rotation).
+    pub fn update_peer(&self, known_as: &str, peer: &PeerRecord) -> Result<(), PeerError> {
+        check_name(&peer.name)?;
+        self.change(|tx| {
+            let id = peer_id(tx, known_as)?;
+            refuse_foreign(tx, &peer.did, Some(id))?;
+            tx.execute(
+                "UPDATE peers SET name = ?2, did = ?3, doc = ?4 WHERE peer = ?1",
+                params![id, peer.name, peer.did, peer.doc.to_string()],
+            )
+            .map_err(|error| taken(error, &peer.name))?;
+            add_alias(tx, id, &peer.did)
+        })
+    }
+
+    /// Gives a peer one more DID to be recognised by.
+    pub fn add_peer_alias(&self, known_as: &str, did: &str) -> Result<(), PeerError> {
+        self.change(|tx| {
+            let id = peer_id(tx, known_as)?;
+            refuse_foreign(tx, did, Some(id))?;
+            add_alias(tx, id, did)
+        })
+    }
+
+    /// Forgets a peer and its aliases. Messages to and from it stay.
+    pub fn remove_peer(&self, name_or_did: &str) -> Result<(), PeerError> {
+        self.change(|tx| {
+            let id = peer_id(tx, name_or_did)?;
+            tx.execute("DELETE FROM peers WHERE peer = ?1", [id])
+                .map_err(HomeError::from)?;
+            Ok(())
+        })
+    }
+
+    /// Keeps a resolved document for use without a network (did:web, long forms).
+    pub fn keep_doc(&self, did: &str, doc: &DidDoc, fetched: u64) -> Result<(), HomeError> {
+        self.change(|tx| {
+            tx.execute(
+                "INSERT INTO docs (did, doc, fetched) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (did) DO UPDATE SET doc = excluded.doc, fetched = excluded.fetched",
+                params![did, doc.to_json().to_string(), to_sql(fetched)],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// All kept documents, as (DID, document, when fetched), to fill a `DocBook`.
+    pub fn kept_docs(&self) -> Result<Vec<(String, Value, u64)>, HomeError> {
+        let db = self.db();
+        let mut query = db.prepare("SELECT did, doc, fetched FROM docs ORDER BY did")?;
+        let rows = query.query_map([], |row| {
+            let doc: String = row.get(1)?;
+            Ok((row.get(0)?, doc, row.get::<_, i64>(2)?))
+        })?;
+        rows.map(|row| {
+            let (did, doc, fetched) = row?;
+            Ok((did, json(&doc)?, from_sql(fetched)))
+        })
+        .collect()
+    }
+
+    /// Writes a small note, such as a peer's epoch or which form of our DID it knows.
+    pub fn set_note(&self, topic: &str, key: &str, value: &str) -> Result<(), HomeError> {
+        self.change(|tx| {
+            tx.execute(
+                "INSERT INTO notes (topic, key, value) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (topic, key) DO UPDATE SET value = excluded.value",
+                [topic, key, value],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Reads a note.
+    pub fn note(&self, topic: &str, key: &str) -> Result<Option<String>, HomeError> {
+        let sql = "SELECT value FROM notes WHERE topic = ?1 AND key = ?2";
+        let db = self.db();
+        Ok(db
+            .query_row(sql, [topic, key], |row| row.get(0))
+            .optional()?)
+    }
+}
+
+/// A name must be typeable, and never be taken for a DID.
+fn check_name(name: &str) -> Result<(), PeerError> {
+    let bad = name.trim().is_empty()
+        || name.len() > MAX_NAME
+        || name.starts_with("did:")
+        || name.chars().any(char::is_control);
+    if bad {
+        return Err(PeerError::BadName(name.to_owned()));
+    }
+    Ok(())
+}
+
+fn peer_id(db: &Connection, known_as: &str) -> Result<i64, PeerError> {
+    db.query_row(
+        "SELECT peer FROM peers WHERE name = ?1
+         OR peer = (SELECT peer FROM aliases WHERE did = ?1)",
+        [known_as],
+        |row| row.get(0),
+    )
+    .optional()
+    .map_err(HomeError::from)?
+    .ok_or_else(|| PeerError::Unknown(known_as.to_owned()))
+}
+
+/// A DID belongs to one peer: otherwise one could pass for the other.
+fn refuse_foreign(db: &Connection, did: &str, own: Option<i64>) -> Result<(), PeerError> {
+    let owner: Option<i64> = db
+        .query_row("SELECT peer FROM aliases WHERE did = ?1", [did], |row| {
+            row.get(0)
+        })
+        .optional()
+        .map_err(HomeError::from)?;
+    if owner.is_some() && owner != own {
+        return Err(PeerError::DidTaken(did.to_owned()));
+    }
+    Ok(())
+}
+
+fn add_alias(db: &Connection, peer: i64, did: &str) -> Result<(), PeerError> {
+    db.execute(
+        "INSERT OR IGNORE INTO aliases (did, peer) VALUES (?1, ?2)",
+        params![did, peer],
+    )
+    .map_err(HomeError::from)?;
+    Ok(())
+}
+
+/// The DID was checked before, so a broken uniqueness is the name's.
+fn taken(error: rusqlite::Error, name: &str) -> PeerError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation) => PeerError::NameTaken(name.to_owned()),
+        _ => HomeError::from(error).into(),
+    }
+}
+
+type Columns = (String, String, String, i64);
+
+fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+}
+
+fn peer_of((name, did, doc, added): Columns) -> Result<PeerRecord, HomeError> {
+    Ok(PeerRecord {
+        name,
+        did,
+        doc: json(&doc)?,
+        added: from_sql(added),
+    })
+}
+
+fn json(text: &str) -> Result<Value, HomeError> {
+    serde_json::from_str(text).map_err(|error| damaged(format!("a DID document: {error}")))
+}
+
+/// SQLite has signed integers only; no real time reaches the limit.
+pub(crate) fn to_sql(secs: u64) -> i64 {
+    i64::try_from(secs).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn from_sql(secs: i64) -> u64 {
+    u64::try_from(secs).unwrap_or(0)
+}
