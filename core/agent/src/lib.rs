@@ -1,1 +1,10 @@
 //! DIDComm v2.1: DIDs, keys, packing and unpacking, message model, protocols.
+//!
+//! What is it: everything that turns a message into a packed message for somebody, and back.
+//! It is synchronous and runtime-free: opening is *peek* (which DIDs are needed?), *resolve*
+//! (the caller's business, possibly over a network), *open* (no IO). Who calls it: the
+//! command line, the node, the gateway. What can go wrong: everything, since strangers write
+//! the bytes; each verb has its own error enum, and no input panics.
+
+mod crypto;
+pub mod keys;

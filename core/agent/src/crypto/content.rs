@@ -1,0 +1,1 @@
+//! Content encryption and key wrapping.
