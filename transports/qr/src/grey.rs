@@ -1,0 +1,205 @@
+//! A grey picture, and how files become such pictures without a stranger's file costing more than
+//! it may.
+//!
+//! Called by the reader. What can go wrong: not a picture, a picture that claims huge dimensions,
+//! one that breaks off; all are errors, none a panic.
+
+use std::io::Cursor;
+
+use image::codecs::gif::GifDecoder;
+use image::{AnimationDecoder as _, DynamicImage, ImageFormat, ImageReader, Limits};
+
+/// The longest side of a picture that is decoded, in pixels.
+pub const MAX_SIDE: u32 = 12_000;
+
+/// The most pixels of one picture (64 Mpx).
+pub const MAX_PIXELS: u64 = 64 << 20;
+
+/// The most pixels of all frames of one animation (1 Gpx).
+const MAX_FILE_PIXELS: u64 = 1 << 30;
+
+/// The most memory the picture decoders may take, in bytes.
+const MAX_ALLOC: u64 = 256 << 20;
+
+/// A picture of 8-bit grey pixels, as a camera or a file gives it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Grey {
+    width: usize,
+    height: usize,
+    pixels: Vec<u8>,
+}
+
+impl Grey {
+    /// A picture of `width` × `height` pixels, row by row, 0 black.
+    ///
+    /// # Errors
+    /// The number of pixels is another, or beyond [`MAX_SIDE`] and [`MAX_PIXELS`].
+    pub fn new(width: u32, height: u32, pixels: Vec<u8>) -> Result<Self, PictureError> {
+        within(width, height)?;
+        let (width, height) = (width as usize, height as usize);
+        if width * height != pixels.len() {
+            return Err(PictureError::Pixels(pixels.len()));
+        }
+        Ok(Self {
+            width,
+            height,
+            pixels,
+        })
+    }
+
+    /// Pixels along the upper side.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Pixels along the left side.
+    #[must_use]
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// The pixels, row by row, 0 black.
+    #[must_use]
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// The picture at half the resolution, each pixel the mean of four: noise shrinks by half.
+    pub(crate) fn halved(&self) -> Self {
+        let rows = self.pixels.chunks_exact(self.width.max(1));
+        let rows: Vec<&[u8]> = rows.collect();
+        let pixels = rows
+            .chunks_exact(2)
+            .flat_map(|two| {
+                let (upper, lower) = (two.first(), two.last());
+                let upper = upper.copied().unwrap_or_default().chunks_exact(2);
+                let lower = lower.copied().unwrap_or_default().chunks_exact(2);
+                upper.zip(lower).map(|(a, b)| {
+                    let sum: u16 = a.iter().chain(b).map(|p| u16::from(*p)).sum();
+                    // Four bytes' mean is a byte.
+                    u8::try_from((sum + 2) / 4).unwrap_or(u8::MAX)
+                })
+            })
+            .collect();
+        Self {
+            width: self.width / 2,
+            height: self.height / 2,
+            pixels,
+        }
+    }
+
+    /// The picture with dark and light exchanged.
+    pub(crate) fn inverted(&self) -> Self {
+        Self {
+            pixels: self.pixels.iter().map(|p| !p).collect(),
+            ..*self
+        }
+    }
+
+    /// Transparent ground counts as white, as paper would be.
+    fn of(image: DynamicImage) -> Result<Self, PictureError> {
+        let (width, height) = (image.width(), image.height());
+        let pixels = if image.color().has_alpha() {
+            let over_white = |p: image::LumaA<u8>| {
+                let [grey, alpha] = p.0.map(u32::from);
+                u8::try_from((grey * alpha + 255 * (255 - alpha)) / 255).unwrap_or(u8::MAX)
+            };
+            image
+                .to_luma_alpha8()
+                .pixels()
+                .map(|p| over_white(*p))
+                .collect()
+        } else {
+            image.into_luma8().into_raw()
+        };
+        Self::new(width, height, pixels)
+    }
+}
+
+/// Gives `each` every picture of a PNG, JPEG or GIF file (all frames of a GIF) and returns how
+/// many there were.
+///
+/// # Errors
+/// The file is no such picture, or breaks a bound. If it broke off after some frames, those were
+/// given, and the error comes all the same.
+pub(crate) fn each_picture(file: &[u8], mut each: impl FnMut(&Grey)) -> Result<u32, PictureError> {
+    let format = image::guess_format(file).map_err(|_| PictureError::NotAPicture)?;
+    match format {
+        ImageFormat::Png | ImageFormat::Jpeg => {
+            let (width, height) = reader(file, format).into_dimensions()?;
+            within(width, height)?;
+            each(&Grey::of(reader(file, format).decode()?)?);
+            Ok(1)
+        }
+        ImageFormat::Gif => {
+            let (width, height) = reader(file, format).into_dimensions()?;
+            within(width, height)?;
+            let frame_pixels = u64::from(width) * u64::from(height);
+            let most = MAX_FILE_PIXELS / frame_pixels.max(1);
+            let mut decoder = GifDecoder::new(Cursor::new(file))?;
+            image::ImageDecoder::set_limits(&mut decoder, limits())?;
+            let mut count = 0;
+            for frame in decoder.into_frames() {
+                if u64::from(count) >= most {
+                    return Err(PictureError::TooManyFrames(count));
+                }
+                each(&Grey::of(frame?.into_buffer().into())?);
+                count += 1;
+            }
+            Ok(count)
+        }
+        _ => Err(PictureError::NotAPicture),
+    }
+}
+
+fn reader(file: &[u8], format: ImageFormat) -> ImageReader<Cursor<&[u8]>> {
+    let mut reader = ImageReader::with_format(Cursor::new(file), format);
+    reader.limits(limits());
+    reader
+}
+
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_ALLOC);
+    limits
+}
+
+fn within(width: u32, height: u32) -> Result<(), PictureError> {
+    let fits = width <= MAX_SIDE
+        && height <= MAX_SIDE
+        && u64::from(width) * u64::from(height) <= MAX_PIXELS;
+    if fits {
+        Ok(())
+    } else {
+        Err(PictureError::TooLarge { width, height })
+    }
+}
+
+/// Why bytes are not a picture that can be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PictureError {
+    /// Neither PNG, JPEG nor GIF.
+    #[error("not a PNG, JPEG or GIF file")]
+    NotAPicture,
+    /// Beyond [`MAX_SIDE`] or [`MAX_PIXELS`].
+    #[error("a picture of {width} × {height} pixels is too large")]
+    TooLarge {
+        /// Pixels along the upper side.
+        width: u32,
+        /// Pixels along the left side.
+        height: u32,
+    },
+    /// The animation goes on beyond what is read of one file.
+    #[error("the animation goes on after {0} frames; those were read")]
+    TooManyFrames(u32),
+    /// The number of pixels does not fit the dimensions.
+    #[error("{0} pixels do not fill the picture")]
+    Pixels(usize),
+    /// Damaged, cut short, or of a kind the decoder does not know.
+    #[error("the picture is damaged: {0}")]
+    Damaged(#[from] image::ImageError),
+}

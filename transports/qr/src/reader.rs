@@ -1,0 +1,289 @@
+//! The reading side: pictures in any order in, envelopes out.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use packmule_bus::fountain::{Catcher, Caught, Frame, Limits, Partial, Progress, TransferId};
+use packmule_bus::{Envelope, Kind};
+
+use crate::grey::{Grey, PictureError, each_picture};
+use crate::scan::scan;
+use crate::text::{TextError, frame_of_bytes};
+
+/// The largest picture file that is read, in bytes (256 MiB).
+const MAX_FILE: u64 = 256 << 20;
+
+/// What one code, or one file, led to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Found {
+    /// An envelope, whole and checked against its hash.
+    Envelope(Envelope),
+    /// A frame that brought a transfer further.
+    Fresh(Progress),
+    /// A frame that was here before.
+    Duplicate(Progress),
+    /// A frame of a transfer that was completed before.
+    Again(TransferId),
+    /// An out-of-band invitation URL.
+    Invitation(String),
+    /// Some other code; what it says, with what is not text replaced.
+    Foreign(String),
+    /// One of our codes that cannot be used, and why.
+    Damaged(String),
+    /// A transfer whose frames do not fit each other: someone forges. It goes on.
+    Mismatch(TransferId),
+}
+
+/// How much of what a reader has seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Tally {
+    /// Pictures looked at, each frame of an animation counted.
+    pub pictures: u32,
+    /// Pictures without a code.
+    pub blank: u32,
+    /// Codes read.
+    pub codes: u32,
+    /// Frames that were new.
+    pub fresh: u32,
+    /// Frames that were here before, or belong to a completed transfer.
+    pub duplicate: u32,
+    /// Codes that were not ours.
+    pub foreign: u32,
+    /// Codes of ours that could not be used.
+    pub damaged: u32,
+}
+
+/// Reads envelopes and invitations from pictures, several transfers at once.
+#[derive(Default)]
+pub struct Reader {
+    catcher: Catcher,
+    tally: Tally,
+}
+
+impl Reader {
+    /// A reader that holds no more than `limits` allow.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            catcher: Catcher::new(limits),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Reads a PNG, JPEG or GIF file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not a picture that can.
+    pub fn read_file(&mut self, path: &Path) -> Result<Vec<Found>, ReadError> {
+        let failed = |source| ReadError::File {
+            path: path.to_owned(),
+            source,
+        };
+        let file = File::open(path).map_err(failed)?;
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE + 1)
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
+        if bytes.len() as u64 > MAX_FILE {
+            return Err(ReadError::TooLarge(path.to_owned()));
+        }
+        self.read_bytes(&bytes)
+            .map_err(|source| ReadError::Picture {
+                path: path.to_owned(),
+                source,
+            })
+    }
+
+    /// Reads the contents of such a file. An animation that breaks off after some frames is no
+    /// error: what those frames said counts, and a [`Found::Damaged`] tells of the rest.
+    ///
+    /// # Errors
+    /// Not a picture that can be read.
+    pub fn read_bytes(&mut self, file: &[u8]) -> Result<Vec<Found>, PictureError> {
+        let mut found = Vec::new();
+        let mut pictures = 0;
+        let read = each_picture(file, |picture| {
+            pictures += 1;
+            found.extend(self.feed(picture));
+        });
+        match read {
+            Err(error) if pictures == 0 => return Err(error),
+            Err(error) => {
+                self.tally.damaged += 1;
+                found.push(Found::Damaged(error.to_string()));
+            }
+            Ok(_) => {}
+        }
+        Ok(found)
+    }
+
+    /// Reads a picture: a camera's, say.
+    pub fn feed(&mut self, picture: &Grey) -> Vec<Found> {
+        self.tally.pictures += 1;
+        let codes = scan(picture);
+        if codes.is_empty() {
+            self.tally.blank += 1;
+        }
+        codes.iter().map(|code| self.take(code)).collect()
+    }
+
+    /// Takes what one code says, from whatever decoder.
+    pub fn take(&mut self, code: &[u8]) -> Found {
+        self.tally.codes += 1;
+        let found = match frame_of_bytes(code) {
+            Ok(frame) => self.catch(&frame),
+            Err(TextError::NotOurs) => self.take_other(code),
+            Err(error) => Found::Damaged(error.to_string()),
+        };
+        match found {
+            Found::Envelope(_) | Found::Fresh(_) => self.tally.fresh += 1,
+            Found::Duplicate(_) | Found::Again(_) => self.tally.duplicate += 1,
+            Found::Foreign(_) => self.tally.foreign += 1,
+            Found::Damaged(_) | Found::Mismatch(_) => self.tally.damaged += 1,
+            Found::Invitation(_) => {}
+        }
+        found
+    }
+
+    /// The unfinished transfers.
+    #[must_use]
+    pub fn progress(&self) -> Vec<Progress> {
+        self.catcher.progress()
+    }
+
+    /// What is held of the unfinished transfers, for a store to keep until more is seen.
+    #[must_use]
+    pub fn partials(&self) -> Vec<Partial> {
+        self.catcher.partials()
+    }
+
+    /// Takes up what a store kept, or another channel brought.
+    pub fn resume(&mut self, partial: &Partial) -> Found {
+        match self.catcher.merge(partial) {
+            Ok(caught) => Self::told(caught),
+            Err(error) => Found::Damaged(error.to_string()),
+        }
+    }
+
+    /// What was seen so far.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// A frame as bytes, an envelope unframed, an invitation, or a stranger's code.
+    fn take_other(&mut self, code: &[u8]) -> Found {
+        if Frame::parse(code).is_ok() {
+            return self.catch(code);
+        }
+        if let Some(envelope) = bare_envelope(code) {
+            return Found::Envelope(envelope);
+        }
+        let text = String::from_utf8_lossy(code).into_owned();
+        if is_invitation(&text) {
+            Found::Invitation(text)
+        } else {
+            Found::Foreign(text)
+        }
+    }
+
+    fn catch(&mut self, frame: &[u8]) -> Found {
+        match self.catcher.catch(frame) {
+            Ok(caught) => Self::told(caught),
+            Err(error) => Found::Damaged(error.to_string()),
+        }
+    }
+
+    fn told(caught: Caught) -> Found {
+        match caught {
+            Caught::Fresh(progress) => Found::Fresh(progress),
+            Caught::Duplicate(progress) => Found::Duplicate(progress),
+            Caught::Again(transfer) => Found::Again(transfer),
+            Caught::Mismatch(transfer) => Found::Mismatch(transfer),
+            Caught::Complete { object, .. } => match Envelope::decode(&object) {
+                Ok(envelope) => Found::Envelope(envelope),
+                Err(error) => Found::Damaged(error.to_string()),
+            },
+            // A newer fountain may tell of more than this reader knows to pass on.
+            other => Found::Damaged(format!("{other:?}")),
+        }
+    }
+}
+
+/// A message in a code of its own: compact, or the JSON that any agent writes.
+fn bare_envelope(code: &[u8]) -> Option<Envelope> {
+    if code.starts_with(b"{") {
+        let envelope = Envelope::from_packed(code).ok()?;
+        return Some(envelope).filter(|e| e.kind() != Kind::Other);
+    }
+    Envelope::decode(code).ok()
+}
+
+/// Whether a text is a URL with an out-of-band message (DIDComm v2.1 §9.5: `_oob` holds one,
+/// `_oobid` refers to one; version 1 wrote `oob`).
+#[must_use]
+pub fn is_invitation(text: &str) -> bool {
+    let Some((base, query)) = text.split_once('?') else {
+        return false;
+    };
+    let query = query.split_once('#').map_or(query, |(query, _)| query);
+    base.contains(':')
+        && query.split('&').any(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            matches!(name, "_oob" | "_oobid" | "oob") && !value.is_empty()
+        })
+}
+
+/// The picture files under a path: the path itself, or the PNG, JPEG and GIF files of a folder
+/// by name.
+///
+/// # Errors
+/// The folder cannot be listed.
+pub fn picture_files(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
+    let failed = |source| ReadError::File {
+        path: path.to_owned(),
+        source,
+    };
+    if !fs::metadata(path).map_err(failed)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let file = entry.map_err(failed)?.path();
+        let extension = file.extension().map(|e| e.to_ascii_lowercase());
+        let extension = extension.as_deref().and_then(|e| e.to_str());
+        if matches!(extension, Some("png" | "jpg" | "jpeg" | "gif")) {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Why a file could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The file system refused.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What it said.
+        source: std::io::Error,
+    },
+    /// More than 256 MiB.
+    #[error("{}: too large for a picture", .0.display())]
+    TooLarge(PathBuf),
+    /// Not a picture that can be read.
+    #[error("{}: {source}", path.display())]
+    Picture {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: PictureError,
+    },
+}

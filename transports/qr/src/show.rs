@@ -1,0 +1,179 @@
+//! The showing side: an envelope in, pictures out.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use packmule_bus::Envelope;
+use packmule_bus::fountain::{Fountain, FountainError, MIN_SYMBOL, TransferId};
+
+use crate::picture::{DrawError, Picture};
+use crate::profile::Profile;
+use crate::render::{self, RenderError};
+use crate::text::text_of_frame;
+
+/// The largest QR version there is.
+const LARGEST: u8 = 40;
+
+/// How one envelope is shown.
+#[derive(Clone, Debug)]
+pub enum Show {
+    /// All of it in one code.
+    Single(Picture),
+    /// As frames of a transfer, any K of which bring it across.
+    Frames(Box<Frames>),
+}
+
+/// Shows `envelope`: as one code where it fits the profile's largest version, else as frames.
+///
+/// The one code is a transfer of a single frame, so that a reader knows one format only and
+/// checks one code as it checks many. Frames are all of one size, the smallest that gets along
+/// with the same number of frames as the largest would.
+///
+/// # Errors
+/// The envelope's wire form is larger than a beacon carries (4 MiB).
+pub fn show(envelope: &Envelope, profile: Profile) -> Result<Show, ShowError> {
+    show_object(&envelope.to_wire(), profile)
+}
+
+/// Shows any object (what [`show`] does with an envelope's wire form).
+pub(crate) fn show_object(object: &[u8], profile: Profile) -> Result<Show, ShowError> {
+    let count = object.len().div_ceil(profile.symbol_bytes()).max(1);
+    let symbol = object.len().div_ceil(count).max(MIN_SYMBOL);
+    let fountain = Fountain::new(object, symbol)?;
+    let frames = Frames { fountain, profile };
+    Ok(if frames.needed() == 1 {
+        Show::Single(frames.picture(0)?)
+    } else {
+        Show::Frames(Box::new(frames))
+    })
+}
+
+/// Shows a text as it is, readable by any scanner: for out-of-band invitation URLs.
+///
+/// Codes above version 25 ([`Picture::version`]) are hard on cheap cameras: tell the user, or
+/// shorten the URL.
+///
+/// # Errors
+/// The text is longer than the largest code holds (2953 bytes).
+pub fn show_text(text: &str) -> Result<Picture, DrawError> {
+    Picture::bytes(text.as_bytes(), LARGEST)
+}
+
+impl Show {
+    /// How many pictures [`Self::pictures`] gives: 1, or a prime number.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        match self {
+            Self::Single(_) => 1,
+            Self::Frames(frames) => frames.fountain.loop_length(),
+        }
+    }
+
+    /// How many of them a reader needs.
+    #[must_use]
+    pub fn needed(&self) -> u32 {
+        match self {
+            Self::Single(_) => 1,
+            Self::Frames(frames) => frames.needed(),
+        }
+    }
+
+    /// The pictures of one round, for a file that is shown in a loop or a folder of stills. Drawn
+    /// as they are asked for: a version 25 code takes some 10 ms.
+    pub fn pictures(&self) -> impl Iterator<Item = Result<Picture, ShowError>> {
+        (0..self.count()).map(|n| match self {
+            Self::Single(picture) => Ok(picture.clone()),
+            Self::Frames(frames) => frames.picture(n),
+        })
+    }
+
+    /// Writes one PNG for each picture of a round into `dir`, which is made if need be, and
+    /// calls `wrote` after each. Returns the paths in order.
+    ///
+    /// # Errors
+    /// A picture could not be drawn or written; those before it are there.
+    pub fn save_pngs(
+        &self,
+        dir: &Path,
+        px: u32,
+        mut wrote: impl FnMut(u32),
+    ) -> Result<Vec<PathBuf>, ShowError> {
+        fs::create_dir_all(dir).map_err(RenderError::Write)?;
+        let mut paths = Vec::new();
+        for (n, picture) in (1..).zip(self.pictures()) {
+            let path = dir.join(format!("frame-{n:05}.png"));
+            fs::write(&path, picture?.png(px)?).map_err(RenderError::Write)?;
+            paths.push(path);
+            wrote(n);
+        }
+        Ok(paths)
+    }
+
+    /// Writes one round as an animated GIF that loops for ever. Returns the number of frames.
+    ///
+    /// # Errors
+    /// A picture could not be drawn, or the writer failed.
+    pub fn save_gif(
+        &self,
+        out: impl Write,
+        px: u32,
+        codes_per_second: u16,
+    ) -> Result<u32, ShowError> {
+        let pictures = self.pictures().map(|picture| {
+            picture.map_err(|error| match error {
+                ShowError::Render(error) => error,
+                other => RenderError::Write(std::io::Error::other(other)),
+            })
+        });
+        Ok(render::gif(out, pictures, px, codes_per_second)?)
+    }
+}
+
+/// An envelope as an endless row of codes.
+#[derive(Clone, Debug)]
+pub struct Frames {
+    fountain: Fountain,
+    profile: Profile,
+}
+
+impl Frames {
+    /// K: how many codes a reader needs.
+    #[must_use]
+    pub fn needed(&self) -> u32 {
+        self.fountain.source_count()
+    }
+
+    /// The transfer's name.
+    #[must_use]
+    pub fn transfer(&self) -> TransferId {
+        self.fountain.transfer()
+    }
+
+    /// The code number `n`: the first K carry the object itself, all others repair; none repeats.
+    ///
+    /// # Errors
+    /// `n` is 2^24 or more.
+    pub fn picture(&self, n: u32) -> Result<Picture, ShowError> {
+        let text = text_of_frame(&self.fountain.frame(n)?);
+        Ok(Picture::alphanumeric(&text, self.profile.version())?)
+    }
+}
+
+/// Why something could not be shown.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShowError {
+    /// It cannot be cut into frames.
+    #[error(transparent)]
+    Fountain(#[from] FountainError),
+    /// A picture could not be drawn or written.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+}
+
+impl From<DrawError> for ShowError {
+    fn from(error: DrawError) -> Self {
+        Self::Render(error.into())
+    }
+}
