@@ -1,10 +1,11 @@
 """Writes fixtures/didcomm/foreign/parties: the people whom every implementation writes for.
 
 alice and bob are those of the DIDComm specification's appendices A and B (folder given as the
-first argument); kiosk (did:key) and mule (did:peer:2) have keys derived from their names, so
+first argument); cloud (has the P-384 key that alice lacks), kiosk (did:key) and mule (did:peer:2) have keys derived from their names, so
 that running this again gives the same bytes. All of these secrets are public: tests only.
 """
 import base64, hashlib, json, pathlib, sys
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -53,6 +54,16 @@ def document(did, methods, services=()):
     }
 
 
+def cloud():
+    """A sender with a P-384 key: the specification's alice has none."""
+    key = ec.derive_private_key(int.from_bytes(seed("cloud p-384"), "big"), ec.SECP384R1())
+    point = key.public_key().public_numbers()
+    jwk = {"kty": "EC", "crv": "P-384", "x": b64url(point.x.to_bytes(48, "big")), "y": b64url(point.y.to_bytes(48, "big"))}
+    kid = "did:example:cloud#key-p384-1"
+    secret = key.private_numbers().private_value.to_bytes(48, "big")
+    return document("did:example:cloud", [(kid, "keyAgreement", jwk)]), {kid: {**jwk, "d": b64url(secret)}}
+
+
 def from_appendix(path):
     doc = json.loads(path.read_text())
     return document(doc["id"], [
@@ -88,7 +99,7 @@ def mule():
 def main(appendix, out):
     docs = [from_appendix(appendix / f"did-{name}.json") for name in ("alice", "bob")]
     secrets = json.loads((appendix / "secrets.json").read_text())
-    for doc, keys in (kiosk(), mule()):
+    for doc, keys in (cloud(), kiosk(), mule()):
         docs.append(doc)
         secrets.update(keys)
     out.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@
 
 pub mod affinidi;
 pub mod job;
+pub mod kinds;
 mod parties;
 pub mod sicpa;
 
