@@ -16,6 +16,7 @@ mod secret;
 mod tests;
 
 pub use curve::Curve;
+pub(crate) use jwk::fixed;
 pub use public::PublicKey;
 pub use ring::Keyring;
 pub use secret::SecretKey;
