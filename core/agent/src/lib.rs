@@ -7,4 +7,7 @@
 //! the bytes; each verb has its own error enum, and no input panics.
 
 mod crypto;
+pub mod did;
+pub mod jose;
 pub mod keys;
+pub mod resolve;
