@@ -76,6 +76,12 @@ pub(crate) fn map(out: &mut Vec<u8>, count: usize) {
     head(out, MAP, count as u64);
 }
 
+/// A log that is waiting, see [`Reader::pause`].
+pub(crate) struct Pause {
+    start: usize,
+    log: Option<Vec<Part>>,
+}
+
 /// Reads deterministic CBOR, or plain bytes, from a slice; never past its end.
 pub(crate) struct Reader<'a> {
     data: &'a [u8],
@@ -117,9 +123,18 @@ impl<'a> Reader<'a> {
         self.base + self.at
     }
 
-    /// Whether this reader keeps a log.
-    pub(crate) fn logging(&self) -> bool {
-        self.log.is_some()
+    /// Stops logging, until [`Reader::resume`] logs all that was read meanwhile as one item.
+    pub(crate) fn pause(&mut self) -> Pause {
+        Pause {
+            start: self.at,
+            log: self.log.take(),
+        }
+    }
+
+    /// See [`Reader::pause`].
+    pub(crate) fn resume(&mut self, pause: Pause, name: &'static str) {
+        self.log = pause.log;
+        self.record(name, pause.start, String::new);
     }
 
     /// The log, leaving none behind.
@@ -200,10 +215,7 @@ impl<'a> Reader<'a> {
 
     /// The head of a byte string, whose bytes another reader will explain: its bytes, and
     /// their offset in the whole.
-    pub(crate) fn section(
-        &mut self,
-        name: &'static str,
-    ) -> Result<(&'a [u8], usize), DecodeError> {
+    pub(crate) fn section(&mut self, name: &'static str) -> Result<(&'a [u8], usize), DecodeError> {
         let start = self.at;
         let count = self.length(BYTES)?;
         self.record(name, start, || format!("{count} bytes follow"));

@@ -36,17 +36,16 @@ impl<'a> Headers<'a> {
 
     /// Reads and checks a map that stands at the reader's place. `values` is what is left of
     /// [`MAX_VALUES`].
-    pub(crate) fn read(
-        reader: &mut Reader<'a>,
-        values: &mut usize,
-    ) -> Result<Self, DecodeError> {
+    pub(crate) fn read(reader: &mut Reader<'a>, values: &mut usize) -> Result<Self, DecodeError> {
         let before = reader.remaining();
+        let begun = reader.pause();
         let (major, count) = reader.any_head()?;
         if major != MAP {
             return Err(DecodeError::Malformed("a header that is not a map"));
         }
         spend(values)?;
         check_map(reader, count, 1, values)?;
+        reader.resume(begun, "unprotected header");
         Ok(Headers(Cow::Borrowed(reader.since(before))))
     }
 
@@ -61,11 +60,6 @@ impl<'a> Headers<'a> {
     /// The CBOR map.
     pub(crate) fn as_cbor(&self) -> &[u8] {
         &self.0
-    }
-
-    /// Keeps the map beyond the life of its input.
-    pub(crate) fn into_owned(self) -> Headers<'static> {
-        Headers(Cow::Owned(self.0.into_owned()))
     }
 
     /// The value of a member that is a string.
@@ -352,7 +346,10 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
             pairs.push((key, members.next_value_seed(self.inner())?));
         }
         pairs.sort_by(|a, b| a.0.cmp(&b.0));
-        if pairs.windows(2).any(|pair| matches!(pair, [a, b] if a.0 == b.0)) {
+        if pairs
+            .windows(2)
+            .any(|pair| matches!(pair, [a, b] if a.0 == b.0))
+        {
             return Err(Error::custom("a name twice"));
         }
         let mut out = Vec::new();

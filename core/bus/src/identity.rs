@@ -25,6 +25,7 @@ use std::borrow::Cow;
 use crate::cbor::{self, Reader};
 use crate::envelope::{DecodeError, Kind, MAX_ENVELOPE};
 use crate::headers::{Headers, MAX_VALUES};
+use crate::inspect::Part;
 use crate::packed;
 use crate::parts::{Bytes, Jwe, Jws, MAX_RECIPIENTS, Parts, Recipient, Signature};
 
@@ -115,7 +116,10 @@ fn estimate(parts: &Parts<'_>) -> usize {
             let recipients = jwe.recipients.iter();
             jwe.ciphertext.len()
                 + 16
-                + members.map(|member| of(member.as_ref())).iter().sum::<usize>()
+                + members
+                    .map(|member| of(member.as_ref()))
+                    .iter()
+                    .sum::<usize>()
                 + header(jwe.unprotected.as_ref())
                 + recipients
                     .map(|r| header(r.header.as_ref()) + of(r.encrypted_key.as_ref()) + 1)
@@ -140,7 +144,8 @@ fn encode_jwe(jwe: &Jwe<'_>, out: &mut Vec<u8>) {
     map.bytes(key::AAD, jwe.aad.as_ref());
     map.headers(key::UNPROTECTED, jwe.unprotected.as_ref());
     if !jwe.flat {
-        map.0.push((key::RECIPIENTS, Value::Recipients(&jwe.recipients)));
+        map.0
+            .push((key::RECIPIENTS, Value::Recipients(&jwe.recipients)));
     }
     map.recipient(flat);
     map.write(out);
@@ -157,7 +162,8 @@ fn encode_jws(jws: &Jws<'_>, out: &mut Vec<u8>) {
     if let Some(flat) = flat {
         map.bytes(key::SIGNATURE, Some(&flat.signature));
     } else {
-        map.0.push((key::SIGNATURES, Value::Signatures(&jws.signatures)));
+        map.0
+            .push((key::SIGNATURES, Value::Signatures(&jws.signatures)));
     }
     map.write(out);
 }
@@ -223,14 +229,16 @@ impl<'a> Map<'a> {
 /// Reads an identity form from anyone. Accepts exactly what [`encode`] writes for what
 /// [`packed::read`] yields, so that one message has one identity.
 pub(crate) fn decode(form: &[u8]) -> Result<Parts<'_>, DecodeError> {
-    decode_logged(&mut Reader::new(form))
-}
-
-/// [`decode`] with a reader that may keep a log.
-pub(crate) fn decode_logged<'a>(reader: &mut Reader<'a>) -> Result<Parts<'a>, DecodeError> {
-    let parts = decode_with(reader)?;
+    let parts = decode_with(&mut Reader::new(form))?;
     check(&parts)?;
     Ok(parts)
+}
+
+/// Every part of a (trusted) identity form, in order.
+pub(crate) fn explain(form: &[u8]) -> Result<Vec<Part>, DecodeError> {
+    let mut reader = Reader::logged(form, 0, true);
+    decode_with(&mut reader)?;
+    Ok(reader.take_log())
 }
 
 /// Reads an identity form that this process wrote or checked before.
@@ -240,7 +248,9 @@ pub(crate) fn decode_trusted(form: &[u8]) -> Result<Parts<'_>, DecodeError> {
 
 fn decode_with<'a>(reader: &mut Reader<'a>) -> Result<Parts<'a>, DecodeError> {
     if reader.remaining() > MAX_ENVELOPE + 64 {
-        return Err(DecodeError::TooLarge { limit: MAX_ENVELOPE });
+        return Err(DecodeError::TooLarge {
+            limit: MAX_ENVELOPE,
+        });
     }
     if reader.take("identity form", MAGIC.len())? != MAGIC {
         return Err(DecodeError::NotAnEnvelope);
@@ -264,7 +274,9 @@ fn decode_with<'a>(reader: &mut Reader<'a>) -> Result<Parts<'a>, DecodeError> {
 /// Holds parts that came from a form to what a packed message could have given: raw bytes
 /// that are not canonical, of the kind claimed, and a size within the limit.
 pub(crate) fn check(parts: &Parts<'_>) -> Result<(), DecodeError> {
-    let too_large = DecodeError::TooLarge { limit: MAX_ENVELOPE };
+    let too_large = DecodeError::TooLarge {
+        limit: MAX_ENVELOPE,
+    };
     match parts {
         Parts::Raw(_, bytes) if bytes.is_empty() => Err(DecodeError::Malformed("empty message")),
         Parts::Raw(_, bytes) if bytes.len() > MAX_ENVELOPE => Err(too_large),

@@ -13,10 +13,11 @@ pub mod fountain;
 mod headers;
 mod id;
 mod identity;
-pub mod inspect;
+mod inspect;
 mod packed;
 mod parts;
 mod wire;
 
 pub use envelope::{DecodeError, Envelope, EnvelopeError, Kind, MAX_ENVELOPE};
 pub use id::{EnvelopeId, ParseIdError};
+pub use inspect::{InspectError, Inspection, Part, inspect};

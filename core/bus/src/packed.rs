@@ -254,4 +254,3 @@ impl Object {
         self.0
     }
 }
-

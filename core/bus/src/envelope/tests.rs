@@ -20,12 +20,27 @@ fn alices_authcrypt_message_keeps_every_member() {
 #[test]
 fn what_is_not_canonical_is_kept_as_it_is() {
     for (packed, kind) in [
-        (&b"{\"ciphertext\":\"AB\",\"protected\":\"e30\",\"recipients\":[]}"[..], Kind::Encrypted),
-        (b"{\"ciphertext\":\"AA==\",\"protected\":\"e30\",\"recipients\":[]}", Kind::Encrypted),
-        (b"{\"ciphertext\":\"AA\",\"protected\":\"e30\",\"recipients\":[],\"x\":1}", Kind::Encrypted),
-        (b"{\"ciphertext\":\"AA\",\"iv\":\"\",\"iv\":\"\",\"protected\":\"\"}", Kind::Encrypted),
+        (
+            &b"{\"ciphertext\":\"AB\",\"protected\":\"e30\",\"recipients\":[]}"[..],
+            Kind::Encrypted,
+        ),
+        (
+            b"{\"ciphertext\":\"AA==\",\"protected\":\"e30\",\"recipients\":[]}",
+            Kind::Encrypted,
+        ),
+        (
+            b"{\"ciphertext\":\"AA\",\"protected\":\"e30\",\"recipients\":[],\"x\":1}",
+            Kind::Encrypted,
+        ),
+        (
+            b"{\"ciphertext\":\"AA\",\"iv\":\"\",\"iv\":\"\",\"protected\":\"\"}",
+            Kind::Encrypted,
+        ),
         (b"{\"payload\":\"\",\"signature\":5}", Kind::Signed),
-        (b"{\"id\":\"1\",\"type\":\"https://example.org/1.0/x\"}", Kind::Plaintext),
+        (
+            b"{\"id\":\"1\",\"type\":\"https://example.org/1.0/x\"}",
+            Kind::Plaintext,
+        ),
         (b"{\"id\":\"1\",\"@type\":\"v1\"}", Kind::Other),
         (b"\xff\x00", Kind::Other),
         (b"eyJ0.eyJ1.c2ln", Kind::Other),

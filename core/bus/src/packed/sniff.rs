@@ -146,7 +146,10 @@ impl<'de> Deserialize<'de> for IsString {
             fn visit_unit<E: Error>(self) -> Result<IsString, E> {
                 Ok(IsString(false))
             }
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut a: A) -> Result<IsString, A::Error> {
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                self,
+                mut a: A,
+            ) -> Result<IsString, A::Error> {
                 while a.next_element::<IgnoredAny>()?.is_some() {}
                 Ok(IsString(false))
             }
