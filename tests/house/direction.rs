@@ -14,14 +14,26 @@ const MAY: &[(&str, &[&str])] = &[
     ("packmule-drive", &["packmule-bus"]),
     ("packmule-qr", &["packmule-bus"]),
     ("packmule-transports", &["packmule-drive", "packmule-qr"]),
-    ("packmule", &["packmule-bus", "packmule-agent", "packmule-node", "packmule-transports"]),
+    (
+        "packmule",
+        &[
+            "packmule-bus",
+            "packmule-agent",
+            "packmule-node",
+            "packmule-transports",
+        ],
+    ),
     ("packmule-tests", &[]),
 ];
 
 fn ours(meta: &Value) -> BTreeMap<String, BTreeSet<String>> {
     let packages = meta["packages"].as_array().expect("packages");
     let member = |p: &&Value| p["source"].is_null();
-    let names: BTreeSet<&str> = packages.iter().filter(member).filter_map(|p| p["name"].as_str()).collect();
+    let names: BTreeSet<&str> = packages
+        .iter()
+        .filter(member)
+        .filter_map(|p| p["name"].as_str())
+        .collect();
     packages
         .iter()
         .filter(member)
@@ -43,10 +55,15 @@ fn ours(meta: &Value) -> BTreeMap<String, BTreeSet<String>> {
 fn dependencies_point_down_only() {
     for (name, used) in ours(&metadata()) {
         let (_, may) = MAY.iter().find(|(n, _)| *n == name).unwrap_or_else(|| {
-            panic!("{name} has no room yet: enter it in tests/house/direction.rs and ARCHITECTURE.md")
+            panic!(
+                "{name} has no room yet: enter it in tests/house/direction.rs and ARCHITECTURE.md"
+            )
         });
         for dep in used {
-            assert!(may.contains(&dep.as_str()), "{name} must not depend on {dep} (ARCHITECTURE.md, Directions)");
+            assert!(
+                may.contains(&dep.as_str()),
+                "{name} must not depend on {dep} (ARCHITECTURE.md, Directions)"
+            );
         }
     }
 }
@@ -55,28 +72,51 @@ fn dependencies_point_down_only() {
 fn the_heart_knows_no_runtime_disk_or_cipher() {
     let meta = metadata();
     let nodes = meta["resolve"]["nodes"].as_array().expect("nodes");
-    let by_id: BTreeMap<&str, &Value> = nodes.iter().filter_map(|n| Some((n["id"].as_str()?, n))).collect();
+    let by_id: BTreeMap<&str, &Value> = nodes
+        .iter()
+        .filter_map(|n| Some((n["id"].as_str()?, n)))
+        .collect();
     let name_of: BTreeMap<&str, &str> = meta["packages"]
         .as_array()
         .expect("packages")
         .iter()
         .filter_map(|p| Some((p["id"].as_str()?, p["name"].as_str()?)))
         .collect();
-    let bus = name_of.iter().find(|(_, n)| **n == "packmule-bus").expect("the bus is a member").0;
+    let bus = name_of
+        .iter()
+        .find(|(_, n)| **n == "packmule-bus")
+        .expect("the bus is a member")
+        .0;
     let (mut seen, mut todo) = (BTreeSet::new(), vec![*bus]);
     while let Some(id) = todo.pop() {
         if !seen.insert(id) {
             continue;
         }
         for dep in by_id[id]["deps"].as_array().expect("deps") {
-            let normal = dep["dep_kinds"].as_array().expect("kinds").iter().any(|k| k["kind"].is_null());
+            let normal = dep["dep_kinds"]
+                .as_array()
+                .expect("kinds")
+                .iter()
+                .any(|k| k["kind"].is_null());
             if normal {
                 todo.push(dep["pkg"].as_str().expect("pkg"));
             }
         }
     }
     let names: BTreeSet<&str> = seen.iter().map(|id| name_of[id]).collect();
-    for banned in ["tokio", "async-std", "rusqlite", "aws-lc-rs", "rustix", "rand", "getrandom", "chrono"] {
-        assert!(!names.contains(banned), "core/bus pulls {banned}: the heart is silent (design law 1)");
+    for banned in [
+        "tokio",
+        "async-std",
+        "rusqlite",
+        "aws-lc-rs",
+        "rustix",
+        "rand",
+        "getrandom",
+        "chrono",
+    ] {
+        assert!(
+            !names.contains(banned),
+            "core/bus pulls {banned}: the heart is silent (design law 1)"
+        );
     }
 }

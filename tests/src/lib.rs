@@ -14,9 +14,15 @@ use serde_json::Value;
 /// # Panics
 /// When this crate does not lie one folder below the root.
 #[must_use]
-#[expect(clippy::expect_used, reason = "a misplaced test crate cannot test anything")]
+#[expect(
+    clippy::expect_used,
+    reason = "a misplaced test crate cannot test anything"
+)]
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies below the root").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests/ lies below the root")
+        .to_owned()
 }
 
 /// Every file that git tracks or would track, relative to the root, in a stable order.
@@ -24,15 +30,25 @@ pub fn root() -> PathBuf {
 /// # Panics
 /// When git does not answer.
 #[must_use]
-#[expect(clippy::expect_used, reason = "without git's answer no rule can be judged")]
+#[expect(
+    clippy::expect_used,
+    reason = "without git's answer no rule can be judged"
+)]
 pub fn files() -> Vec<String> {
     let out = Command::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard"])
         .current_dir(root())
         .output()
         .expect("git runs");
-    assert!(out.status.success(), "git ls-files: {}", String::from_utf8_lossy(&out.stderr));
-    let mut files: Vec<String> = String::from_utf8_lossy(&out.stdout).lines().map(str::to_owned).collect();
+    assert!(
+        out.status.success(),
+        "git ls-files: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+    let mut files: Vec<String> = String::from_utf8_lossy(&out.stdout)
+        .lines()
+        .map(str::to_owned)
+        .collect();
     files.retain(|f| root().join(f).is_file());
     files.sort();
     assert!(files.len() > 20, "git lists only {} files", files.len());
@@ -46,26 +62,38 @@ pub fn files() -> Vec<String> {
 #[must_use]
 pub fn text(file: &str) -> String {
     std::fs::read_to_string(root().join(file)).unwrap_or_else(|e| {
-        #[expect(clippy::panic, reason = "a rule that cannot read its subject must not pass")]
+        #[expect(
+            clippy::panic,
+            reason = "a rule that cannot read its subject must not pass"
+        )]
         {
             panic!("{file}: {e}")
         }
     })
 }
 
-/// What `cargo metadata` says of the product's workspace, dependencies resolved offline.
+/// What `cargo metadata` says of the product's workspace, as resolved for Linux on x86-64: the
+/// same picture on whatever machine the rules run.
 ///
 /// # Panics
 /// When cargo does not answer with JSON.
 #[must_use]
-#[expect(clippy::expect_used, reason = "without cargo's answer no rule can be judged")]
+#[expect(
+    clippy::expect_used,
+    reason = "without cargo's answer no rule can be judged"
+)]
 pub fn metadata() -> Value {
     let out = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .args(["metadata", "--format-version", "1", "--locked"])
+        .args(["--filter-platform", "x86_64-unknown-linux-gnu"])
         .current_dir(root())
         .output()
         .expect("cargo runs");
-    assert!(out.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "cargo metadata: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     serde_json::from_slice(&out.stdout).expect("cargo metadata speaks JSON")
 }
 
@@ -76,7 +104,9 @@ pub fn product_sources() -> Vec<String> {
     all.retain(|f| {
         f.ends_with(".rs")
             && !f.starts_with("tests/")
-            && !f.split('/').any(|part| matches!(part, "tests" | "benches" | "fuzz" | "examples"))
+            && !f
+                .split('/')
+                .any(|part| matches!(part, "tests" | "benches" | "fuzz" | "examples"))
             && !f.ends_with("/tests.rs")
             && !f.ends_with("_tests.rs")
     });
