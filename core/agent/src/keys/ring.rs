@@ -69,6 +69,12 @@ impl Keyring {
         self.keys.get(kid)
     }
 
+    /// The key with this id, and the ring's own copy of the id.
+    #[must_use]
+    pub fn get_key_value(&self, kid: &str) -> Option<(&str, &SecretKey)> {
+        self.keys.get_key_value(kid).map(|(kid, key)| (kid.as_str(), key))
+    }
+
     /// Adds a key; gives back the one that had this id before.
     pub fn insert(&mut self, kid: impl Into<String>, key: SecretKey) -> Option<SecretKey> {
         self.keys.insert(kid.into(), key)

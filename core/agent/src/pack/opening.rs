@@ -1,0 +1,258 @@
+//! Taking the layers off, one by one.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use super::checks::Addresses;
+use super::rotation;
+use super::{Layer, Limits, OpenError, Opened, Warning};
+use crate::did::{did_of, same_did};
+use crate::jose::{JoseError, Jwe, Jws, Members, Shape};
+use crate::keys::{Keyring, PublicKey, SecretKey};
+use crate::resolve::Resolver;
+
+/// A hostile list may name our keys many times; after this many failures we stop.
+const MAX_TRIES: usize = 8;
+
+pub(super) fn open(
+    packed: &[u8],
+    keys: &Keyring,
+    docs: &dyn Resolver,
+    limits: &Limits,
+) -> Result<Opened, OpenError> {
+    if packed.len() > limits.max_bytes {
+        return Err(OpenError::TooLarge { limit: limits.max_bytes });
+    }
+    let mut work = Opening { keys, docs, limits, layers: Vec::new(), warnings: Vec::new() };
+    let mut bytes = Cow::Borrowed(packed);
+    let (object, plaintext) = loop {
+        let inside = {
+            let members = Members::parse(&bytes)?;
+            match members.shape() {
+                Shape::Encrypted => work.decrypt(&members)?,
+                Shape::Signed => break work.verify(&members)?,
+                Shape::Plain => break (members.into_object()?, bytes.into_owned()),
+            }
+        };
+        bytes = Cow::Owned(inside);
+    };
+    work.finish(object, plaintext)
+}
+
+struct Opening<'a> {
+    keys: &'a Keyring,
+    docs: &'a dyn Resolver,
+    limits: &'a Limits,
+    layers: Vec<Layer>,
+    warnings: Vec<Warning>,
+}
+
+impl Opening<'_> {
+    /// One layer of encryption; gives what was inside.
+    fn decrypt(&mut self, members: &Members<'_>) -> Result<Vec<u8>, OpenError> {
+        self.room()?;
+        let jwe = Jwe::parse(members)?;
+        let limit = self.limits.max_recipients;
+        if jwe.recipients.len() > limit {
+            return Err(OpenError::TooMany { what: "recipients", limit });
+        }
+        let allowed = match (jwe.sender_kid.is_some(), self.layers.as_slice()) {
+            (_, []) => true,
+            (true, [Layer::Encrypted { sender_kid: None, .. }]) => true,
+            _ => false,
+        };
+        if !allowed {
+            let name = if jwe.sender_kid.is_some() { "authcrypt" } else { "anoncrypt" };
+            return Err(self.forbidden(name));
+        }
+
+        let sender = match &jwe.sender_kid {
+            Some(kid) => Some(self.agreement_key(kid)?),
+            None => None,
+        };
+        let mut failure = None;
+        let mine = jwe.recipients.iter().filter_map(|one| {
+            secret(self.keys, &one.kid).map(|(kid, secret)| (one, kid, secret))
+        });
+        for (recipient, _, secret) in mine.take(MAX_TRIES) {
+            match jwe.decrypt(recipient, secret, sender.as_ref()) {
+                Ok(text) => {
+                    if jwe.lenient.missing_apv {
+                        self.warnings.push(Warning::MissingApv);
+                    }
+                    if jwe.lenient.epk_per_recipient {
+                        self.warnings.push(Warning::EpkPerRecipient);
+                    }
+                    self.layers.push(Layer::Encrypted {
+                        recipient_kid: recipient.kid.to_string(),
+                        enc: jwe.enc,
+                        sender_kid: jwe.sender_kid,
+                    });
+                    return Ok(text);
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        Err(match failure {
+            Some(error) => error.into(),
+            None => OpenError::NotForUs {
+                kids: jwe.recipients.iter().take(8).map(|one| clip(&one.kid)).collect(),
+            },
+        })
+    }
+
+    /// The layer of signatures; inside can only be a plaintext, which is parsed first,
+    /// because an unprotected `kid` must be `from`'s before anything is resolved for it.
+    fn verify(
+        &mut self,
+        members: &Members<'_>,
+    ) -> Result<(Map<String, Value>, Vec<u8>), OpenError> {
+        self.room()?;
+        let jws = Jws::parse(members)?;
+        let limit = self.limits.max_signatures;
+        if jws.signatures.len() > limit {
+            return Err(OpenError::TooMany { what: "signatures", limit });
+        }
+        let payload = jws.payload()?;
+        let inside = Members::parse(&payload)?;
+        match inside.shape() {
+            Shape::Plain => {}
+            Shape::Signed => return Err(self.forbidden("signed(signed)")),
+            Shape::Encrypted => return Err(self.forbidden("signed(encrypted)")),
+        }
+        let object = inside.into_object()?;
+        let addresses = Addresses::read(&object)?;
+        let mut kids = Vec::with_capacity(jws.signatures.len());
+        for one in &jws.signatures {
+            addresses.check_from(&one.kid)?;
+            let key = signing_key(self.docs, &one.kid)?;
+            jws.verify(one, &key)?;
+            kids.push(one.kid.clone());
+        }
+        self.layers.push(Layer::Signed { kids });
+        Ok((object, payload))
+    }
+
+    fn finish(
+        mut self,
+        object: Map<String, Value>,
+        plaintext: Vec<u8>,
+    ) -> Result<Opened, OpenError> {
+        let addresses = Addresses::read(&object)?;
+        addresses.check_layers(&self.layers, &mut self.warnings)?;
+        let encrypted = self.layers.iter().any(|layer| matches!(layer, Layer::Encrypted { .. }));
+        let from_prior = match object.get("from_prior") {
+            None | Some(Value::Null) => None,
+            Some(_) if !encrypted => {
+                self.warnings.push(Warning::FromPriorIgnored);
+                None
+            }
+            Some(Value::String(token)) => {
+                Some(rotation::verify(token, addresses.from, self.docs)?)
+            }
+            Some(_) => return Err(OpenError::FromPrior("it is no string")),
+        };
+        let mut opened = Opened {
+            plaintext,
+            message: Value::Null,
+            layers: self.layers,
+            sender: None,
+            sender_kid: None,
+            signed_by: None,
+            recipient_kid: None,
+            from_prior,
+            warnings: self.warnings,
+        };
+        for layer in &opened.layers {
+            match layer {
+                Layer::Encrypted { sender_kid, recipient_kid, .. } => {
+                    opened.recipient_kid = Some(recipient_kid.clone());
+                    if let Some(kid) = sender_kid {
+                        // As the plaintext writes it: §3.2 proved them the same.
+                        opened.sender =
+                            Some(did_of(addresses.from.unwrap_or(kid.as_str())).to_owned());
+                        opened.sender_kid = Some(kid.clone());
+                    }
+                }
+                Layer::Signed { kids } => opened.signed_by = kids.first().cloned(),
+                Layer::Plaintext => {}
+            }
+        }
+        if opened.layers.is_empty() {
+            opened.layers.push(Layer::Plaintext);
+        }
+        opened.message = Value::Object(object);
+        Ok(opened)
+    }
+
+    /// Refuses one layer too many, before any work is done for it.
+    fn room(&self) -> Result<(), OpenError> {
+        let limit = self.limits.max_depth;
+        if self.layers.len() >= limit {
+            return Err(OpenError::TooMany { what: "layers", limit });
+        }
+        Ok(())
+    }
+
+    fn forbidden(&self, next: &str) -> OpenError {
+        let mut text = String::new();
+        for layer in &self.layers {
+            text.push_str(&layer.to_string());
+            text.push('(');
+        }
+        text.push_str(next);
+        text.extend(self.layers.iter().map(|_| ')'));
+        OpenError::Combination(text)
+    }
+
+    /// The sender's key: in the document of the DID that the kid itself names, and listed
+    /// there for key agreement.
+    fn agreement_key(&self, kid: &str) -> Result<PublicKey, OpenError> {
+        let did = did_of(kid);
+        let doc = self
+            .docs
+            .resolve(did)
+            .map_err(|source| OpenError::Resolve { did: clip(did), source })?;
+        doc.key(kid).filter(|_| doc.may_agree(kid)).cloned().ok_or_else(|| {
+            OpenError::KeyNotListed { kid: clip(kid), purpose: "keyAgreement" }
+        })
+    }
+}
+
+/// The signer's key, listed for authentication (§5.2: MUST).
+pub(super) fn signing_key(docs: &dyn Resolver, kid: &str) -> Result<PublicKey, OpenError> {
+    let did = did_of(kid);
+    let doc = docs
+        .resolve(did)
+        .map_err(|source| OpenError::Resolve { did: clip(did), source })?;
+    doc.key(kid)
+        .filter(|_| doc.may_authenticate(kid))
+        .cloned()
+        .ok_or_else(|| OpenError::KeyNotListed { kid: clip(kid), purpose: "authentication" })
+}
+
+/// Our secret with this key id; a did:peer:4 may be named by its long or its short form.
+pub(super) fn secret<'a>(keys: &'a Keyring, kid: &str) -> Option<(&'a str, &'a SecretKey)> {
+    if let Some((own, key)) = keys.get_key_value(kid) {
+        return Some((own, key));
+    }
+    if !kid.starts_with("did:peer:4") {
+        return None;
+    }
+    let (_, fragment) = kid.split_once('#')?;
+    keys.iter().find(|(own, _)| {
+        own.split_once('#').is_some_and(|(did, tail)| tail == fragment && same_did(did, kid))
+    })
+}
+
+/// Ids come from strangers and go into errors: a did:peer:4 may be long, but not endless.
+pub(super) fn clip(id: &str) -> String {
+    id.chars().take(2048).collect()
+}
+
+impl From<serde_json::Error> for OpenError {
+    fn from(_: serde_json::Error) -> Self {
+        JoseError::Malformed("JSON").into()
+    }
+}
