@@ -308,7 +308,7 @@ impl<'a> Reader<'a> {
 
     fn record(&mut self, name: &'static str, start: usize, note: impl FnOnce() -> String) {
         let (offset, bytes) = (self.base + start, self.at - start);
-        if let Some(log) = self.log.as_mut() {
+        if let Some(log) = self.log.as_mut().filter(|_| bytes > 0) {
             log.push(Part {
                 name: name.to_owned(),
                 offset: Some(offset),

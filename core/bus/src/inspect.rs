@@ -114,8 +114,9 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
         template: parts
             .iter()
             .find(|part| part.name == "template")
-            .map(|part| part.note.clone())
-            .filter(|name| !name.is_empty()),
+            // The note is "number, name" for a known order, "number" otherwise.
+            .and_then(|part| part.note.split_once(", "))
+            .map(|(_, name)| name.to_owned()),
         parts,
     })
 }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! wire    = 56321([control, ? text, ? raw])
-//! control = shape, dictionary, ? (length of text), body     a CBOR sequence of small numbers
+//! control = shape + 8 × dictionary, ? (length of text), body   a CBOR sequence of numbers
 //! text    = what compresses: by zstd with the numbered dictionary, or as it is (dictionary 0)
 //! raw     = what does not: keys, iv, tag, ciphertext, signatures
 //! ```
@@ -20,6 +20,7 @@ mod dictionary;
 mod jwk;
 mod names;
 mod protected;
+mod service;
 mod streams;
 mod tables;
 mod text;
@@ -37,6 +38,8 @@ use streams::{Budget, EXPANSION, Sink, Source};
 const TAG: u16 = 0xDC01;
 /// The first bytes of version 1.
 const MAGIC: [u8; 3] = [0xD9, 0xDC, 0x01];
+/// The first number of the control stream is shape + this × dictionary.
+const SHAPES: u64 = 8;
 /// What the first two bytes of every form of ours are.
 pub(crate) const FAMILY: [u8; 2] = [0xD9, 0xDC];
 
@@ -78,13 +81,10 @@ fn write(parts: &Parts<'_>) -> Vec<u8> {
     let packed = dictionary::deflate(text)
         .filter(|packed| text.len() <= packed.len().saturating_mul(EXPANSION));
     let mut head = Vec::with_capacity(8);
-    cbor::uint(&mut head, identity::shape_of(parts));
-    match &packed {
-        Some(_) => {
-            cbor::uint(&mut head, dictionary::CURRENT as u64);
-            cbor::uint(&mut head, text.len() as u64);
-        }
-        None => cbor::uint(&mut head, 0),
+    let dictionary = packed.as_ref().map_or(0, |_| dictionary::CURRENT as u64);
+    cbor::uint(&mut head, identity::shape_of(parts) + SHAPES * dictionary);
+    if packed.is_some() {
+        cbor::uint(&mut head, text.len() as u64);
     }
     let text = packed.as_deref().unwrap_or(text);
     head.extend_from_slice(&sink.control);
@@ -164,9 +164,9 @@ fn read<'a>(
 
     let mut budget = Budget::of(form.len());
     let mut control = Reader::logged(control.0, control.1, logging);
-    let shape = control.uint("shape")?;
-    control.note(|| shape_name(shape).to_owned());
-    let dictionary = control.size("dictionary")?;
+    let number = control.size("shape and dictionary")?;
+    let (shape, dictionary) = (number as u64 % SHAPES, number / SHAPES as usize);
+    control.note(|| format!("{}, dictionary {dictionary}", shape_name(shape)));
     let text_reader = if dictionary == 0 {
         Reader::logged(text.0, text.1, logging)
     } else {
@@ -189,6 +189,7 @@ fn read<'a>(
         names: Vec::new(),
         context: None,
         long_names: 0,
+        last_service: Vec::new(),
     };
     let parts = read_body(&mut source, shape)?;
     source.control.end()?;

@@ -24,7 +24,7 @@ impl Rng {
     }
 
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound as u64).unwrap()
+        usize::try_from(self.next() % bound as u64).unwrap_or_default()
     }
 
     pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
@@ -106,8 +106,7 @@ pub(crate) fn party(rng: &mut Rng, method: Method, uri: &str) -> Party {
             key_bytes: 32,
         },
         Method::Peer2 => {
-            let service =
-                format!(r#"{{"t":"dm","s":{{"uri":"{uri}","a":["didcomm/v2"],"r":[]}}}}"#);
+            let service = format!(r#"{{"t":"dm","s":{{"uri":"{uri}","a":["didcomm/v2"]}}}}"#);
             let did = format!("did:peer:2.E{agreement}.V{signing}.S{}", b64(service));
             Party {
                 agreement_kid: format!("{did}#key-1"),

@@ -25,13 +25,18 @@ mod header {
     pub(super) const CBOR: usize = 3;
 }
 
-/// Bits of a JWE's flags.
+/// Bits of a JWE's flags; the two lowest are 0, or 1 + an index into [`USUAL`].
 mod flag {
-    pub(super) const NO_PROTECTED: usize = 1;
-    pub(super) const AAD: usize = 2;
-    pub(super) const UNPROTECTED: usize = 4;
-    pub(super) const ALL: usize = 7;
+    pub(super) const USUAL: usize = 3;
+    pub(super) const NO_PROTECTED: usize = 4;
+    pub(super) const AAD: usize = 8;
+    pub(super) const UNPROTECTED: usize = 16;
+    pub(super) const ALL: usize = 31;
 }
+
+/// Usual lengths of encrypted keys, iv and tag together: A256CBC-HS512, A256GCM, XC20P, all
+/// with A256KW.
+const USUAL: [[usize; 3]; 3] = [[72, 16, 32], [40, 12, 16], [40, 24, 16]];
 
 /// Usual lengths of encrypted keys: A256KW of a 64-byte and of a 32-byte key.
 const KEY_LENGTHS: [usize; 2] = [72, 40];
@@ -77,8 +82,27 @@ fn read_blob<'a>(
         .map(|blob| Some(Cow::Borrowed(blob)))
 }
 
+/// Raw bytes of a known length.
+fn take<'a>(
+    source: &mut Source<'a>,
+    name: &'static str,
+    length: usize,
+) -> Result<Bytes<'a>, DecodeError> {
+    source.raw.take(name, length).map(Cow::Borrowed)
+}
+
 pub(super) fn write_jwe<'a>(sink: &mut Sink<'a>, jwe: &'a Jwe<'_>) {
-    let mut flags = 0;
+    let usual = USUAL.iter().position(|[key, iv, tag]| {
+        let is = |blob: &Option<Bytes<'_>>, length: &usize| {
+            blob.as_ref().is_some_and(|blob| blob.len() == *length)
+        };
+        let mut keys = jwe
+            .recipients
+            .iter()
+            .map(|recipient| &recipient.encrypted_key);
+        is(&jwe.iv, iv) && is(&jwe.tag, tag) && keys.all(|blob| is(blob, key))
+    });
+    let mut flags = usual.map_or(0, |number| number + 1);
     if jwe.protected.is_none() {
         flags |= flag::NO_PROTECTED;
     }
@@ -94,7 +118,10 @@ pub(super) fn write_jwe<'a>(sink: &mut Sink<'a>, jwe: &'a Jwe<'_>) {
     }
     for recipient in &jwe.recipients {
         write_header(sink, recipient.header.as_ref());
-        write_blob(sink, recipient.encrypted_key.as_ref(), &KEY_LENGTHS);
+        match &recipient.encrypted_key {
+            Some(key) if usual.is_some() => sink.raw(key),
+            key => write_blob(sink, key.as_ref(), &KEY_LENGTHS),
+        }
     }
     if let Some(protected) = &jwe.protected {
         let kids: Vec<&str> = jwe.recipients.iter().filter_map(kid_of).collect();
@@ -106,8 +133,12 @@ pub(super) fn write_jwe<'a>(sink: &mut Sink<'a>, jwe: &'a Jwe<'_>) {
     if jwe.aad.is_some() {
         write_blob(sink, jwe.aad.as_ref(), &[]);
     }
-    write_blob(sink, jwe.iv.as_ref(), &IV_LENGTHS);
-    write_blob(sink, jwe.tag.as_ref(), &TAG_LENGTHS);
+    for (blob, lengths) in [(&jwe.iv, &IV_LENGTHS), (&jwe.tag, &TAG_LENGTHS)] {
+        match blob {
+            Some(blob) if usual.is_some() => sink.raw(blob),
+            blob => write_blob(sink, blob.as_ref(), lengths),
+        }
+    }
     sink.raw(&jwe.ciphertext);
 }
 
@@ -117,6 +148,9 @@ pub(super) fn read_jwe<'a>(source: &mut Source<'a>, flat: bool) -> Result<Jwe<'a
     if flags > flag::ALL {
         return Err(DecodeError::Malformed("unknown flag"));
     }
+    let usual = (flags & flag::USUAL)
+        .checked_sub(1)
+        .and_then(|number| USUAL.get(number));
     let count = if flat {
         1
     } else {
@@ -129,7 +163,10 @@ pub(super) fn read_jwe<'a>(source: &mut Source<'a>, flat: bool) -> Result<Jwe<'a
     for _ in 0..count {
         recipients.push(Recipient {
             header: read_header(source, &mut values)?,
-            encrypted_key: read_blob(source, "encrypted key", &KEY_LENGTHS)?,
+            encrypted_key: match usual {
+                Some([key, _, _]) => Some(take(source, "encrypted key", *key)?),
+                None => read_blob(source, "encrypted key", &KEY_LENGTHS)?,
+            },
         });
     }
     let protected = if flags & flag::NO_PROTECTED == 0 {
@@ -148,14 +185,24 @@ pub(super) fn read_jwe<'a>(source: &mut Source<'a>, flat: bool) -> Result<Jwe<'a
     } else {
         read_blob(source, "aad", &[])?
     };
+    let (iv, tag) = match usual {
+        Some([_, iv, tag]) => (
+            Some(take(source, "iv", *iv)?),
+            Some(take(source, "tag", *tag)?),
+        ),
+        None => (
+            read_blob(source, "iv", &IV_LENGTHS)?,
+            read_blob(source, "tag", &TAG_LENGTHS)?,
+        ),
+    };
     Ok(Jwe {
         flat,
         protected,
         unprotected,
         recipients,
         aad,
-        iv: read_blob(source, "iv", &IV_LENGTHS)?,
-        tag: read_blob(source, "tag", &TAG_LENGTHS)?,
+        iv,
+        tag,
         ciphertext: Cow::Borrowed(source.raw.rest("ciphertext")?),
     })
 }

@@ -1,7 +1,7 @@
 //! DIDs and key ids: each DID once, its keys as bytes.
 //!
-//! What is it: a key id is a reference to a DID (a number; 0 introduces a new one) and a
-//! fragment. did:key, did:peer:2, did:peer:4 and did:jwk are taken apart into raw keys and
+//! What is it: a key id is a DID and a fragment. Numbers below [`form::EARLIER`] introduce a
+//! DID in one of several forms, the others name one that was introduced. did:key, did:peer:2, did:peer:4 and did:jwk are taken apart into raw keys and
 //! plain JSON; any other, or one that would not render back the same, is text. Who calls it:
 //! `protected` and `body`. What can go wrong: hostile forms that name a lot: every rendered
 //! byte is charged to the budget, and the quadratic base58 of did:peer:4 is bounded.
@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::jwk::base64_text;
 use super::jwk::{CURVES, Jwk, from_multikey, order_of, point_bytes, to_multikey};
+use super::service;
 use super::streams::{Sink, Source};
 use crate::envelope::DecodeError;
 use crate::packed::unbase64;
@@ -23,7 +24,11 @@ mod form {
     pub(super) const JWK: usize = 4;
     pub(super) const JWK_TEXT: usize = 5;
     pub(super) const IN_PAYLOAD: usize = 6;
+    /// did:peer:2 of an X25519 key `E`, an Ed25519 key `V` and one service, in this order.
+    pub(super) const PEER2_USUAL: usize = 7;
     pub(super) const DID_KEY: usize = 8;
+    /// The first name introduced in this message.
+    pub(super) const EARLIER: usize = 16;
 }
 
 /// How a fragment is written.
@@ -71,11 +76,10 @@ pub(super) fn write<'a>(sink: &mut Sink<'a>, kid: &'a str) {
         Some((number, name)) => {
             let name = name.clone();
             let number = *number;
-            sink.number(number + 1);
+            sink.number(form::EARLIER + number);
             name
         }
         None => {
-            sink.number(0);
             introduce(sink, did);
             let name = Name {
                 did: did.to_owned(),
@@ -134,13 +138,24 @@ fn introduce(sink: &mut Sink<'_>, did: &str) {
             return;
         }
     } else if let Some(segments) = peer2(did) {
+        if let [
+            Segment::Key(0, 0, e),
+            Segment::Key(1, 1, v),
+            Segment::Service(json),
+        ] = segments.as_slice()
+        {
+            sink.number(form::PEER2_USUAL);
+            sink.raw(e);
+            sink.raw(v);
+            return service::write(sink, json);
+        }
         sink.number(form::PEER2);
         sink.number(segments.len());
         for segment in segments {
             match segment {
                 Segment::Service(json) => {
                     sink.number(0);
-                    sink.text(&json);
+                    service::write(sink, &json);
                 }
                 Segment::Key(purpose, curve, key) => {
                     sink.number(1 + curve * PURPOSES.len() + purpose);
@@ -247,16 +262,16 @@ fn multikeys(did: &str) -> Vec<String> {
 /// Reads a key id.
 pub(super) fn read(source: &mut Source<'_>) -> Result<String, DecodeError> {
     let number = source.number("DID")?;
-    if number == 0 {
-        let did = read_new(source)?;
+    if number < form::EARLIER {
+        let did = read_new(source, number)?;
         source.control.note(|| did.clone());
         let keys = multikeys(&did);
         source.budget.spend(did.len())?;
         source.names.push(Name { did, keys });
     }
     let index = number
-        .checked_sub(1)
-        .unwrap_or(source.names.len().saturating_sub(1));
+        .checked_sub(form::EARLIER)
+        .unwrap_or_else(|| source.names.len().saturating_sub(1));
     let name = source
         .names
         .get(index)
@@ -307,10 +322,15 @@ fn read_multikey(source: &mut Source<'_>, curve: usize) -> Result<String, Decode
     to_multikey(curve, key).ok_or(unknown)
 }
 
-fn read_new(source: &mut Source<'_>) -> Result<String, DecodeError> {
-    match source.number("form of a new DID")? {
+fn read_new(source: &mut Source<'_>, form: usize) -> Result<String, DecodeError> {
+    match form {
         form::TEXT => source.string("DID").map(str::to_owned),
         form::PEER2 => read_peer2(source),
+        form::PEER2_USUAL => {
+            let (e, v) = (read_multikey(source, 0)?, read_multikey(source, 1)?);
+            let service = base64_text(&service::read(source)?);
+            Ok(format!("did:peer:2.E{e}.V{v}.S{service}"))
+        }
         form::PEER4 => {
             let digest = source.raw.take("did:peer:4 hash", 32)?;
             Ok(format!("did:peer:4{}", multihash(digest)))
@@ -385,10 +405,8 @@ fn read_peer2(source: &mut Source<'_>) -> Result<String, DecodeError> {
     for _ in 0..count {
         match source.number("segment")? {
             0 => {
-                let json = source.text("did:peer:2 service")?;
-                source.budget.spend(json.len() / 3 * 4)?;
                 did.push_str(".S");
-                did.push_str(&base64_text(json));
+                did.push_str(&base64_text(&service::read(source)?));
             }
             number => {
                 let purpose = PURPOSES.get((number - 1) % PURPOSES.len());

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::jwk::{CURVES, Jwk, base64_text, order_of};
 use super::names;
 use super::streams::{Sink, Source};
-use super::tables::{ALGS, ENCS, MEMBERS, Member, TEMPLATES, TYPS};
+use super::tables::{ALGS, ENCS, MEMBERS, Member, SUITES, TEMPLATES, TYPS};
 use super::text::{self, Object, Value};
 use crate::envelope::DecodeError;
 use crate::packed::unbase64;
@@ -103,6 +103,15 @@ pub(super) fn write<'a>(sink: &mut Sink<'a>, header: &'a [u8], kids: &[&str]) {
         (Member::Skid, Value::Text(skid)) => Some(*skid),
         _ => None,
     });
+    let words = [Member::Typ, Member::Alg, Member::Enc].map(|wanted| {
+        let found = header_parts.members.iter().find_map(|member| match member {
+            (member, Value::Text(word)) if *member == wanted => Some(*word),
+            _ => None,
+        });
+        found.unwrap_or_default()
+    });
+    let suite = SUITES.iter().position(|suite| *suite == words);
+    sink.number(suite.map_or(0, |number| number + 1));
     for (member, value) in &header_parts.members {
         let Value::Text(value) = *value else {
             if let Some(epk) = &header_parts.epk {
@@ -115,6 +124,7 @@ pub(super) fn write<'a>(sink: &mut Sink<'a>, header: &'a [u8], kids: &[&str]) {
             continue;
         };
         match member {
+            Member::Typ | Member::Alg | Member::Enc if suite.is_some() => {}
             Member::Typ => write_word(sink, value, TYPS),
             Member::Alg => write_word(sink, value, ALGS),
             Member::Enc => write_word(sink, value, ENCS),
@@ -230,9 +240,24 @@ pub(super) fn read(source: &mut Source<'_>, kids: &[&str]) -> Result<Vec<u8>, De
             (template.members, template.spaced, Some(template.epk))
         }
     };
+    let suite = match source.number("typ, alg and enc")? {
+        0 => None,
+        number => {
+            let suite = SUITES.get(number - 1);
+            let suite = suite.ok_or(DecodeError::Malformed("unknown suite"))?;
+            source.control.note(|| suite.join(" "));
+            Some(suite)
+        }
+    };
     let mut slots = Vec::with_capacity(members.len());
     for member in members {
-        slots.push((*member, read_slot(source, *member, epk_order, kids)?));
+        let slot = match (member, suite) {
+            (Member::Typ, Some([word, _, _]))
+            | (Member::Alg, Some([_, word, _]))
+            | (Member::Enc, Some([_, _, word])) => Slot::Text((*word).to_owned()),
+            _ => read_slot(source, *member, epk_order, kids)?,
+        };
+        slots.push((*member, slot));
     }
     let rendered = render(&slots, spaced).ok_or(DecodeError::Malformed("a protected header"))?;
     source.budget.spend(rendered.len())?;

@@ -49,6 +49,8 @@ pub(super) struct Sink<'a> {
     pub(super) context: Option<&'a str>,
     /// did:peer:4 long forms taken apart so far.
     pub(super) long_names: usize,
+    /// The last service of a did:peer:2.
+    pub(super) last_service: Vec<u8>,
 }
 
 impl Sink<'_> {
@@ -78,6 +80,7 @@ pub(super) struct Source<'a> {
     pub(super) names: Vec<Name>,
     pub(super) context: Option<&'a str>,
     pub(super) long_names: usize,
+    pub(super) last_service: Vec<u8>,
 }
 
 impl<'a> Source<'a> {

@@ -163,3 +163,35 @@ pub(super) const ENCS: &[&str] = &[
     "C20P",
     "A192CBC-HS384",
 ];
+
+/// Usual `typ`, `alg` and `enc` together; an empty word stands for an absent member.
+pub(super) const SUITES: &[[&str; 3]] = &[
+    [
+        "application/didcomm-encrypted+json",
+        "ECDH-1PU+A256KW",
+        "A256CBC-HS512",
+    ],
+    [
+        "application/didcomm-encrypted+json",
+        "ECDH-ES+A256KW",
+        "A256CBC-HS512",
+    ],
+    [
+        "application/didcomm-encrypted+json",
+        "ECDH-ES+A256KW",
+        "A256GCM",
+    ],
+    [
+        "application/didcomm-encrypted+json",
+        "ECDH-ES+A256KW",
+        "XC20P",
+    ],
+    [
+        "application/didcomm+encrypted",
+        "ECDH-1PU+A256KW",
+        "A256CBC-HS512",
+    ],
+    ["application/didcomm-signed+json", "EdDSA", ""],
+    ["application/didcomm-signed+json", "ES256", ""],
+    ["application/didcomm-signed+json", "ES256K", ""],
+];
