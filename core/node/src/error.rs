@@ -47,7 +47,11 @@ impl From<rusqlite::Error> for HomeError {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::DiskFull,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
-            Some(ErrorCode::ReadOnly) => Self::ReadOnly,
+            // In WAL mode even reading makes files beside the store: a read-only disk shows up so.
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                Self::ReadOnly
+            }
+            Some(ErrorCode::SystemIoFailure) if is_shm_full(&error) => Self::DiskFull,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged {
                 what: format!("store.sqlite: {error}"),
             },
@@ -64,6 +68,13 @@ impl From<io::Error> for HomeError {
             _ => Self::Io(error),
         }
     }
+}
+
+/// Growing the shared index of the log fails in its own way when the disk is full.
+fn is_shm_full(error: &rusqlite::Error) -> bool {
+    error
+        .sqlite_error()
+        .is_some_and(|code| code.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
 }
 
 /// A value in the store that our own writing never puts there.

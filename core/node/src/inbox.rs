@@ -208,7 +208,12 @@ impl Home {
         })
     }
 
-    fn page(&self, which: &str, after: i64, limit: usize) -> Result<Vec<InRow>, HomeError> {
+    pub(crate) fn page(
+        &self,
+        which: &str,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<InRow>, HomeError> {
         let db = self.db();
         let mut query = db.prepare_cached(&format!(
             "SELECT seq, envelope, bytes, channel, received, state, problem, detail

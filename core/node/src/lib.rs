@@ -19,6 +19,7 @@
 mod error;
 mod home;
 mod inbox;
+mod judge;
 mod outbox;
 mod peers;
 mod schema;
@@ -26,5 +27,6 @@ mod schema;
 pub use error::HomeError;
 pub use home::{CreateError, Home, UnlockError};
 pub use inbox::{Accepted, Arrival, InRow, InState};
+pub use judge::{ApplyError, Change};
 pub use outbox::{OutRecord, OutRow, OutState, QueueError};
 pub use peers::{PeerError, PeerRecord};

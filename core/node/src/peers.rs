@@ -176,7 +176,7 @@ impl Home {
 }
 
 /// A name must be typeable, and never be taken for a DID.
-fn check_name(name: &str) -> Result<(), PeerError> {
+pub(crate) fn check_name(name: &str) -> Result<(), PeerError> {
     let bad = name.trim().is_empty()
         || name.len() > MAX_NAME
         || name.starts_with("did:")
@@ -213,7 +213,7 @@ fn refuse_foreign(db: &Connection, did: &str, own: Option<i64>) -> Result<(), Pe
     Ok(())
 }
 
-fn add_alias(db: &Connection, peer: i64, did: &str) -> Result<(), PeerError> {
+pub(crate) fn add_alias(db: &Connection, peer: i64, did: &str) -> Result<(), PeerError> {
     db.execute(
         "INSERT OR IGNORE INTO aliases (did, peer) VALUES (?1, ?2)",
         params![did, peer],

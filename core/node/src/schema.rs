@@ -64,9 +64,14 @@ CREATE TABLE inbox (
     received INTEGER NOT NULL,
     state    INTEGER NOT NULL DEFAULT 0,
     problem  TEXT,
-    detail   TEXT
+    detail   TEXT,
+    opened   INTEGER NOT NULL DEFAULT 0,
+    message  TEXT,
+    sender   TEXT
 ) STRICT;
 CREATE INDEX inbox_state ON inbox (state, seq);
+CREATE INDEX inbox_message ON inbox (message) WHERE message IS NOT NULL;
+CREATE INDEX inbox_opened ON inbox (seq) WHERE opened = 0 AND state = 0;
 CREATE TABLE notes (
     topic TEXT NOT NULL,
     key   TEXT NOT NULL,

@@ -1,0 +1,234 @@
+//! What opening messages leads to, landed in one piece.
+//!
+//! Called by whoever opens what was accepted: the CLI's `import` and `qr read`, later the node's
+//! driver. A message that was opened may bring a new peer, acknowledge one of ours, and call for
+//! an automatic answer; all of it goes into the store in one transaction with the fact that it
+//! was opened. Killed before, the message is opened again and leads to the same; killed after,
+//! it is not opened again: so nothing is answered twice or not at all.
+
+use packmule_bus::{Envelope, EnvelopeError, EnvelopeId};
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use crate::{
+    error::HomeError,
+    home::{Home, now},
+    inbox::InRow,
+    outbox::OutRecord,
+    peers::{PeerRecord, add_alias, check_name, to_sql},
+};
+
+/// One consequence of opening messages.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Change {
+    /// Queue a message, unless one with its message id waits for (or went to) that peer already.
+    Queue(OutRecord),
+    /// Add a peer, unless its DID is known. A name that is taken gets a number.
+    AddPeer(PeerRecord),
+    /// A message was opened and is to be shown. Ids only: its words stay packed.
+    Opened {
+        /// The envelope.
+        id: EnvelopeId,
+        /// The `id` header of the plaintext.
+        message_id: String,
+        /// The DID that authenticated it, if one did.
+        sender: Option<String>,
+    },
+    /// A message is a dead letter.
+    Refuse {
+        /// The envelope.
+        id: EnvelopeId,
+        /// A problem code such as `e.p.trust.crypto`.
+        problem: String,
+        /// The reason, for people.
+        detail: String,
+    },
+    /// A message's bytes are dropped, because the same message is here under another envelope.
+    Discard(EnvelopeId),
+    /// The recipient has a message of ours.
+    Acknowledge {
+        /// The `id` header that the ack names.
+        message_id: String,
+        /// The DIDs of the authenticated sender of the ack: only whom a message was for may
+        /// acknowledge it.
+        peers: Vec<String>,
+    },
+    /// A note is written, or removed by `None`.
+    Note {
+        /// The topic.
+        topic: String,
+        /// The key within it.
+        key: String,
+        /// The text.
+        value: Option<String>,
+    },
+}
+
+/// Why nothing was applied.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// The bytes to be queued are no packed message.
+    #[error("not a packed message: {0}")]
+    NotAMessage(#[from] EnvelopeError),
+    /// A peer's name cannot be one.
+    #[error(transparent)]
+    Peer(#[from] crate::PeerError),
+    /// The disk.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+}
+
+impl From<rusqlite::Error> for ApplyError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Home(error.into())
+    }
+}
+
+impl Home {
+    /// Applies all of these or none, in one transaction, on the disk when this returns.
+    pub fn apply(&self, changes: &[Change]) -> Result<(), ApplyError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.change(|tx| changes.iter().try_for_each(|change| apply(tx, change)))
+    }
+
+    /// A page of accepted messages that were never opened, in order of arrival: after `after`
+    /// (a `seq`; 0 for the first page), at most `limit`.
+    pub fn unopened(&self, after: i64, limit: usize) -> Result<Vec<InRow>, HomeError> {
+        self.page("state = 0 AND opened = 0", after, limit)
+    }
+
+    /// Was a message with this id, authenticated by this sender, opened before?
+    pub fn holds_message(&self, message_id: &str, sender: &str) -> Result<bool, HomeError> {
+        let sql = "SELECT 1 FROM inbox WHERE message = ?1 AND sender = ?2 AND opened = 1 LIMIT 1";
+        let db = self.db();
+        let found = db
+            .prepare_cached(sql)?
+            .query_row([message_id, sender], |_| Ok(()));
+        Ok(found.optional()?.is_some())
+    }
+
+    /// All notes of a topic, by key.
+    pub fn notes(&self, topic: &str) -> Result<Vec<(String, String)>, HomeError> {
+        let db = self.db();
+        let mut query =
+            db.prepare_cached("SELECT key, value FROM notes WHERE topic = ?1 ORDER BY key")?;
+        let rows = query.query_map([topic], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Lets a sent message wait again, because its carrier was lost. Answers whether it was sent
+    /// and not acknowledged.
+    pub fn requeue(&self, id: &EnvelopeId) -> Result<bool, HomeError> {
+        self.change(|tx| {
+            let sql = "UPDATE outbox SET state = 0, changed = ?2 WHERE envelope = ?1 AND state = 1";
+            Ok(tx.execute(sql, params![id.as_bytes(), to_sql(now())])? == 1)
+        })
+    }
+}
+
+fn apply(tx: &Transaction<'_>, change: &Change) -> Result<(), ApplyError> {
+    match change {
+        Change::Queue(record) => queue(tx, record)?,
+        Change::AddPeer(peer) => add_peer(tx, peer)?,
+        Change::Opened {
+            id,
+            message_id,
+            sender,
+        } => {
+            tx.prepare_cached(
+                "UPDATE inbox SET opened = 1, message = ?2, sender = ?3
+                 WHERE envelope = ?1 AND state < 2",
+            )?
+            .execute(params![id.as_bytes(), message_id, sender])?;
+        }
+        Change::Refuse {
+            id,
+            problem,
+            detail,
+        } => {
+            tx.prepare_cached(
+                "UPDATE inbox SET state = 2, problem = ?2, detail = ?3
+                 WHERE envelope = ?1 AND state < 2",
+            )?
+            .execute(params![id.as_bytes(), problem, detail])?;
+        }
+        Change::Discard(id) => {
+            tx.prepare_cached("DELETE FROM inbox WHERE envelope = ?1")?
+                .execute([id.as_bytes()])?;
+        }
+        Change::Acknowledge { message_id, peers } => {
+            let mut update = tx.prepare_cached(
+                "UPDATE outbox SET state = 2, changed = ?3
+                 WHERE message = ?1 AND peer = ?2 AND state <> 2",
+            )?;
+            for did in peers {
+                update.execute(params![message_id, did, to_sql(now())])?;
+            }
+        }
+        Change::Note { topic, key, value } => {
+            match value {
+                Some(value) => tx
+                    .prepare_cached(
+                        "INSERT INTO notes (topic, key, value) VALUES (?1, ?2, ?3)
+                         ON CONFLICT (topic, key) DO UPDATE SET value = excluded.value",
+                    )?
+                    .execute([topic, key, value])?,
+                None => tx
+                    .prepare_cached("DELETE FROM notes WHERE topic = ?1 AND key = ?2")?
+                    .execute([topic, key])?,
+            };
+        }
+    }
+    Ok(())
+}
+
+/// The same answer packed anew has another envelope, so the message id decides. A message that
+/// is packed for several keys has one id: it is queued by `queue_all`, not here.
+fn queue(tx: &Transaction<'_>, record: &OutRecord) -> Result<(), ApplyError> {
+    let id = Envelope::from_packed(&record.packed)?.id();
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO outbox (envelope, message, peer, packed, created, expires, changed)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?5
+         WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE message = ?2 AND peer = ?3)",
+    )?
+    .execute(params![
+        id.as_bytes(),
+        record.message_id,
+        record.peer,
+        record.packed,
+        to_sql(record.created),
+        record.expires.map(to_sql),
+    ])?;
+    Ok(())
+}
+
+fn add_peer(tx: &Transaction<'_>, peer: &PeerRecord) -> Result<(), ApplyError> {
+    check_name(&peer.name)?;
+    let known = tx
+        .query_row("SELECT 1 FROM aliases WHERE did = ?1", [&peer.did], |_| {
+            Ok(())
+        })
+        .optional()?;
+    if known.is_some() {
+        return Ok(());
+    }
+    let taken = |name: &str| {
+        tx.query_row("SELECT 1 FROM peers WHERE name = ?1", [name], |_| Ok(()))
+            .optional()
+    };
+    let mut name = peer.name.clone();
+    let mut number = 2_u32;
+    while taken(&name)?.is_some() {
+        name = format!("{}-{number}", peer.name);
+        number = number.saturating_add(1);
+    }
+    tx.execute(
+        "INSERT INTO peers (name, did, doc, added) VALUES (?1, ?2, ?3, ?4)",
+        params![name, peer.did, peer.doc.to_string(), to_sql(peer.added)],
+    )?;
+    add_alias(tx, tx.last_insert_rowid(), &peer.did)?;
+    Ok(())
+}

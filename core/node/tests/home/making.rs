@@ -1,0 +1,208 @@
+//! Making, opening and unlocking a home.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+use packmule_agent::{Method, create, keystore::KeystoreError};
+use packmule_node::{CreateError, Home, HomeError, UnlockError};
+use tempfile::tempdir;
+
+use crate::{NOW, PASSPHRASE, by_drive, envelope, home_in, peer};
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// Every file of a home with its bytes.
+fn snapshot(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|e| {
+            (
+                e.file_name().into_string().unwrap(),
+                fs::read(e.path()).unwrap(),
+            )
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn alice_makes_a_home_that_only_she_can_enter() {
+    let place = tempdir().unwrap();
+    let dir = place.path().join("deep/alice");
+    let new = create(Method::Key, &[]).unwrap();
+    let home = Home::create(&dir, &new, PASSPHRASE).unwrap();
+    assert_eq!(home.did(), new.did);
+    assert_eq!(home.identity().1.to_json(), new.doc.to_json());
+    assert!(home.created() > 0);
+    assert_eq!(mode(&dir), 0o700);
+    assert_eq!(mode(&dir.join("keys.sealed")), 0o600);
+    home.check().unwrap();
+    let siblings = fs::read_dir(dir.parent().unwrap()).unwrap().count();
+    assert_eq!(siblings, 1, "nothing is left of the building");
+
+    let keys = home.unlock(PASSPHRASE).unwrap();
+    for (kid, secret) in &new.secrets {
+        assert_eq!(keys.get(kid).unwrap().raw(), secret.raw());
+    }
+    for (name, bytes) in snapshot(&dir) {
+        for (_, secret) in &new.secrets {
+            let found = bytes.windows(32).any(|window| window == secret.raw());
+            assert!(!found, "{name} holds a private key in the clear");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_passphrase_changes_nothing() {
+    let place = tempdir().unwrap();
+    let dir = place.path().join("alice");
+    drop(home_in(&dir));
+    let before = snapshot(&dir);
+    let home = Home::open(&dir).unwrap();
+    for wrong in [b"mules often forget".as_slice(), b""] {
+        let error = home.unlock(wrong).unwrap_err();
+        assert!(
+            matches!(error, UnlockError::Keys(KeystoreError::WrongPassphrase)),
+            "{error}"
+        );
+    }
+    drop(home);
+    assert_eq!(snapshot(&dir), before);
+    Home::open(&dir).unwrap().unlock(PASSPHRASE).unwrap();
+}
+
+#[test]
+fn a_home_is_never_made_over_something() {
+    let place = tempdir().unwrap();
+    let new = create(Method::Key, &[]).unwrap();
+    let refused = |dir: &Path| {
+        let error = Home::create(dir, &new, PASSPHRASE).unwrap_err();
+        assert!(matches!(error, CreateError::Exists(_)), "{error}");
+    };
+    let dir = place.path().join("alice");
+    let first = home_in(&dir);
+    refused(&dir);
+    assert_eq!(Home::open(&dir).unwrap().did(), first.did());
+
+    let full = place.path().join("full");
+    fs::create_dir(&full).unwrap();
+    fs::write(full.join("thesis.txt"), "years of work").unwrap();
+    refused(&full);
+    assert_eq!(fs::read(full.join("thesis.txt")).unwrap(), b"years of work");
+
+    let file = place.path().join("file");
+    fs::write(&file, "x").unwrap();
+    refused(&file);
+
+    let empty = place.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    home_in(&empty);
+    assert_eq!(mode(&empty), 0o700);
+}
+
+#[test]
+fn where_no_home_is_the_error_says_what_to_do() {
+    let place = tempdir().unwrap();
+    for dir in [place.path().to_owned(), place.path().join("nowhere")] {
+        let error = Home::open(&dir).unwrap_err();
+        assert!(matches!(error, HomeError::NoHome(_)), "{error}");
+        assert!(error.to_string().contains("packmule init"));
+    }
+    assert!(!place.path().join("nowhere").exists());
+}
+
+#[test]
+fn a_new_passphrase_replaces_the_old_one() {
+    let place = tempdir().unwrap();
+    let home = home_in(&place.path().join("alice"));
+    let keys = home.unlock(PASSPHRASE).unwrap();
+    home.reseal(&keys, b"another").unwrap();
+    assert!(home.unlock(PASSPHRASE).is_err());
+    home.unlock(b"another").unwrap();
+    assert_eq!(mode(&home.dir().join("keys.sealed")), 0o600);
+}
+
+#[test]
+fn damaged_homes_are_told_apart_from_missing_and_newer_ones() {
+    let place = tempdir().unwrap();
+    let broken = |name: &str, breaking: &dyn Fn(&Path)| {
+        let dir = place.path().join(name);
+        let home = home_in(&dir);
+        home.add_peer(&peer("bob", "did:example:bob")).unwrap();
+        drop(home);
+        breaking(&dir);
+        Home::open(&dir).map(|_| ()).unwrap_err()
+    };
+    let damaged = |error: &HomeError| matches!(error, HomeError::Damaged { .. });
+
+    let error = broken("garbage", &|dir| {
+        fs::write(dir.join("store.sqlite"), vec![b'x'; 8192]).unwrap();
+    });
+    assert!(damaged(&error), "{error}");
+    let error = broken("no-store", &|dir| {
+        fs::remove_file(dir.join("store.sqlite")).unwrap();
+    });
+    assert!(damaged(&error), "{error}");
+    let error = broken("identity", &|dir| {
+        fs::write(dir.join("identity.json"), "{").unwrap();
+    });
+    assert!(damaged(&error), "{error}");
+    let error = broken("foreign", &|dir| {
+        fs::remove_file(dir.join("store.sqlite")).unwrap();
+        let other = rusqlite::Connection::open(dir.join("store.sqlite")).unwrap();
+        other.execute_batch("CREATE TABLE cookies (a)").unwrap();
+    });
+    assert!(damaged(&error), "{error}");
+    let error = broken("newer", &|dir| {
+        let store = rusqlite::Connection::open(dir.join("store.sqlite")).unwrap();
+        store.pragma_update(None, "user_version", 99).unwrap();
+    });
+    assert!(
+        matches!(error, HomeError::TooNew { version: 99 }),
+        "{error}"
+    );
+
+    let dir = place.path().join("no-keys");
+    let home = home_in(&dir);
+    fs::remove_file(dir.join("keys.sealed")).unwrap();
+    let error = home.unlock(PASSPHRASE).unwrap_err();
+    assert!(
+        matches!(error, UnlockError::Home(HomeError::Damaged { .. })),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_store_of_version_1_opens() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/store/v1");
+    let place = tempdir().unwrap();
+    for file in ["identity.json", "keys.sealed", "store.sqlite"] {
+        fs::copy(fixture.join(file), place.path().join(file)).unwrap();
+    }
+    let home = Home::open(place.path()).unwrap();
+    home.check().unwrap();
+    let keys = home.unlock(b"fixture v1").unwrap();
+    assert!(!keys.is_empty());
+    assert!(home.did().starts_with("did:key:z6Mk"));
+    assert_eq!(home.peers().unwrap(), [peer("bob", "did:example:bob")]);
+    assert!(home.find_peer("did:example:bob-old").unwrap().is_some());
+    let queued = home.outbox(None, 0, 10).unwrap();
+    assert_eq!(queued.len(), 2);
+    assert_eq!(queued[1].sent_by.as_deref(), Some("drive"));
+    assert_eq!(
+        home.outgoing(&queued[0].id).unwrap().unwrap(),
+        crate::packed(1, 300)
+    );
+    let inbox = home.inbox(0, 10).unwrap();
+    assert_eq!(inbox.len(), 1);
+    assert_eq!(inbox[0].received, NOW);
+    assert_eq!(home.envelope(&inbox[0].id).unwrap().unwrap(), envelope(3));
+    let refused = home.refused(0, 10).unwrap();
+    assert_eq!(refused[0].problem.as_deref(), Some("e.p.trust.crypto"));
+    assert_eq!(home.note("own", "form").unwrap().as_deref(), Some("long"));
+    // And it can be written to.
+    home.accept(&envelope(99), &by_drive()).unwrap();
+}
