@@ -136,7 +136,9 @@ fn killing_either_side_at_any_moment_loses_and_doubles_nothing() {
         // All went through: start over beside it, so that every kill hits work being done.
         if progress == [MESSAGES; 2] {
             check_all_arrived_once(place);
-            ["sent", "accepted"].map(|log| fs::remove_file(place.join(log)).unwrap());
+            for log in ["sent", "accepted"] {
+                fs::remove_file(place.join(log)).unwrap();
+            }
             rounds += 1;
         }
     }
