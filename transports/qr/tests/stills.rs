@@ -37,7 +37,9 @@ fn a_short_message_is_one_code() {
         panic!("300 bytes fit one robust code");
     };
     let mut bob = Reader::default();
-    let found = bob.read_bytes(&picture.png(4).expect("png")).expect("picture");
+    let found = bob
+        .read_bytes(&picture.png(4).expect("png"))
+        .expect("picture");
     assert_eq!(envelopes(found), [sent]);
     assert!(bob.progress().is_empty());
 }
@@ -107,7 +109,11 @@ fn twenty_kilobytes_arrive_with_a_third_of_the_pictures_missing() {
     assert_eq!(got, [sent]);
     assert_eq!(unreadable, 1);
     assert_eq!(bob.tally().foreign, 1);
-    let left: Vec<_> = bob.progress().iter().map(|p| (p.received, p.needed)).collect();
+    let left: Vec<_> = bob
+        .progress()
+        .iter()
+        .map(|p| (p.received, p.needed))
+        .collect();
     assert_eq!(left, [(1, 7)]);
 }
 
@@ -116,14 +122,22 @@ fn a_gif_read_from_any_frame_on_is_enough() {
     let sent = envelope(5_000);
     let shown = show(&sent, Profile::Normal).expect("show");
     let mut gif = Vec::new();
-    assert_eq!(shown.save_gif(&mut gif, 3, 15).expect("saved"), shown.count());
+    assert_eq!(
+        shown.save_gif(&mut gif, 3, 15).expect("saved"),
+        shown.count()
+    );
     let mut bob = Reader::default();
-    assert_eq!(envelopes(bob.read_bytes(&gif).expect("gif")), std::slice::from_ref(&sent));
+    assert_eq!(
+        envelopes(bob.read_bytes(&gif).expect("gif")),
+        std::slice::from_ref(&sent)
+    );
     assert_eq!(bob.tally().pictures, shown.count());
 
     // Broken off in the middle: what was read counts, and the rest is reported.
     let mut bob = Reader::default();
-    let found = bob.read_bytes(gif.get(..gif.len() / 4).expect("cut")).expect("gif");
+    let found = bob
+        .read_bytes(gif.get(..gif.len() / 4).expect("cut"))
+        .expect("gif");
     assert!(matches!(found.last(), Some(Found::Damaged(_))), "{found:?}");
     let held = bob.progress().first().map_or(0, |p| p.received);
     assert!(held >= 2, "{held} frames held");
@@ -155,7 +169,11 @@ fn bob_goes_on_tomorrow_with_what_he_kept() {
 fn several_codes_in_one_photograph_are_all_read() {
     let sent = envelope(2_500);
     let shown = show(&sent, Profile::Robust).expect("show");
-    let pictures: Vec<_> = shown.pictures().map(|p| p.expect("picture")).take(6).collect();
+    let pictures: Vec<_> = shown
+        .pictures()
+        .map(|p| p.expect("picture"))
+        .take(6)
+        .collect();
     let sheet = camera::sheet(&pictures, 3, 4);
     let mut bob = Reader::default();
     assert_eq!(envelopes(bob.feed(&sheet)), [sent]);
@@ -163,11 +181,16 @@ fn several_codes_in_one_photograph_are_all_read() {
 
 #[test]
 fn an_invitation_is_one_plain_code_for_any_scanner() {
-    let url = format!("https://alice.example/invite?_oob={}", "eyJ0eXAiOiJhcHBsaWNhdGlvbi9k".repeat(12));
+    let url = format!(
+        "https://alice.example/invite?_oob={}",
+        "eyJ0eXAiOiJhcHBsaWNhdGlvbi9k".repeat(12)
+    );
     let picture = show_text(&url).expect("code");
     assert!(picture.version() <= 25, "version {}", picture.version());
     let mut bob = Reader::default();
-    let found = bob.read_bytes(&picture.png(3).expect("png")).expect("picture");
+    let found = bob
+        .read_bytes(&picture.png(3).expect("png"))
+        .expect("picture");
     assert_eq!(found, [Found::Invitation(url.clone())]);
     let grey = camera::flat(&picture, 4);
     assert_eq!(packmule_qr::scan_rqrr(&grey), [url.into_bytes()]);
@@ -175,10 +198,20 @@ fn an_invitation_is_one_plain_code_for_any_scanner() {
 
 #[test]
 fn only_urls_with_an_out_of_band_message_are_invitations() {
-    for yes in ["https://a.example/?_oob=eyJ", "didcomm://invite?x=1&_oobid=7", "https://a.example?oob=eyJ#frag"] {
+    for yes in [
+        "https://a.example/?_oob=eyJ",
+        "didcomm://invite?x=1&_oobid=7",
+        "https://a.example?oob=eyJ#frag",
+    ] {
         assert!(is_invitation(yes), "{yes}");
     }
-    for no in ["https://a.example/_oob=eyJ", "https://a.example/?_oob=", "?_oob=eyJ", "https://a.example/?q=1#?_oob=x", "hello"] {
+    for no in [
+        "https://a.example/_oob=eyJ",
+        "https://a.example/?_oob=",
+        "?_oob=eyJ",
+        "https://a.example/?q=1#?_oob=x",
+        "hello",
+    ] {
         assert!(!is_invitation(no), "{no}");
     }
 }
@@ -188,8 +221,13 @@ fn a_packed_message_as_json_in_a_code_is_an_envelope() {
     let jwm = br#"{"id":"1","typ":"application/didcomm-plain+json","type":"https://didcomm.org/empty/1.0/empty","body":{}}"#;
     let picture = show_text(std::str::from_utf8(jwm).expect("text")).expect("code");
     let mut bob = Reader::default();
-    let found = bob.read_bytes(&picture.png(3).expect("png")).expect("picture");
-    assert_eq!(envelopes(found), [Envelope::from_packed(jwm).expect("envelope")]);
+    let found = bob
+        .read_bytes(&picture.png(3).expect("png"))
+        .expect("picture");
+    assert_eq!(
+        envelopes(found),
+        [Envelope::from_packed(jwm).expect("envelope")]
+    );
     assert!(matches!(bob.take(br#"["not", "ours"]"#), Found::Foreign(_)));
 }
 
@@ -210,7 +248,11 @@ fn what_a_terminal_shows_can_be_read() {
     }
     let lines: Vec<_> = picture.terminal().lines().map(str::to_owned).collect();
     assert_eq!(lines.len(), picture.full_width().div_ceil(2));
-    assert!(lines.iter().all(|l| l.starts_with("\x1b[38;5;16;48;5;231m") && l.ends_with("\x1b[0m")));
+    assert!(
+        lines
+            .iter()
+            .all(|l| l.starts_with("\x1b[38;5;16;48;5;231m") && l.ends_with("\x1b[0m"))
+    );
 }
 
 #[test]
@@ -220,7 +262,13 @@ fn the_svg_draws_the_same_modules() {
     let side = picture.full_width();
     assert!(svg.contains(&format!("viewBox=\"0 0 {side} {side}\"")));
     let mut drawn = vec![false; side * side];
-    let path = svg.split(" d=\"").nth(1).expect("path").split('"').next().expect("path");
+    let path = svg
+        .split(" d=\"")
+        .nth(1)
+        .expect("path")
+        .split('"')
+        .next()
+        .expect("path");
     for run in path.split('M').skip(1) {
         let (x, rest) = run.split_once(' ').expect("x");
         let (y, rest) = rest.split_once('h').expect("y");
@@ -228,7 +276,9 @@ fn the_svg_draws_the_same_modules() {
         let [x, y, length] = [x, y, length].map(|n| n.parse::<usize>().expect("number"));
         drawn[y * side + x..][..length].fill(true);
     }
-    let modules: Vec<_> = (0..side * side).map(|i| picture.is_dark(i % side, i / side)).collect();
+    let modules: Vec<_> = (0..side * side)
+        .map(|i| picture.is_dark(i % side, i / side))
+        .collect();
     assert_eq!(drawn, modules);
 }
 
@@ -245,7 +295,13 @@ fn inverted_codes_are_read_and_mirrored_ones_do_no_harm() {
         .collect();
     let mut bob = Reader::default();
     let found = bob.feed(&Grey::new(width, height, inverted).expect("grey"));
-    assert!(matches!(found.as_slice(), [Found::Invitation(_)]), "{found:?}");
+    assert!(
+        matches!(found.as_slice(), [Found::Invitation(_)]),
+        "{found:?}"
+    );
     let found = bob.feed(&Grey::new(width, height, mirrored).expect("grey"));
-    assert!(matches!(found.as_slice(), [Found::Invitation(_)]), "{found:?}");
+    assert!(
+        matches!(found.as_slice(), [Found::Invitation(_)]),
+        "{found:?}"
+    );
 }
