@@ -1,3 +1,5 @@
+//! Names of ours, of strangers and of nobody.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! `file:` URIs there and back, and those that are refused.
+
 use super::*;
 use proptest::prelude::*;
 
