@@ -24,6 +24,9 @@ const FULL_PIXELS: usize = 24 << 20;
 /// The same for rqrr, which is ten times slower.
 const FALLBACK_PIXELS: usize = 4 << 20;
 
+/// Above this many finder patterns rqrr is not asked.
+const FALLBACK_PATTERNS: usize = 96;
+
 /// Finder patterns looked at in one picture, the largest first. A code has three.
 const MAX_PATTERNS: usize = 384;
 
@@ -44,7 +47,7 @@ pub fn scan(picture: &Grey) -> Vec<Vec<u8>> {
         &|| scan_rxing(picture),
         &|| scan_rxing(&picture.halved()),
         &|| scan_rxing(&picture.inverted()),
-        &|| scan_rqrr(picture),
+        &|| scan_crowdless(picture),
     ];
     tries
         .iter()
@@ -56,23 +59,36 @@ pub fn scan(picture: &Grey) -> Vec<Vec<u8>> {
 /// The codes that rxing finds, at this resolution alone.
 #[must_use]
 pub fn scan_rxing(picture: &Grey) -> Vec<Vec<u8>> {
-    guarded(|| {
-        let (Ok(width), Ok(height)) = (
-            u32::try_from(picture.width()),
-            u32::try_from(picture.height()),
-        ) else {
-            return Vec::new();
-        };
-        let source = Luma8Source::new_with_slice(picture.pixels(), width, height);
-        let Ok(source) = source else {
-            return Vec::new();
-        };
-        let binarizer = HybridBinarizer::new(source);
-        binarizer
-            .get_black_matrix()
-            .map(decode_all)
-            .unwrap_or_default()
-    })
+    guarded(|| with_matrix(picture, decode_all))
+}
+
+/// The codes that rqrr finds, unless the picture has more finder patterns than codes could have:
+/// rqrr weighs them all against each other, and takes half a minute for sixteen hundred.
+fn scan_crowdless(picture: &Grey) -> Vec<Vec<u8>> {
+    let crowded = guarded(|| {
+        let count = with_matrix(picture, |matrix| FindFinderPatterns(matrix, true, 0));
+        vec![Vec::new(); usize::from(count.len() > FALLBACK_PATTERNS)]
+    });
+    if crowded.is_empty() {
+        scan_rqrr(picture)
+    } else {
+        Vec::new()
+    }
+}
+
+/// What `look` sees in the picture made black and white; nothing in one too small for that.
+fn with_matrix<T>(picture: &Grey, look: impl FnOnce(&BitMatrix) -> Vec<T>) -> Vec<T> {
+    let (Ok(width), Ok(height)) = (
+        u32::try_from(picture.width()),
+        u32::try_from(picture.height()),
+    ) else {
+        return Vec::new();
+    };
+    let Ok(source) = Luma8Source::new_with_slice(picture.pixels(), width, height) else {
+        return Vec::new();
+    };
+    let binarizer = HybridBinarizer::new(source);
+    binarizer.get_black_matrix().map(look).unwrap_or_default()
 }
 
 /// Not by rxing's own reader: that stamps results with the time, which panics in WebAssembly, and
