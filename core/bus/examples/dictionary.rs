@@ -113,29 +113,12 @@ fn sample(rng: &mut Rng, number: usize) -> String {
     from.did = cut(&from.did);
     to.did = cut(&to.did);
     match number % 8 {
-        // The services of did:peer:2, as they stand in the text stream of an encrypted message.
-        0 | 1 => {
-            let service = |uri: &str| {
-                format!(r#"{{"t":"dm","s":{{"uri":"{uri}","a":["didcomm/v2"],"r":[]}}}}"#)
-            };
-            let mut text = service(uri);
-            text.push_str(&service(rng.pick(&URIS)));
-            text
-        }
-        2 => {
-            let service = |uri: &str| {
-                format!(
-                    r#"{{"t":"dm","s":"{uri}","r":[],"a":["didcomm/v2","didcomm/aip2;env=rfc587"]}}"#
-                )
-            };
-            service(uri)
-        }
-        3 | 4 => {
+        0..=2 => {
             let body = 10 + rng.below(150);
             plain(rng, &from, &to, body)
         }
         // A did:peer:4 document.
-        5 => format!(
+        3 => format!(
             r##"{{"@context":["https://www.w3.org/ns/did/v1","https://w3id.org/security/multikey/v1"],"verificationMethod":[{{"id":"#key-1","type":"Multikey","publicKeyMultibase":"{}"}},{{"id":"#key-2","type":"Multikey","publicKeyMultibase":"{}"}}],"keyAgreement":["#key-1"],"authentication":["#key-2"],"assertionMethod":["#key-2"],"service":[{{"id":"#service","type":"DIDCommMessaging","serviceEndpoint":{{"uri":"{uri}","accept":["didcomm/v2"],"routingKeys":[]}}}}]}}"##,
             party(rng, Method::KeyX25519, "")
                 .did

@@ -18,8 +18,16 @@ const FIRST: &[u8] = include_bytes!("../../dictionaries/1.zdict");
 pub(super) const CURRENT: usize = 1;
 /// RFC 8878 §3.1.1.
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
-/// Up to this many bytes the slowest level pays: the time is that of loading the dictionary.
-const SMALL: usize = 16 << 10;
+/// Levels by length of the text: what is short shall be small whatever it costs (a fraction of
+/// a millisecond), what is long shall not hold up a link (hundreds of megabytes a second).
+const fn level(length: usize) -> i32 {
+    match length {
+        0..=4096 => 19,
+        4097..=16_384 => 3,
+        _ => -7,
+    }
+}
+
 /// Least text that is worth a frame.
 const LEAST: usize = 12;
 
@@ -28,8 +36,7 @@ pub(super) fn deflate(text: &[u8]) -> Option<Vec<u8>> {
     if text.len() < LEAST {
         return None;
     }
-    let level = if text.len() <= SMALL { 19 } else { 1 };
-    let mut compressor = Compressor::with_dictionary(level, FIRST).ok()?;
+    let mut compressor = Compressor::with_dictionary(level(text.len()), FIRST).ok()?;
     for parameter in [
         CParameter::ContentSizeFlag(false),
         CParameter::DictIdFlag(false),
