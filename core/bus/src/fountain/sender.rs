@@ -112,7 +112,10 @@ pub(super) fn transmission(shape: Shape) -> ObjectTransmissionInformation {
 }
 
 fn is_prime(n: u32) -> bool {
-    n > 1 && (2..).take_while(|d| d * d <= n).all(|d| n % d != 0)
+    n > 1
+        && (2..)
+            .take_while(|d| d * d <= n)
+            .all(|d| !n.is_multiple_of(d))
 }
 
 /// Why an object cannot be sent as frames, or a frame not be made.

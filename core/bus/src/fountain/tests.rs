@@ -112,8 +112,8 @@ fn losing_every_second_frame_of_a_loop_does_no_harm() {
             .iter()
             .cycle()
             .step_by(2)
-            .cloned()
-            .take(4 * looped.len());
+            .take(4 * looped.len())
+            .cloned();
         let (_, got) = receive(&mut Catcher::default(), shown).expect("complete");
         assert_eq!(got, object);
     }
