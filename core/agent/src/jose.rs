@@ -16,9 +16,11 @@ mod members;
 pub use alg::{ContentEncryption, KeyAlgorithm, SignatureAlgorithm};
 pub use jwt::{Jwt, peek_jwt, sign_jwt, verify_jwt};
 
-pub(crate) use jwe::decrypt::{Jwe, Sender};
-pub(crate) use jwe::encrypt::{Encryption, encrypt};
-pub(crate) use jws::{Jws, sign};
+pub use jwe::encrypt::{Encryption, encrypt};
+pub use jws::sign;
+
+pub(crate) use jwe::decrypt::Jwe;
+pub(crate) use jws::Jws;
 pub(crate) use members::{Members, Shape};
 
 use base64_simd::URL_SAFE_NO_PAD;
@@ -58,14 +60,19 @@ pub enum JoseError {
 impl JoseError {
     pub(crate) fn unsupported(what: &'static str, name: &str) -> Self {
         // Names come from strangers and end in logs: keep them short.
-        Self::Unsupported { what, name: name.chars().take(40).collect() }
+        Self::Unsupported {
+            what,
+            name: name.chars().take(40).collect(),
+        }
     }
 }
 
 /// base64url without padding, as RFC 7515 §2 demands: no padding, no whitespace, no stray
 /// trailing bits.
 pub(crate) fn unbase64(text: &str, what: &'static str) -> Result<Vec<u8>, JoseError> {
-    URL_SAFE_NO_PAD.decode_to_vec(text).map_err(|_| JoseError::Malformed(what))
+    URL_SAFE_NO_PAD
+        .decode_to_vec(text)
+        .map_err(|_| JoseError::Malformed(what))
 }
 
 /// Bytes as base64url without padding.
@@ -75,7 +82,9 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
 
 /// Appends `"text"` with JSON's escapes.
 pub(crate) fn push_json(out: &mut Vec<u8>, text: &str) {
-    let plain = text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
+    let plain = text
+        .bytes()
+        .all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
     if plain {
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());

@@ -10,4 +10,6 @@ mod crypto;
 pub mod did;
 pub mod jose;
 pub mod keys;
+pub mod keystore;
+pub mod pack;
 pub mod resolve;

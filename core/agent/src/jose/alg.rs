@@ -37,7 +37,11 @@ impl ContentEncryption {
     }
 
     pub(crate) const fn key_len(self) -> usize {
-        if matches!(self, Self::A256CbcHs512) { 64 } else { 32 }
+        if matches!(self, Self::A256CbcHs512) {
+            64
+        } else {
+            32
+        }
     }
 
     pub(crate) const fn iv_len(self) -> usize {
@@ -49,7 +53,11 @@ impl ContentEncryption {
     }
 
     pub(crate) const fn tag_len(self) -> usize {
-        if matches!(self, Self::A256CbcHs512) { 32 } else { 16 }
+        if matches!(self, Self::A256CbcHs512) {
+            32
+        } else {
+            16
+        }
     }
 }
 
@@ -81,7 +89,9 @@ impl KeyAlgorithm {
     /// The one with this `alg`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::EcdhEs, Self::Ecdh1Pu].into_iter().find(|alg| alg.name() == name)
+        [Self::EcdhEs, Self::Ecdh1Pu]
+            .into_iter()
+            .find(|alg| alg.name() == name)
     }
 }
 
@@ -110,7 +120,9 @@ impl SignatureAlgorithm {
     /// The one with this `alg`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::EdDsa, Self::Es256, Self::Es256K].into_iter().find(|alg| alg.name() == name)
+        [Self::EdDsa, Self::Es256, Self::Es256K]
+            .into_iter()
+            .find(|alg| alg.name() == name)
     }
 
     /// The curve that goes with it, and no other.
@@ -126,6 +138,8 @@ impl SignatureAlgorithm {
     /// The algorithm of keys on this curve.
     #[must_use]
     pub fn for_curve(curve: Curve) -> Option<Self> {
-        [Self::EdDsa, Self::Es256, Self::Es256K].into_iter().find(|alg| alg.curve() == curve)
+        [Self::EdDsa, Self::Es256, Self::Es256K]
+            .into_iter()
+            .find(|alg| alg.curve() == curve)
     }
 }

@@ -14,8 +14,12 @@ use super::members::{Members, required};
 use super::{JoseError, SignatureAlgorithm, base64, push_json, unbase64};
 use crate::keys::{PublicKey, SecretKey};
 
-/// Signs; the result is General JSON with one signature.
-pub(crate) fn sign(payload: &[u8], kid: &str, key: &SecretKey) -> Result<Vec<u8>, JoseError> {
+/// Signs bytes with a key in hand; the result is General JSON with one signature. Nothing is
+/// checked about what is inside: for messages use [`crate::pack`].
+///
+/// # Errors
+/// [`JoseError::Unsupported`] for a key that cannot sign, [`JoseError::Library`].
+pub fn sign(payload: &[u8], kid: &str, key: &SecretKey) -> Result<Vec<u8>, JoseError> {
     let (alg, signer) = SignatureAlgorithm::for_curve(key.curve())
         .zip(key.signer())
         .ok_or_else(|| JoseError::unsupported("signing curve", key.curve().name()))?;
@@ -82,8 +86,9 @@ impl<'a> Jws<'a> {
             serde_json::from_str(list.get()).map_err(|_| JoseError::Malformed("signatures"))?
         } else {
             let header = match members.header {
-                Some(raw) => serde_json::from_str(raw.get())
-                    .map_err(|_| JoseError::Malformed("header"))?,
+                Some(raw) => {
+                    serde_json::from_str(raw.get()).map_err(|_| JoseError::Malformed("header"))?
+                }
                 None => OpenHeader::default(),
             };
             vec![WireSignature {
@@ -95,8 +100,14 @@ impl<'a> Jws<'a> {
         if wire.is_empty() {
             return Err(JoseError::Malformed("signatures"));
         }
-        let signatures = wire.into_iter().map(Signature::read).collect::<Result<_, _>>()?;
-        Ok(Self { payload: Cow::Borrowed(payload), signatures })
+        let signatures = wire
+            .into_iter()
+            .map(Signature::read)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            payload: Cow::Borrowed(payload),
+            signatures,
+        })
     }
 
     /// The signed bytes, whether or not anyone's signature is right.
@@ -123,7 +134,12 @@ impl<'a> Signature<'a> {
             (None, None) => return Err(JoseError::Malformed("kid")),
         };
         let signature = unbase64(&wire.signature, "signature")?;
-        Ok(Self { kid, alg, protected: wire.protected, signature })
+        Ok(Self {
+            kid,
+            alg,
+            protected: wire.protected,
+            signature,
+        })
     }
 }
 
@@ -148,10 +164,15 @@ pub(super) fn verify(
     payload: &str,
     signature: &[u8],
 ) -> Result<(), JoseError> {
-    let verifier = key.verifier().filter(|_| key.curve() == alg.curve()).ok_or(JoseError::Key)?;
+    let verifier = key
+        .verifier()
+        .filter(|_| key.curve() == alg.curve())
+        .ok_or(JoseError::Key)?;
     let mut input = Vec::with_capacity(protected.len() + 1 + payload.len());
     input.extend_from_slice(protected.as_bytes());
     input.push(b'.');
     input.extend_from_slice(payload.as_bytes());
-    verifier.verify(&input, signature).map_err(|_| JoseError::Crypto)
+    verifier
+        .verify(&input, signature)
+        .map_err(|_| JoseError::Crypto)
 }

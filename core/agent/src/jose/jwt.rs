@@ -44,7 +44,9 @@ pub fn sign_jwt(
     let mut out = base64(&header);
     out.push('.');
     URL_SAFE_NO_PAD.encode_append(&claims, &mut out);
-    let signature = signer.sign(out.as_bytes()).map_err(|_| JoseError::Library)?;
+    let signature = signer
+        .sign(out.as_bytes())
+        .map_err(|_| JoseError::Library)?;
     out.push('.');
     URL_SAFE_NO_PAD.encode_append(&signature, &mut out);
     Ok(out)
@@ -65,7 +67,13 @@ pub fn peek_jwt(token: &str) -> Result<Jwt, JoseError> {
 /// says, [`JoseError::Crypto`] when the signature is wrong.
 pub fn verify_jwt(token: &str, key: &PublicKey) -> Result<Jwt, JoseError> {
     let parts = Parts::split(token)?;
-    jws::verify(parts.alg, key, parts.header, parts.payload, &parts.signature)?;
+    jws::verify(
+        parts.alg,
+        key,
+        parts.header,
+        parts.payload,
+        &parts.signature,
+    )?;
     Ok(parts.jwt)
 }
 
@@ -91,10 +99,20 @@ impl<'a> Parts<'a> {
         let bytes = unbase64(header, "JWT header")?;
         let parsed: JwsHeader<'_> = header::parse(&bytes)?;
         let alg = jws::algorithm(&parsed)?;
-        let kid = parsed.kid.as_deref().ok_or(JoseError::Malformed("kid"))?.to_owned();
+        let kid = parsed
+            .kid
+            .as_deref()
+            .ok_or(JoseError::Malformed("kid"))?
+            .to_owned();
         let claims = unbase64(payload, "JWT claims")?;
         let claims = serde_json::from_slice(&claims).map_err(|_| JoseError::Malformed("claims"))?;
         let signature = unbase64(signature, "JWT signature")?;
-        Ok(Self { alg, header, payload, signature, jwt: Jwt { kid, claims } })
+        Ok(Self {
+            alg,
+            header,
+            payload,
+            signature,
+            jwt: Jwt { kid, claims },
+        })
     }
 }

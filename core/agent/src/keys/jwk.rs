@@ -81,7 +81,7 @@ impl SecretKey {
         let (x, y) = self
             .public()
             .coordinates()
-            .unwrap_or((self.public().raw(), &[]));
+            .unwrap_or_else(|| (self.public().raw(), &[]));
         for part in [
             r#"{"kty":""#,
             curve.kty(),

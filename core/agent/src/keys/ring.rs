@@ -72,7 +72,9 @@ impl Keyring {
     /// The key with this id, and the ring's own copy of the id.
     #[must_use]
     pub fn get_key_value(&self, kid: &str) -> Option<(&str, &SecretKey)> {
-        self.keys.get_key_value(kid).map(|(kid, key)| (kid.as_str(), key))
+        self.keys
+            .get_key_value(kid)
+            .map(|(kid, key)| (kid.as_str(), key))
     }
 
     /// Adds a key; gives back the one that had this id before.

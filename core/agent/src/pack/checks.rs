@@ -34,7 +34,10 @@ impl<'a> Addresses<'a> {
             None | Some(Value::Null) => None,
             Some(Value::Array(list)) => Some(
                 list.iter()
-                    .map(|one| one.as_str().ok_or(OpenError::Malformed("to is no list of DIDs")))
+                    .map(|one| {
+                        one.as_str()
+                            .ok_or(OpenError::Malformed("to is no list of DIDs"))
+                    })
                     .collect::<Result<_, _>>()?,
             ),
             Some(_) => return Err(OpenError::Malformed("to is no list of DIDs")),
@@ -48,7 +51,10 @@ impl<'a> Addresses<'a> {
         if same_did(from, kid) {
             Ok(())
         } else {
-            Err(OpenError::FromMismatch { from: from.to_owned(), kid: kid.to_owned() })
+            Err(OpenError::FromMismatch {
+                from: from.to_owned(),
+                kid: kid.to_owned(),
+            })
         }
     }
 
@@ -62,7 +68,11 @@ impl<'a> Addresses<'a> {
         let mut encrypted = false;
         for layer in layers {
             match layer {
-                Layer::Encrypted { sender_kid, recipient_kid, .. } => {
+                Layer::Encrypted {
+                    sender_kid,
+                    recipient_kid,
+                    ..
+                } => {
                     encrypted = true;
                     self.check_to(recipient_kid)?;
                     if let Some(kid) = sender_kid {
@@ -96,9 +106,9 @@ impl<'a> Addresses<'a> {
     /// `to`, when there is one, must name the DID of our key.
     fn check_to(&self, kid: &str) -> Result<(), OpenError> {
         match &self.to {
-            Some(to) if !to.iter().any(|did| same_did(did, kid)) => {
-                Err(OpenError::NotInTo { kid: kid.to_owned() })
-            }
+            Some(to) if !to.iter().any(|did| same_did(did, kid)) => Err(OpenError::NotInTo {
+                kid: kid.to_owned(),
+            }),
             _ => Ok(()),
         }
     }

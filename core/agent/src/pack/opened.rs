@@ -21,7 +21,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_bytes: 64 << 20, max_depth: 3, max_recipients: 1000, max_signatures: 16 }
+        Self {
+            max_bytes: 64 << 20,
+            max_depth: 3,
+            max_recipients: 1000,
+            max_signatures: 16,
+        }
     }
 }
 
@@ -83,8 +88,13 @@ pub enum Layer {
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Encrypted { sender_kid: None, .. } => "anoncrypt",
-            Self::Encrypted { sender_kid: Some(_), .. } => "authcrypt",
+            Self::Encrypted {
+                sender_kid: None, ..
+            } => "anoncrypt",
+            Self::Encrypted {
+                sender_kid: Some(_),
+                ..
+            } => "authcrypt",
             Self::Signed { .. } => "signed",
             Self::Plaintext => "plaintext",
         })

@@ -22,9 +22,17 @@ pub(super) fn open(
     limits: &Limits,
 ) -> Result<Opened, OpenError> {
     if packed.len() > limits.max_bytes {
-        return Err(OpenError::TooLarge { limit: limits.max_bytes });
+        return Err(OpenError::TooLarge {
+            limit: limits.max_bytes,
+        });
     }
-    let mut work = Opening { keys, docs, limits, layers: Vec::new(), warnings: Vec::new() };
+    let mut work = Opening {
+        keys,
+        docs,
+        limits,
+        layers: Vec::new(),
+        warnings: Vec::new(),
+    };
     let mut bytes = Cow::Borrowed(packed);
     let (object, plaintext) = loop {
         let inside = {
@@ -55,15 +63,28 @@ impl Opening<'_> {
         let jwe = Jwe::parse(members)?;
         let limit = self.limits.max_recipients;
         if jwe.recipients.len() > limit {
-            return Err(OpenError::TooMany { what: "recipients", limit });
+            return Err(OpenError::TooMany {
+                what: "recipients",
+                limit,
+            });
         }
-        let allowed = match (jwe.sender_kid.is_some(), self.layers.as_slice()) {
-            (_, []) => true,
-            (true, [Layer::Encrypted { sender_kid: None, .. }]) => true,
-            _ => false,
-        };
+        let allowed = matches!(
+            (jwe.sender_kid.is_some(), self.layers.as_slice()),
+            (_, [])
+                | (
+                    true,
+                    [Layer::Encrypted {
+                        sender_kid: None,
+                        ..
+                    }]
+                )
+        );
         if !allowed {
-            let name = if jwe.sender_kid.is_some() { "authcrypt" } else { "anoncrypt" };
+            let name = if jwe.sender_kid.is_some() {
+                "authcrypt"
+            } else {
+                "anoncrypt"
+            };
             return Err(self.forbidden(name));
         }
 
@@ -72,9 +93,10 @@ impl Opening<'_> {
             None => None,
         };
         let mut failure = None;
-        let mine = jwe.recipients.iter().filter_map(|one| {
-            secret(self.keys, &one.kid).map(|(kid, secret)| (one, kid, secret))
-        });
+        let mine = jwe
+            .recipients
+            .iter()
+            .filter_map(|one| secret(self.keys, &one.kid).map(|(kid, secret)| (one, kid, secret)));
         for (recipient, _, secret) in mine.take(MAX_TRIES) {
             match jwe.decrypt(recipient, secret, sender.as_ref()) {
                 Ok(text) => {
@@ -97,7 +119,12 @@ impl Opening<'_> {
         Err(match failure {
             Some(error) => error.into(),
             None => OpenError::NotForUs {
-                kids: jwe.recipients.iter().take(8).map(|one| clip(&one.kid)).collect(),
+                kids: jwe
+                    .recipients
+                    .iter()
+                    .take(8)
+                    .map(|one| clip(&one.kid))
+                    .collect(),
             },
         })
     }
@@ -112,7 +139,10 @@ impl Opening<'_> {
         let jws = Jws::parse(members)?;
         let limit = self.limits.max_signatures;
         if jws.signatures.len() > limit {
-            return Err(OpenError::TooMany { what: "signatures", limit });
+            return Err(OpenError::TooMany {
+                what: "signatures",
+                limit,
+            });
         }
         let payload = jws.payload()?;
         let inside = Members::parse(&payload)?;
@@ -141,16 +171,17 @@ impl Opening<'_> {
     ) -> Result<Opened, OpenError> {
         let addresses = Addresses::read(&object)?;
         addresses.check_layers(&self.layers, &mut self.warnings)?;
-        let encrypted = self.layers.iter().any(|layer| matches!(layer, Layer::Encrypted { .. }));
+        let encrypted = self
+            .layers
+            .iter()
+            .any(|layer| matches!(layer, Layer::Encrypted { .. }));
         let from_prior = match object.get("from_prior") {
             None | Some(Value::Null) => None,
             Some(_) if !encrypted => {
                 self.warnings.push(Warning::FromPriorIgnored);
                 None
             }
-            Some(Value::String(token)) => {
-                Some(rotation::verify(token, addresses.from, self.docs)?)
-            }
+            Some(Value::String(token)) => Some(rotation::verify(token, addresses.from, self.docs)?),
             Some(_) => return Err(OpenError::FromPrior("it is no string")),
         };
         let mut opened = Opened {
@@ -166,7 +197,11 @@ impl Opening<'_> {
         };
         for layer in &opened.layers {
             match layer {
-                Layer::Encrypted { sender_kid, recipient_kid, .. } => {
+                Layer::Encrypted {
+                    sender_kid,
+                    recipient_kid,
+                    ..
+                } => {
                     opened.recipient_kid = Some(recipient_kid.clone());
                     if let Some(kid) = sender_kid {
                         // As the plaintext writes it: §3.2 proved them the same.
@@ -190,7 +225,10 @@ impl Opening<'_> {
     fn room(&self) -> Result<(), OpenError> {
         let limit = self.limits.max_depth;
         if self.layers.len() >= limit {
-            return Err(OpenError::TooMany { what: "layers", limit });
+            return Err(OpenError::TooMany {
+                what: "layers",
+                limit,
+            });
         }
         Ok(())
     }
@@ -213,23 +251,34 @@ impl Opening<'_> {
         let doc = self
             .docs
             .resolve(did)
-            .map_err(|source| OpenError::Resolve { did: clip(did), source })?;
-        doc.key(kid).filter(|_| doc.may_agree(kid)).cloned().ok_or_else(|| {
-            OpenError::KeyNotListed { kid: clip(kid), purpose: "keyAgreement" }
-        })
+            .map_err(|source| OpenError::Resolve {
+                did: clip(did),
+                source,
+            })?;
+        doc.key(kid)
+            .filter(|_| doc.may_agree(kid))
+            .cloned()
+            .ok_or_else(|| OpenError::KeyNotListed {
+                kid: clip(kid),
+                purpose: "keyAgreement",
+            })
     }
 }
 
 /// The signer's key, listed for authentication (§5.2: MUST).
 pub(super) fn signing_key(docs: &dyn Resolver, kid: &str) -> Result<PublicKey, OpenError> {
     let did = did_of(kid);
-    let doc = docs
-        .resolve(did)
-        .map_err(|source| OpenError::Resolve { did: clip(did), source })?;
+    let doc = docs.resolve(did).map_err(|source| OpenError::Resolve {
+        did: clip(did),
+        source,
+    })?;
     doc.key(kid)
         .filter(|_| doc.may_authenticate(kid))
         .cloned()
-        .ok_or_else(|| OpenError::KeyNotListed { kid: clip(kid), purpose: "authentication" })
+        .ok_or_else(|| OpenError::KeyNotListed {
+            kid: clip(kid),
+            purpose: "authentication",
+        })
 }
 
 /// Our secret with this key id; a did:peer:4 may be named by its long or its short form.
@@ -242,7 +291,8 @@ pub(super) fn secret<'a>(keys: &'a Keyring, kid: &str) -> Option<(&'a str, &'a S
     }
     let (_, fragment) = kid.split_once('#')?;
     keys.iter().find(|(own, _)| {
-        own.split_once('#').is_some_and(|(did, tail)| tail == fragment && same_did(did, kid))
+        own.split_once('#')
+            .is_some_and(|(did, tail)| tail == fragment && same_did(did, kid))
     })
 }
 

@@ -61,8 +61,8 @@ pub(super) fn pack(
             None => anoncrypt(inside, plan.enc_anon, did, &doc)?,
             Some((from, own)) => {
                 let secrets = secrets(own, keys);
-                let (kid, key, recipients) = common(&secrets, &doc)
-                    .ok_or_else(|| no_common_key(from, did, &doc))?;
+                let (kid, key, recipients) =
+                    common(&secrets, &doc).ok_or_else(|| no_common_key(from, did, &doc))?;
                 let plan_auth = Encryption {
                     enc: ContentEncryption::A256CbcHs512,
                     sender: Some((kid, key)),
@@ -92,13 +92,19 @@ fn check(message: &Addressing<'_>, plan: &PackPlan) -> Result<(), PackError> {
         return Err(PackError::Combination("hiding a sender needs a sender"));
     }
     if plan.hide_sender && plan.sign.is_some() {
-        return Err(PackError::Combination("anoncrypt(authcrypt(signed)) must not be emitted"));
+        return Err(PackError::Combination(
+            "anoncrypt(authcrypt(signed)) must not be emitted",
+        ));
     }
     if plan.to.is_empty() && plan.from.is_some() {
         return Err(PackError::Combination("authcrypt needs a recipient"));
     }
     for own in plan.from.iter().chain(&plan.sign) {
-        if !message.from.as_deref().is_some_and(|from| same_did(from, own)) {
+        if !message
+            .from
+            .as_deref()
+            .is_some_and(|from| same_did(from, own))
+        {
             return Err(PackError::From(own.clone()));
         }
     }
@@ -126,7 +132,14 @@ fn anoncrypt(
         .map(|curve| keys_on(doc, curve))
         .find(|keys| !keys.is_empty())
         .ok_or_else(|| PackError::NoRecipientKey(did.to_owned()))?;
-    Ok(jose::encrypt(inside, Encryption { enc, sender: None, recipients })?)
+    Ok(jose::encrypt(
+        inside,
+        Encryption {
+            enc,
+            sender: None,
+            recipients,
+        },
+    )?)
 }
 
 /// Our secrets among the sender's agreement keys, under the ids that its document gives.
@@ -151,7 +164,9 @@ fn common<'a>(secrets: &[(&'a str, &'a SecretKey)], doc: &'a DidDoc) -> Option<C
 }
 
 fn keys_on(doc: &DidDoc, curve: Curve) -> Vec<(&str, &PublicKey)> {
-    doc.agreement_keys().filter(|(_, key)| key.curve() == curve).collect()
+    doc.agreement_keys()
+        .filter(|(_, key)| key.curve() == curve)
+        .collect()
 }
 
 fn no_common_key(from: &str, did: &str, doc: &DidDoc) -> PackError {
@@ -185,5 +200,8 @@ fn resolve(
     let did = did_of(id);
     docs.resolve(did)
         .map(std::sync::Arc::from)
-        .map_err(|source| PackError::Resolve { did: did.to_owned(), source })
+        .map_err(|source| PackError::Resolve {
+            did: did.to_owned(),
+            source,
+        })
 }

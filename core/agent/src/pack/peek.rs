@@ -39,7 +39,9 @@ pub struct Peek {
 /// its `from`, so that nobody is made to fetch a stranger's document.
 pub fn peek(packed: &[u8], limits: &Limits) -> Result<Peek, OpenError> {
     if packed.len() > limits.max_bytes {
-        return Err(OpenError::TooLarge { limit: limits.max_bytes });
+        return Err(OpenError::TooLarge {
+            limit: limits.max_bytes,
+        });
     }
     let members = Members::parse(packed)?;
     match members.shape() {
@@ -47,12 +49,19 @@ pub fn peek(packed: &[u8], limits: &Limits) -> Result<Peek, OpenError> {
             let jwe = Jwe::parse(&members)?;
             let limit = limits.max_recipients;
             if jwe.recipients.len() > limit {
-                return Err(OpenError::TooMany { what: "recipients", limit });
+                return Err(OpenError::TooMany {
+                    what: "recipients",
+                    limit,
+                });
             }
             Ok(Peek {
                 kind: PackedKind::Encrypted,
                 recipient_kids: jwe.recipients.iter().map(|one| clip(&one.kid)).collect(),
-                needs: jwe.sender_kid.iter().map(|kid| did_of(kid).to_owned()).collect(),
+                needs: jwe
+                    .sender_kid
+                    .iter()
+                    .map(|kid| did_of(kid).to_owned())
+                    .collect(),
                 sender_kid: jwe.sender_kid,
             })
         }
@@ -60,7 +69,10 @@ pub fn peek(packed: &[u8], limits: &Limits) -> Result<Peek, OpenError> {
             let jws = Jws::parse(&members)?;
             let limit = limits.max_signatures;
             if jws.signatures.len() > limit {
-                return Err(OpenError::TooMany { what: "signatures", limit });
+                return Err(OpenError::TooMany {
+                    what: "signatures",
+                    limit,
+                });
             }
             let payload = jws.payload()?;
             let object = Members::parse(&payload)?.into_object()?;

@@ -36,9 +36,7 @@ pub(super) fn verify(
     }
     let iat = match jwt.claims.get("iat") {
         None => None,
-        Some(iat) => {
-            Some(iat.as_u64().ok_or(OpenError::FromPrior("iat is no time"))?)
-        }
+        Some(iat) => Some(iat.as_u64().ok_or(OpenError::FromPrior("iat is no time"))?),
     };
     let key = signing_key(docs, &jwt.kid)?;
     verify_jwt(token, &key).map_err(|_| OpenError::FromPrior("its signature is wrong"))?;

@@ -50,7 +50,7 @@ pub(crate) struct Recipient<'a> {
 }
 
 /// The sender's key, for authcrypt.
-pub(crate) type Sender<'a> = Option<&'a PublicKey>;
+type Sender<'a> = Option<&'a PublicKey>;
 
 #[derive(Deserialize)]
 struct WireRecipient<'a> {
@@ -74,11 +74,10 @@ impl<'a> Jwe<'a> {
             return Err(JoseError::unsupported("header", "zip"));
         }
         let alg = header.alg.as_deref().ok_or(JoseError::Malformed("alg"))?;
-        let alg = KeyAlgorithm::from_name(alg)
-            .ok_or_else(|| JoseError::unsupported("alg", alg))?;
+        let alg = KeyAlgorithm::from_name(alg).ok_or_else(|| JoseError::unsupported("alg", alg))?;
         let enc = header.enc.as_deref().ok_or(JoseError::Malformed("enc"))?;
-        let enc = ContentEncryption::from_name(enc)
-            .ok_or_else(|| JoseError::unsupported("enc", enc))?;
+        let enc =
+            ContentEncryption::from_name(enc).ok_or_else(|| JoseError::unsupported("enc", enc))?;
         if alg == KeyAlgorithm::Ecdh1Pu && enc != ContentEncryption::A256CbcHs512 {
             return Err(JoseError::unsupported("enc for authcrypt", enc.name()));
         }
@@ -202,7 +201,10 @@ fn recipients<'a>(
             None => OpenHeader::default(),
         };
         let key = required(members.encrypted_key.as_ref(), "encrypted_key")?;
-        vec![WireRecipient { header, encrypted_key: Cow::Borrowed(key) }]
+        vec![WireRecipient {
+            header,
+            encrypted_key: Cow::Borrowed(key),
+        }]
     };
     if wire.is_empty() {
         return Err(JoseError::Malformed("recipients"));
@@ -215,7 +217,11 @@ fn recipients<'a>(
                 (None, Some(kid)) if alone => Cow::Owned(kid.to_owned()),
                 _ => return Err(JoseError::Malformed("kid")),
             };
-            Ok(Recipient { kid, encrypted_key: one.encrypted_key, epk: one.header.epk })
+            Ok(Recipient {
+                kid,
+                encrypted_key: one.encrypted_key,
+                epk: one.header.epk,
+            })
         })
         .collect()
 }

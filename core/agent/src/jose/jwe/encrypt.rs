@@ -11,19 +11,31 @@ use crate::crypto::content;
 use crate::keys::{Curve, PublicKey, SecretKey};
 
 /// Who encrypts to whom, and how. All keys are of one curve.
-pub(crate) struct Encryption<'a> {
-    pub(crate) enc: ContentEncryption,
+#[derive(Debug)]
+pub struct Encryption<'a> {
+    /// Content encryption; authcrypt takes A256CBC-HS512 alone.
+    pub enc: ContentEncryption,
     /// Authcrypt when there is one: key id and key.
-    pub(crate) sender: Option<(&'a str, &'a SecretKey)>,
+    pub sender: Option<(&'a str, &'a SecretKey)>,
     /// At least one: key id and key.
-    pub(crate) recipients: Vec<(&'a str, &'a PublicKey)>,
+    pub recipients: Vec<(&'a str, &'a PublicKey)>,
 }
 
-/// Encrypts; the result is General JSON (§5.1).
-pub(crate) fn encrypt(plaintext: &[u8], mut plan: Encryption<'_>) -> Result<Vec<u8>, JoseError> {
+/// Encrypts one layer with keys in hand; the result is General JSON (§5.1). Nothing is
+/// checked about what is inside: for messages use [`crate::pack`], for a routing key of a
+/// `forward` this.
+///
+/// # Errors
+/// [`JoseError::Key`] for no recipients or keys of several curves,
+/// [`JoseError::Unsupported`] for authcrypt with another `enc`, [`JoseError::Library`].
+pub fn encrypt(plaintext: &[u8], mut plan: Encryption<'_>) -> Result<Vec<u8>, JoseError> {
     plan.recipients.sort_unstable_by_key(|(kid, _)| *kid);
     let curve = plan.recipients.first().ok_or(JoseError::Key)?.1.curve();
-    let alg = if plan.sender.is_some() { KeyAlgorithm::Ecdh1Pu } else { KeyAlgorithm::EcdhEs };
+    let alg = if plan.sender.is_some() {
+        KeyAlgorithm::Ecdh1Pu
+    } else {
+        KeyAlgorithm::EcdhEs
+    };
     // The draft (§2.1) allows ECDH-1PU with key wrapping only over AES-CBC-HMAC: no other
     // tag commits to the content.
     if alg == KeyAlgorithm::Ecdh1Pu && plan.enc != ContentEncryption::A256CbcHs512 {
@@ -32,14 +44,20 @@ pub(crate) fn encrypt(plaintext: &[u8], mut plan: Encryption<'_>) -> Result<Vec<
     let library = |_| JoseError::Library;
     let ephemeral = AgreeSecret::generate(curve).map_err(library)?;
     let apv = super::apv(plan.recipients.iter().map(|(kid, _)| *kid));
-    let protected = protected(alg, &plan, curve, &ephemeral.public().map_err(library)?, &apv);
+    let protected = protected(
+        alg,
+        &plan,
+        curve,
+        &ephemeral.public().map_err(library)?,
+        &apv,
+    );
     let protected = base64(&protected);
 
     let cek = content::generate(plan.enc).map_err(library)?;
     let mut text = Vec::with_capacity(plaintext.len() + 16);
     text.extend_from_slice(plaintext);
-    let sealed = content::seal(plan.enc, &cek, &[protected.as_bytes()], &mut text)
-        .map_err(library)?;
+    let sealed =
+        content::seal(plan.enc, &cek, &[protected.as_bytes()], &mut text).map_err(library)?;
 
     let kids: usize = plan.recipients.iter().map(|(kid, _)| kid.len() + 160).sum();
     let mut out = Vec::with_capacity(protected.len() + kids + text.len() / 3 * 4 + 256);
@@ -47,7 +65,10 @@ pub(crate) fn encrypt(plaintext: &[u8], mut plan: Encryption<'_>) -> Result<Vec<
     out.extend_from_slice(protected.as_bytes());
     out.extend_from_slice(br#"","recipients":["#);
     for (index, (kid, key)) in plan.recipients.iter().enumerate() {
-        let peer = key.agreement().filter(|_| key.curve() == curve).ok_or(JoseError::Key)?;
+        let peer = key
+            .agreement()
+            .filter(|_| key.curve() == curve)
+            .ok_or(JoseError::Key)?;
         let ze = ephemeral.agree(peer).map_err(|_| JoseError::Key)?;
         let kek = match plan.sender {
             None => key_encryption_key(alg, &[&ze], b"", &apv, None),
