@@ -81,16 +81,20 @@ impl Kind {
 
 /// `alice` is her DID, `alice#key-1` that key, `kiosk#keyAgreement` its first such key.
 fn named(name: &str, parties: &Parties) -> String {
-    let (who, fragment) = name.split_once('#').map_or((name, None), |(who, key)| (who, Some(key)));
+    let (who, fragment) = name
+        .split_once('#')
+        .map_or((name, None), |(who, key)| (who, Some(key)));
     let did = match who {
         "kiosk" => parties.by_method("did:key:"),
         "mule" => parties.by_method("did:peer:2"),
         who => format!("did:example:{who}"),
     };
     match fragment {
-        Some(relation @ ("keyAgreement" | "authentication")) => {
-            parties.kids(&did, relation).into_iter().next().unwrap_or_default()
-        }
+        Some(relation @ ("keyAgreement" | "authentication")) => parties
+            .kids(&did, relation)
+            .into_iter()
+            .next()
+            .unwrap_or_default(),
         Some(fragment) => format!("{did}#{fragment}"),
         None => did,
     }
@@ -132,17 +136,24 @@ impl Cell {
         let table: Vec<Value> =
             serde_json::from_str(include_str!("../../known.json")).expect("known.json is an array");
         let entry = table.iter().find(|entry| {
-            [("producer", producer), ("consumer", consumer), ("kind", kind)]
-                .iter()
-                .all(|(member, value)| matches_any(entry[*member].as_str().unwrap_or(""), value))
+            [
+                ("producer", producer),
+                ("consumer", consumer),
+                ("kind", kind),
+            ]
+            .iter()
+            .all(|(member, value)| matches_any(entry[*member].as_str().unwrap_or(""), value))
         });
         let cause = |entry: &Value| entry["cause"].as_str().unwrap_or_default().to_owned();
         let (outcome, detail) = match (error, entry) {
             (None, None) => (Outcome::Ok, String::new()),
-            (None, Some(entry)) => {
-                (Outcome::Unexpected, format!("works now; known.json says: {}", cause(entry)))
-            }
-            (Some(error), Some(entry)) if error.contains(entry["says"].as_str().unwrap_or("\0")) => {
+            (None, Some(entry)) => (
+                Outcome::Unexpected,
+                format!("works now; known.json says: {}", cause(entry)),
+            ),
+            (Some(error), Some(entry))
+                if error.contains(entry["says"].as_str().unwrap_or("\0")) =>
+            {
                 (Outcome::Known, cause(entry))
             }
             (Some(error), _) => (Outcome::Unexpected, error),
@@ -177,7 +188,11 @@ fn matches_any(patterns: &str, value: &str) -> bool {
 }
 
 fn matches(pattern: &str, value: &str) -> bool {
-    let Some((head, tail)) = pattern.split_once('*') else { return pattern == value };
-    let Some(rest) = value.strip_prefix(head) else { return false };
+    let Some((head, tail)) = pattern.split_once('*') else {
+        return pattern == value;
+    };
+    let Some(rest) = value.strip_prefix(head) else {
+        return false;
+    };
     (0..=rest.len()).any(|at| rest.get(at..).is_some_and(|rest| matches(tail, rest)))
 }
