@@ -5,7 +5,7 @@
 
 use std::{env, error::Error, path::PathBuf};
 
-use packmule_agent::{Method, create};
+use packmule_agent::did::{Method, create};
 use packmule_bus::Envelope;
 use packmule_node::{Arrival, Home, OutRecord, PeerRecord};
 use serde_json::json;

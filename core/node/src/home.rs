@@ -12,7 +12,11 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use packmule_agent::{DidDoc, Keyring, NewDid, keystore, keystore::KeystoreError};
+use packmule_agent::{
+    did::{DidDoc, NewDid},
+    keys::Keyring,
+    keystore::{self, Cost, KeystoreError},
+};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +83,16 @@ impl Home {
     /// Makes a home: complete under a temporary name beside it, synced, then renamed. A crash
     /// leaves no half of one. `dir` must not exist, or be an empty folder.
     pub fn create(dir: &Path, new: &NewDid, passphrase: &[u8]) -> Result<Self, CreateError> {
+        Self::create_with(dir, new, passphrase, Cost::STANDARD)
+    }
+
+    /// The same, with another cost of guessing the passphrase: less for small devices.
+    pub fn create_with(
+        dir: &Path,
+        new: &NewDid,
+        passphrase: &[u8],
+        cost: Cost,
+    ) -> Result<Self, CreateError> {
         let refused = || CreateError::Exists(dir.to_owned());
         let occupied = match fs::read_dir(dir) {
             Ok(mut entries) => entries.next().is_some(),
@@ -91,7 +105,7 @@ impl Home {
         let parent = dir.parent().ok_or_else(refused)?;
         fs::create_dir_all(parent).map_err(HomeError::from)?;
         let building = Building::begin(parent)?;
-        building.fill(new, passphrase)?;
+        building.fill(new, passphrase, cost)?;
         match fs::rename(&building.path, &dir) {
             Ok(()) => {}
             Err(error) if is_occupied(&error) => return Err(CreateError::Exists(dir)),
@@ -220,12 +234,12 @@ impl Building {
         Err(HomeError::Io(io::ErrorKind::AlreadyExists.into()))
     }
 
-    fn fill(&self, new: &NewDid, passphrase: &[u8]) -> Result<(), CreateError> {
+    fn fill(&self, new: &NewDid, passphrase: &[u8], cost: Cost) -> Result<(), CreateError> {
         let mut keys = Keyring::new();
         for (kid, secret) in &new.secrets {
             keys.insert(kid.clone(), secret.clone());
         }
-        let sealed = keystore::seal(&keys, passphrase).map_err(CreateError::Seal)?;
+        let sealed = keystore::seal_with(&keys, passphrase, cost).map_err(CreateError::Seal)?;
         let identity = Identity {
             did: new.did.clone(),
             doc: new.doc.to_json(),

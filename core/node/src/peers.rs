@@ -3,7 +3,7 @@
 //! Called by `accept`, `send`, `peers` and by whatever resolves DIDs offline. A peer has one
 //! current DID and any number of aliases: the short form of a did:peer:4, DIDs it rotated from.
 
-use packmule_agent::DidDoc;
+use packmule_agent::did::DidDoc;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use serde_json::Value;
 

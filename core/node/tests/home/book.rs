@@ -1,6 +1,6 @@
 //! The address book.
 
-use packmule_agent::{Method, create};
+use packmule_agent::did::{Method, create};
 use packmule_node::PeerError;
 use tempfile::tempdir;
 

@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::Path, process::Command};
 
-use packmule_agent::{Method, create};
+use packmule_agent::did::{Method, create};
 use packmule_bus::Envelope;
 use packmule_node::{Accepted, CreateError, Home, HomeError, QueueError};
 use tempfile::tempdir;

@@ -16,7 +16,7 @@ mod post;
 
 use std::path::Path;
 
-use packmule_agent::{Method, create};
+use packmule_agent::did::{Method, create};
 use packmule_bus::Envelope;
 use packmule_node::{Arrival, Home, OutRecord, PeerRecord};
 use serde_json::json;

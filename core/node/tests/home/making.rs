@@ -2,7 +2,10 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use packmule_agent::{Method, create, keystore::KeystoreError};
+use packmule_agent::{
+    did::{Method, create},
+    keystore::KeystoreError,
+};
 use packmule_node::{CreateError, Home, HomeError, UnlockError};
 use tempfile::tempdir;
 
