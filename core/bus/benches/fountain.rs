@@ -1,5 +1,7 @@
 //! How fast frames are made and put together again: `cargo bench -p packmule-bus --bench fountain`.
 
+#![expect(clippy::expect_used, reason = "a step that fails fails the bench")]
+
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use packmule_bus::fountain::{Catcher, Caught, Fountain};

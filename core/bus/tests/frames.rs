@@ -3,6 +3,8 @@
 //! `PACKMULE_WRITE_FIXTURES=1 cargo test -p packmule-bus --test frames` writes the vectors and the
 //! fuzz seeds anew; do that for a new frame version only.
 
+#![expect(clippy::expect_used, reason = "a step that fails fails the test")]
+
 use std::fs;
 use std::path::PathBuf;
 
