@@ -47,3 +47,63 @@ pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use zeroize::{ZeroizeOnDrop, Zeroizing};
+
+    use super::agree::{AgreePublic, AgreeSecret, Shared};
+    use super::content::{self, Cek};
+    use super::*;
+    use crate::jose::ContentEncryption;
+    use crate::keys::Curve;
+
+    /// What a type says it does when dropped; a secret of another type would not compile.
+    #[test]
+    fn content_keys_and_shared_secrets_are_wiped() {
+        fn wiped<T: ZeroizeOnDrop>(_: &T) {}
+        let mine = AgreeSecret::generate(Curve::X25519).unwrap();
+        let peer = AgreePublic::parse(Curve::X25519, &mine.public().unwrap()).unwrap();
+        let shared: Shared = mine.agree(&peer).unwrap();
+        wiped(&shared);
+        let cek: Cek = content::generate(ContentEncryption::Xc20p).unwrap();
+        wiped(&cek);
+        let kek: Zeroizing<[u8; 32]> = Zeroizing::new([7; 32]);
+        wiped(&content::unwrap(&kek, &content::wrap(&kek, &cek).unwrap()).unwrap());
+        wiped(&mine.to_raw().unwrap());
+    }
+
+    #[test]
+    fn an_all_zero_shared_secret_is_refused() {
+        let mine = AgreeSecret::generate(Curve::X25519).unwrap();
+        let zero = AgreePublic::parse(Curve::X25519, &[0; 32]).unwrap();
+        assert_eq!(mine.agree(&zero).unwrap_err(), Refused);
+    }
+
+    #[test]
+    fn every_cipher_notices_every_kind_of_damage() {
+        for enc in ContentEncryption::ALL {
+            for length in [0, 1, 15, 16, 17, 1000] {
+                let cek = content::generate(enc).unwrap();
+                let plain = vec![b'm'; length];
+                let mut text = plain.clone();
+                let aad: &[&[u8]] = &[b"head", b"er"];
+                let sealed = content::seal(enc, &cek, aad, &mut text).unwrap();
+                let open = |text: &[u8], iv: &[u8], tag: &[u8], aad: &[&[u8]]| {
+                    let mut text = text.to_vec();
+                    content::open(enc, &cek, aad, iv, &mut text, tag).map(|()| text)
+                };
+                let (iv, tag) = (sealed.iv(), sealed.tag());
+                assert_eq!(open(&text, iv, tag, aad).unwrap(), plain);
+                assert_eq!(open(&text, iv, tag, &[b"headeR"]), Err(Refused));
+                assert_eq!(open(&text, iv, &tag[1..], aad), Err(Refused));
+                assert_eq!(open(&text, &iv[1..], tag, aad), Err(Refused));
+                assert_eq!(open(&text, iv, &vec![0; tag.len()], aad), Err(Refused));
+                assert_eq!(
+                    open(&[&text[..], b"x"].concat(), iv, tag, aad),
+                    Err(Refused)
+                );
+            }
+        }
+    }
+}

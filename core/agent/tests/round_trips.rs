@@ -1,6 +1,9 @@
 //! Alice writes to Bob in every allowed way, on every curve, with every cipher.
 
-#[expect(dead_code, reason = "shared by several test programs; each uses its part")]
+#[expect(
+    dead_code,
+    reason = "shared by several test programs; each uses its part"
+)]
 mod support;
 
 use packmule_agent::jose::ContentEncryption;

@@ -118,7 +118,9 @@ pub(crate) fn open(
             let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, cek)?);
             let nonce = Nonce::try_assume_unique_for_key(iv)?;
             text.extend_from_slice(tag);
-            let length = key.open_in_place(nonce, Aad::from(aad.concat()), text)?.len();
+            let length = key
+                .open_in_place(nonce, Aad::from(aad.concat()), text)?
+                .len();
             text.truncate(length);
         }
         ContentEncryption::Xc20p => {
@@ -148,7 +150,9 @@ pub(crate) fn unwrap(kek: &[u8; 32], wrapped: &[u8]) -> Result<Cek, Refused> {
         return Err(Refused);
     }
     let mut out = Zeroizing::new(vec![0; wrapped.len().saturating_sub(8)]);
-    let length = AesKek::new(&AES_256_WRAP, kek)?.unwrap(wrapped, &mut out)?.len();
+    let length = AesKek::new(&AES_256_WRAP, kek)?
+        .unwrap(wrapped, &mut out)?
+        .len();
     out.truncate(length);
     Ok(out)
 }

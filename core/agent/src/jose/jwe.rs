@@ -2,6 +2,8 @@
 
 pub(crate) mod decrypt;
 pub(crate) mod encrypt;
+#[cfg(test)]
+mod tests;
 
 /// `apv`: SHA-256 over the recipients' key ids, sorted and joined by dots (§5.1.9).
 fn apv<'a>(kids: impl IntoIterator<Item = &'a str>) -> [u8; 32] {
