@@ -1,6 +1,11 @@
 //! Packing and opening, 1 kB and 64 kB, X25519 and P-256. `cargo bench -p packmule-agent`.
 //! Beside the other crates, in one run: `tests/interop`.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests: whoever cannot go on may stop"
+)]
+
 use divan::{Bencher, black_box};
 use packmule_agent::did::{DidDoc, VerificationMethod};
 use packmule_agent::keys::{Curve, Keyring, SecretKey};
@@ -12,8 +17,12 @@ const ALICE: &str = "did:example:alice";
 const BOB: &str = "did:example:bob";
 
 /// Curve and bytes of body.
-const CASES: [(Curve, usize); 4] =
-    [(Curve::X25519, 1000), (Curve::X25519, 64_000), (Curve::P256, 1000), (Curve::P256, 64_000)];
+const CASES: [(Curve, usize); 4] = [
+    (Curve::X25519, 1000),
+    (Curve::X25519, 64_000),
+    (Curve::P256, 1000),
+    (Curve::P256, 64_000),
+];
 
 fn main() {
     divan::main();
@@ -27,10 +36,17 @@ struct Case {
 
 impl Case {
     fn new(curve: Curve, size: usize) -> Self {
-        let mut case = Self { book: DocBook::new(), keys: Keyring::new(), plaintext: Vec::new() };
+        let mut case = Self {
+            book: DocBook::new(),
+            keys: Keyring::new(),
+            plaintext: Vec::new(),
+        };
         for did in [ALICE, BOB] {
             let agree = (format!("{did}#agree"), SecretKey::generate(curve).unwrap());
-            let sign = (format!("{did}#sign"), SecretKey::generate(Curve::Ed25519).unwrap());
+            let sign = (
+                format!("{did}#sign"),
+                SecretKey::generate(Curve::Ed25519).unwrap(),
+            );
             let method = |(id, key): &(String, SecretKey)| VerificationMethod {
                 id: id.clone(),
                 key: key.public().clone(),
@@ -55,20 +71,32 @@ impl Case {
     }
 
     fn pack(&self, plan: &PackPlan) -> Vec<u8> {
-        Jose.pack(&self.plaintext, plan, &self.keys, &self.book).unwrap().remove(0)
+        Jose.pack(&self.plaintext, plan, &self.keys, &self.book)
+            .unwrap()
+            .remove(0)
     }
 }
 
 fn auth() -> PackPlan {
-    PackPlan { to: vec![BOB.into()], from: Some(ALICE.into()), ..PackPlan::default() }
+    PackPlan {
+        to: vec![BOB.into()],
+        from: Some(ALICE.into()),
+        ..PackPlan::default()
+    }
 }
 
 fn anon() -> PackPlan {
-    PackPlan { to: vec![BOB.into()], ..PackPlan::default() }
+    PackPlan {
+        to: vec![BOB.into()],
+        ..PackPlan::default()
+    }
 }
 
 fn signed() -> PackPlan {
-    PackPlan { sign: Some(ALICE.into()), ..PackPlan::default() }
+    PackPlan {
+        sign: Some(ALICE.into()),
+        ..PackPlan::default()
+    }
 }
 
 fn pack(bencher: Bencher<'_, '_>, case: (Curve, usize), plan: &PackPlan) {
@@ -80,7 +108,10 @@ fn open(bencher: Bencher<'_, '_>, case: (Curve, usize), plan: &PackPlan) {
     let case = Case::new(case.0, case.1);
     let packed = case.pack(plan);
     let limits = Limits::default();
-    bencher.bench(|| Jose.open(black_box(&packed), &case.keys, &case.book, &limits).unwrap());
+    bencher.bench(|| {
+        Jose.open(black_box(&packed), &case.keys, &case.book, &limits)
+            .unwrap()
+    });
 }
 
 #[divan::bench(args = CASES)]

@@ -1,5 +1,7 @@
 //! The ten messages of the specification's Appendix C, with its keys (A) and documents (B).
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -29,10 +31,18 @@ fn open(name: &str) -> Opened {
         .unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
+/// File, layers, who authenticated, which key signed.
+type Expected = (
+    &'static str,
+    &'static [&'static str],
+    Option<&'static str>,
+    Option<&'static str>,
+);
+
 #[test]
 fn all_ten_messages_open_and_say_the_same() {
     let alice = Some("did:example:alice");
-    let expected: [(&str, &[&str], Option<&str>, Option<&str>); 10] = [
+    let expected: [Expected; 10] = [
         ("plain.json", &["plaintext"], None, None),
         (
             "signed-ed25519.json",

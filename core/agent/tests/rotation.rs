@@ -15,6 +15,7 @@ use support::*;
 /// Carol's DID is Alice's new one here.
 const NEW: &str = CAROL;
 
+#[expect(clippy::unwrap_used, reason = "helper of tests")]
 fn token(world: &World, signer: &str, claims: &Value) -> String {
     let (kid, key) = world.key(signer, "sign");
     sign_jwt(claims.as_object().unwrap(), &kid, &key).unwrap()

@@ -1,6 +1,11 @@
 //! Alice, Bob, Carol and Mallory, with keys on any curve, and what they need to write letters
 //! to each other, honest or not.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests: whoever cannot go on may stop"
+)]
+
 use packmule_agent::did::{DidDoc, VerificationMethod};
 use packmule_agent::jose::{self, ContentEncryption, Encryption};
 use packmule_agent::keys::{Curve, Keyring, SecretKey};
