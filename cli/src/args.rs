@@ -186,7 +186,12 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) attach: Vec<PathBuf>,
     /// Another message type than basicmessage
-    #[arg(long = "type", value_name = "URI", requires = "body", conflicts_with = "text")]
+    #[arg(
+        long = "type",
+        value_name = "URI",
+        requires = "body",
+        conflicts_with = "text"
+    )]
     pub(crate) type_uri: Option<String>,
     /// The body of that message
     #[arg(long, value_name = "JSON", requires = "type_uri")]
@@ -283,6 +288,11 @@ pub(crate) enum InboxVerb {
     /// Show one message in full
     Show {
         /// The message's id or envelope id, or its beginning
+        id: String,
+    },
+    /// Try a refused message again, say after its sender's document became known
+    Retry {
+        /// The envelope id, or its beginning
         id: String,
     },
     /// Save one message's attachments

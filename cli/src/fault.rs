@@ -4,6 +4,8 @@
 //! an exit code, a hint, and a problem code when a message was refused. Who calls it: verbs
 //! and flows. What can go wrong: an error mapped to the wrong code; `cli/tests` hold them.
 
+mod rooms;
+
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -88,7 +90,8 @@ impl From<io::Error> for Fault {
 }
 
 /// The hint for a full medium.
-pub(crate) const SPACE: &str = "make room (or mount the medium writeable) and run the same command again; nothing is lost";
+pub(crate) const SPACE: &str =
+    "make room (or mount the medium writeable) and run the same command again; nothing is lost";
 
 /// The exit code of an error of the operating system.
 pub(crate) fn exit_of_io(err: &io::Error) -> Exit {

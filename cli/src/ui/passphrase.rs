@@ -15,7 +15,8 @@ use crate::fault::Fault;
 /// The environment variable that holds the passphrase.
 pub(crate) const VARIABLE: &str = "PACKMULE_PASSPHRASE";
 
-const WAYS: &str = "set PACKMULE_PASSPHRASE, or use --passphrase-file FILE, or run in a terminal to be asked";
+const WAYS: &str =
+    "set PACKMULE_PASSPHRASE, or use --passphrase-file FILE, or run in a terminal to be asked";
 
 /// The passphrase of an existing home: `--passphrase-file`, then the environment, then a prompt.
 pub(crate) fn get(file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, Fault> {
@@ -42,7 +43,8 @@ pub(crate) fn choose(file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, Fault> {
 fn given(file: Option<&Path>) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
     if let Some(path) = file {
         let mut bytes = Zeroizing::new(
-            std::fs::read(path).map_err(|err| Fault::file("read the passphrase from", path, &err))?,
+            std::fs::read(path)
+                .map_err(|err| Fault::file("read the passphrase from", path, &err))?,
         );
         // Editors and `echo` end a file with a newline that nobody means.
         if bytes.last() == Some(&b'\n') {
@@ -61,10 +63,18 @@ fn given(file: Option<&Path>) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
 
 fn prompt(question: &str) -> Result<Zeroizing<Vec<u8>>, Fault> {
     if !std::io::stdin().is_terminal() && !std::io::stderr().is_terminal() {
-        return Err(Fault::new(Exit::Passphrase, "a passphrase is needed, and none was given").hint(WAYS));
+        return Err(Fault::new(
+            Exit::Passphrase,
+            "a passphrase is needed, and none was given",
+        )
+        .hint(WAYS));
     }
     let typed = rpassword::prompt_password(question).map_err(|err| {
-        Fault::new(Exit::Passphrase, format!("cannot ask for the passphrase: {err}")).hint(WAYS)
+        Fault::new(
+            Exit::Passphrase,
+            format!("cannot ask for the passphrase: {err}"),
+        )
+        .hint(WAYS)
     })?;
     not_empty(Zeroizing::new(typed.into_bytes()))
 }

@@ -1,0 +1,117 @@
+//! `packmule accept`: a peer from an invitation, and a first hello in the outbox.
+//!
+//! The hello is a trust-ping whose `pthid` is the invitation's id: when it arrives, by whatever
+//! way, the inviter's packmule adds us as a peer by itself.
+
+use packmule_agent::protocol::trust_ping;
+use packmule_agent::{Resolver, did_of, short_form};
+use packmule_node::{Change, PeerRecord};
+use serde_json::json;
+
+use crate::args::{AcceptArgs, Globals};
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::flow::invitation::{self, Found};
+use crate::flow::party::Party;
+use crate::flow::submit::{self, Protection};
+use crate::ui::output::{Report, one_line};
+use crate::ui::time::now;
+
+/// Accepts.
+pub(crate) fn run(globals: &Globals, args: &AcceptArgs) -> Result<Report, Fault> {
+    let (did, pthid) = match invitation::find(&args.source)? {
+        Found::Did(did) => (did, None),
+        Found::Invitation(message) => {
+            let from = message
+                .from
+                .clone()
+                .ok_or_else(|| Fault::damaged("the invitation does not say from whom it is"))?;
+            (from, Some(message.id.clone()))
+        }
+    };
+    let mut party = crate::home::unlock(globals)?;
+    let accepted = accept(
+        &mut party,
+        &did,
+        pthid.as_deref(),
+        args.name.as_deref(),
+        !args.no_hello,
+    )?;
+    let mut text = format!(
+        "{} is a peer now: {}",
+        accepted.name,
+        one_line(&accepted.did, 100)
+    );
+    match &accepted.hello {
+        Some(_) => {
+            text.push_str("\na hello waits to go; `packmule export` or `packmule qr save` sends it")
+        }
+        None => text.push_str("\nno hello was queued: it learns of you by your first message"),
+    }
+    Ok(Report::new(
+        text,
+        json!({ "name": accepted.name, "did": accepted.did, "hello": accepted.hello }),
+    ))
+}
+
+/// Who became a peer.
+pub(crate) struct Accepted {
+    pub(crate) name: String,
+    pub(crate) did: String,
+    /// The id of the hello that was queued.
+    pub(crate) hello: Option<String>,
+}
+
+/// Adds the peer and queues the hello, both or neither.
+pub(crate) fn accept(
+    party: &mut Party,
+    did: &str,
+    pthid: Option<&str>,
+    name: Option<&str>,
+    hello: bool,
+) -> Result<Accepted, Fault> {
+    let did = did_of(did);
+    party.docs.learn(did)?;
+    let doc = party.docs.resolve(did)?;
+    if packmule_agent::same_did(did, party.did()) {
+        return Err(Fault::usage("this invitation is your own").hint("give it to someone else"));
+    }
+    let short = short_form(did).unwrap_or(did);
+    if let Some(known) = party.home.find_peer(did)?.or(party.home.find_peer(short)?) {
+        return Err(
+            Fault::new(Exit::Exists, format!("{} is a peer already", known.name))
+                .hint(format!("`packmule send {} …` writes to it", known.name)),
+        );
+    }
+    let name = match name {
+        Some(name) if party.home.find_peer(name)?.is_some() => {
+            return Err(
+                Fault::new(Exit::Exists, format!("there is a peer {name:?} already"))
+                    .hint("choose another --name"),
+            );
+        }
+        Some(name) => name.to_owned(),
+        None => format!("peer-{}", party.home.peers()?.len() + 1),
+    };
+    party.docs.insert(doc.clone());
+    let mut changes = vec![Change::AddPeer(PeerRecord {
+        name: name.clone(),
+        did: did.to_owned(),
+        doc: doc.to_json(),
+        added: now(),
+    })];
+    let mut hello_id = None;
+    if hello {
+        let mut ping = trust_ping::ping(false);
+        ping.pthid = pthid.map(str::to_owned);
+        hello_id = Some(ping.id.clone());
+        let records = submit::records(party, did, ping, Protection::Auth)?;
+        changes.extend(records.into_iter().map(Change::Queue));
+    }
+    party.home.apply(&changes)?;
+    Ok(Accepted {
+        name,
+        did: did.to_owned(),
+        hello: hello_id,
+    })
+}

@@ -1,0 +1,50 @@
+//! `packmule export DIR`: what waits goes into a folder, durably, and is marked sent.
+
+use packmule_transports::drive::Folder;
+use serde_json::json;
+
+use crate::args::{ExportArgs, Globals};
+use crate::fault::Fault;
+use crate::flow::{carry, party};
+use crate::ui::output::Report;
+
+/// Exports.
+pub(crate) fn run(globals: &Globals, args: &ExportArgs) -> Result<Report, Fault> {
+    let home = crate::home::open(globals)?;
+    let did = match &args.peer {
+        Some(name) => Some(party::peer(&home, name)?.did),
+        None => None,
+    };
+    let folder = Folder::open(&args.dir)?;
+    let carried = carry::export(
+        &home,
+        &folder,
+        did.as_deref(),
+        globals.quiet || globals.json,
+    )?;
+    let mut text = match carried.written {
+        0 if carried.duplicate == 0 => String::from("nothing waits to go"),
+        1 => format!("1 message written to {}", folder.path().display()),
+        n => format!("{n} messages written to {}", folder.path().display()),
+    };
+    if carried.duplicate > 0 {
+        text.push_str(&format!("; {} lay there already", carried.duplicate));
+    }
+    if carried.expired > 0 {
+        text.push_str(&format!("; {} expired and not sent", carried.expired));
+    }
+    if let Some(mut fault) = carried.broken {
+        fault.what = format!("{} ({text})", fault.what);
+        return Err(fault);
+    }
+    if carried.written + carried.duplicate > 0 {
+        text.push_str("; safe to remove");
+    }
+    let report = json!({
+        "folder": folder.path(),
+        "written": carried.written,
+        "duplicate": carried.duplicate,
+        "expired": carried.expired,
+    });
+    Ok(Report::new(text, report))
+}

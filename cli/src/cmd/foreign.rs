@@ -1,0 +1,100 @@
+//! Keys and documents for `pack` and `unpack`: a home's, or anybody's from files.
+
+use std::path::PathBuf;
+
+use packmule_agent::{DidDoc, DocBook, Keyring};
+use serde_json::Value;
+
+use crate::args::{Foreign, Globals};
+use crate::fault::Fault;
+use crate::flow::files;
+use crate::flow::party::Party;
+
+/// Whose keys a pipe works with.
+pub(crate) struct Desk {
+    pub(crate) keys: Keyring,
+    pub(crate) docs: DocBook,
+    /// The home, when no `--secrets` were given.
+    pub(crate) party: Option<Party>,
+}
+
+impl Desk {
+    /// From `--secrets`, or from the home; with `needs_keys` false and no home, empty.
+    pub(crate) fn open(
+        globals: &Globals,
+        foreign: &Foreign,
+        needs_keys: bool,
+    ) -> Result<Self, Fault> {
+        let mut desk = if !foreign.secrets.is_empty() {
+            let mut keys = Keyring::new();
+            for path in &foreign.secrets {
+                let secrets = json(path)?;
+                let ring = Keyring::from_secrets_json(&secrets)
+                    .map_err(|err| Fault::damaged(format!("{}: {err}", path.display())))?;
+                keys.extend(ring.iter().map(|(kid, key)| (kid.to_owned(), key.clone())));
+            }
+            Self {
+                keys,
+                docs: DocBook::new(),
+                party: None,
+            }
+        } else if needs_keys
+            || crate::home::dir(globals).is_ok_and(|dir| dir.join("identity.json").exists())
+                && !foreign.is_enough()
+        {
+            let party = crate::home::unlock(globals).map_err(|fault| match fault.exit {
+                crate::exit::Exit::NotFound => {
+                    fault.hint("make a home with `packmule init`, or give keys with --secrets FILE")
+                }
+                _ => fault,
+            })?;
+            Self {
+                keys: party.keys.clone(),
+                docs: party.docs.clone(),
+                party: Some(party),
+            }
+        } else {
+            Self {
+                keys: Keyring::new(),
+                docs: DocBook::new(),
+                party: None,
+            }
+        };
+        for path in &foreign.did_doc {
+            for doc in docs_in(path)? {
+                desk.docs.insert(doc);
+            }
+        }
+        Ok(desk)
+    }
+}
+
+impl Foreign {
+    /// Documents alone are enough to encrypt without a sender.
+    const fn is_enough(&self) -> bool {
+        !self.did_doc.is_empty()
+    }
+}
+
+/// One document, or an array of them.
+fn docs_in(path: &PathBuf) -> Result<Vec<DidDoc>, Fault> {
+    let value = json(path)?;
+    let list = match &value {
+        Value::Array(list) => list.iter().collect(),
+        one => vec![one],
+    };
+    list.into_iter()
+        .map(|doc| {
+            // The result of a resolver has the document one level down.
+            let doc = doc.get("didDocument").unwrap_or(doc);
+            DidDoc::from_json(doc)
+                .map_err(|err| Fault::damaged(format!("{}: {err}", path.display())))
+        })
+        .collect()
+}
+
+fn json(path: &PathBuf) -> Result<Value, Fault> {
+    let bytes = files::read_input(Some(path))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|err| Fault::damaged(format!("{} is no JSON: {err}", path.display())))
+}

@@ -1,0 +1,21 @@
+//! `packmule import DIR`: take custody of a folder's messages, then open them.
+
+use packmule_transports::drive::Folder;
+
+use crate::args::{Globals, ImportArgs};
+use crate::fault::Fault;
+use crate::flow::take;
+use crate::ui::output::Report;
+
+use super::arrived;
+
+/// Imports.
+pub(crate) fn run(globals: &Globals, args: &ImportArgs) -> Result<Report, Fault> {
+    let quiet = globals.quiet || globals.json;
+    // The keys first: with a wrong passphrase nothing is moved.
+    let mut opener = arrived::Opener::new(globals, args.keep_sealed)?;
+    let folder = Folder::open(&args.dir)?;
+    let taken = take::take_folder(opener.home(), &folder, quiet)?;
+    let judged = opener.judge(quiet)?;
+    arrived::report(taken, judged)
+}

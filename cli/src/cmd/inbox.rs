@@ -1,0 +1,210 @@
+//! `packmule inbox`: list, show, save attachments, see what was refused.
+
+use std::path::Path;
+
+use packmule_node::{Home, InRow};
+use serde_json::{Value, json};
+
+use crate::args::{Globals, InboxArgs, InboxVerb};
+use crate::cmd::outbox::only;
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::flow::letters::Entry;
+use crate::flow::party::Party;
+use crate::flow::{attachments, judge};
+use crate::ui::output::{Report, one_line, size};
+use crate::ui::time::rfc3339;
+
+/// Rows read at a time.
+const PAGE: usize = 500;
+
+/// Runs one of them.
+pub(crate) fn run(globals: &Globals, args: &InboxArgs) -> Result<Report, Fault> {
+    if args.refused {
+        return refused(&crate::home::open(globals)?);
+    }
+    if let Some(InboxVerb::Retry { id }) = &args.verb {
+        return retry(globals, id);
+    }
+    let mut party = crate::home::unlock(globals)?;
+    // What came sealed is opened now.
+    judge::judge(&mut party, globals.quiet || globals.json)?;
+    match &args.verb {
+        None | Some(InboxVerb::List) => list(&party, args.all),
+        Some(InboxVerb::Show { id }) => show(&party, id),
+        Some(InboxVerb::Save { id, dir }) => save(&party, id, dir),
+        Some(InboxVerb::Retry { .. }) => Err(Fault::usage("retry takes an id")),
+    }
+}
+
+fn list(party: &Party, all: bool) -> Result<Report, Fault> {
+    let mut lines = Vec::new();
+    let mut messages = Vec::new();
+    let mut hidden = 0;
+    each(party, |entry| {
+        if all || entry.is_for_people() {
+            lines.push(entry.line());
+            messages.push(entry.json());
+        } else {
+            hidden += 1;
+        }
+        Ok(true)
+    })?;
+    let dead = rows(&party.home, Home::refused)?.len();
+    if lines.is_empty() {
+        lines.push("no messages".into());
+    }
+    if hidden > 0 {
+        lines.push(format!("({hidden} without words; --all shows them)"));
+    }
+    if dead > 0 {
+        lines.push(format!("({dead} refused; --refused tells why)"));
+    }
+    Ok(Report::new(
+        lines.join("\n"),
+        json!({ "messages": messages, "hidden": hidden, "refused": dead }),
+    ))
+}
+
+fn show(party: &Party, id: &str) -> Result<Report, Fault> {
+    let entry = find(party, id)?;
+    party.home.mark_read(&entry.row.id)?;
+    let mut object = entry.json();
+    if let Value::Object(map) = &mut object {
+        map.insert("message".into(), entry.letter.opened.message.clone());
+    }
+    Ok(Report::new(entry.full(), object))
+}
+
+fn save(party: &Party, id: &str, dir: &Path) -> Result<Report, Fault> {
+    let entry = find(party, id)?;
+    let saved = attachments::save_all(&entry.letter.message.attachments, dir)?;
+    party.home.mark_read(&entry.row.id)?;
+    if saved.is_empty() {
+        return Err(Fault::not_found("this message has no attachments"));
+    }
+    let lines: Vec<String> = saved
+        .iter()
+        .map(|one| match (&one.path, one.bytes) {
+            (Some(path), Some(bytes)) => format!("{} ({})", path.display(), size(bytes)),
+            _ => format!(
+                "{} is only a link; it was not fetched",
+                one_line(&one.name, 80)
+            ),
+        })
+        .collect();
+    let files: Vec<Value> = saved
+        .iter()
+        .map(|one| json!({ "name": one.name, "file": one.path, "bytes": one.bytes }))
+        .collect();
+    Ok(Report::new(
+        lines.join("\n"),
+        json!({ "id": entry.letter.message.id, "saved": files }),
+    ))
+}
+
+fn refused(home: &Home) -> Result<Report, Fault> {
+    let rows = rows(home, Home::refused)?;
+    let mut lines: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            format!(
+                "{}  {}  {:<24} {}",
+                rfc3339(row.received),
+                row.id.short(),
+                one_line(row.problem.as_deref().unwrap_or("?"), 24),
+                one_line(row.detail.as_deref().unwrap_or(""), 160)
+            )
+        })
+        .collect();
+    if lines.is_empty() {
+        lines.push("nothing was refused".into());
+    }
+    let list: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "envelope": row.id.to_string(),
+                "problem": row.problem,
+                "reason": row.detail,
+                "received": row.received,
+                "channel": row.channel,
+                "bytes": row.bytes,
+            })
+        })
+        .collect();
+    Ok(Report::new(lines.join("\n"), json!({ "refused": list })))
+}
+
+fn retry(globals: &Globals, id: &str) -> Result<Report, Fault> {
+    let mut party = crate::home::unlock(globals)?;
+    let matching: Vec<InRow> = rows(&party.home, Home::refused)?
+        .into_iter()
+        .filter(|row| !id.is_empty() && row.id.to_string().starts_with(id))
+        .collect();
+    let row = only(matching, id)?;
+    party.home.retry(&row.id)?;
+    let judged = judge::judge(&mut party, globals.quiet || globals.json)?;
+    match judged.refused.iter().find(|refusal| refusal.id == row.id) {
+        Some(again) => Err(Fault::refused(
+            again.problem.clone(),
+            format!("refused again: {}", again.reason),
+        )),
+        None => Ok(Report::new(
+            "opened this time; `packmule inbox` shows it",
+            json!({ "envelope": row.id.to_string(), "opened": true }),
+        )),
+    }
+}
+
+/// The one message with this id.
+fn find(party: &Party, id: &str) -> Result<Entry, Fault> {
+    let mut matching = Vec::new();
+    each(party, |entry| {
+        if entry.is_named(id) {
+            matching.push(entry);
+        }
+        Ok(true)
+    })?;
+    only(matching, id)
+}
+
+/// Walks all kept messages, opened again each: their words are nowhere on the disk.
+fn each(party: &Party, mut see: impl FnMut(Entry) -> Result<bool, Fault>) -> Result<(), Fault> {
+    for row in rows(&party.home, Home::inbox)? {
+        let Some(envelope) = party.home.envelope(&row.id)? else {
+            continue;
+        };
+        let letter = judge::open(party, &envelope.to_json()).map_err(|(problem, reason)| {
+            let mut fault = Fault::new(
+                Exit::Damaged,
+                format!(
+                    "message {} opened before and does not now: {reason}",
+                    row.id.short()
+                ),
+            );
+            fault.problem = Some(problem);
+            fault
+        })?;
+        if !see(Entry::new(&party.home, row, letter)?)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn rows(
+    home: &Home,
+    page: impl Fn(&Home, i64, usize) -> Result<Vec<InRow>, packmule_node::HomeError>,
+) -> Result<Vec<InRow>, Fault> {
+    let mut all = Vec::new();
+    let mut after = 0;
+    loop {
+        let rows = page(home, after, PAGE)?;
+        let Some(last) = rows.last() else {
+            return Ok(all);
+        };
+        after = last.seq;
+        all.extend(rows);
+    }
+}

@@ -1,0 +1,48 @@
+//! The verbs: one file each, thin. What they share is in [`crate::flow`].
+
+pub(crate) mod accept;
+mod arrived;
+mod completions;
+mod doctor;
+mod export;
+mod foreign;
+mod id;
+mod import;
+mod inbox;
+mod init;
+mod inspect;
+pub(crate) mod invite;
+mod outbox;
+mod pack;
+mod peers;
+mod qr;
+mod send;
+mod unpack;
+
+use crate::args::{Cli, Verb};
+use crate::fault::Fault;
+use crate::ui::output::Report;
+
+/// Runs one verb.
+pub(crate) fn run(cli: Cli) -> Result<Report, Fault> {
+    let globals = &cli.globals;
+    match cli.verb {
+        Verb::Init(args) => init::run(globals, &args),
+        Verb::Id => id::run(globals),
+        Verb::Invite(args) => invite::run(globals, &args),
+        Verb::Accept(args) => accept::run(globals, &args),
+        Verb::Peers(args) => peers::run(globals, args.verb),
+        Verb::Send(args) => send::run(globals, &args),
+        Verb::Pack(args) => pack::run(globals, &args),
+        Verb::Unpack(args) => unpack::run(globals, &args),
+        Verb::Inbox(args) => inbox::run(globals, &args),
+        Verb::Outbox(args) => outbox::run(globals, &args),
+        Verb::Export(args) => export::run(globals, &args),
+        Verb::Import(args) => import::run(globals, &args),
+        Verb::Qr(args) => qr::run(globals, args.verb),
+        Verb::Inspect(args) => inspect::run(&args),
+        Verb::Doctor => doctor::run(globals),
+        Verb::Demo(args) => crate::demo::run(globals, &args),
+        Verb::Completions(args) => Ok(completions::run(&args)),
+    }
+}

@@ -1,0 +1,116 @@
+//! `packmule qr read FILES…`: messages and invitations from pictures, in any order.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::args::Globals;
+use crate::cmd::arrived::{self, Opener};
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::flow::pictures::{self, Gathered};
+use crate::flow::{partials, take};
+use crate::ui::output::{Report, one_line};
+
+/// Reads, accepts, keeps what is unfinished, opens.
+pub(super) fn run(
+    globals: &Globals,
+    paths: &[PathBuf],
+    keep_sealed: bool,
+    forget: bool,
+) -> Result<Report, Fault> {
+    let quiet = globals.quiet || globals.json;
+    let mut opener = Opener::new(globals, keep_sealed)?;
+    let held = if forget {
+        Vec::new()
+    } else {
+        partials::load(opener.home())?
+    };
+    let gathered = pictures::read(paths, &held, quiet)?;
+    // Accept first, drop the frames after: killed in between, they are only kept too long.
+    let taken = take::take_envelopes(opener.home(), &gathered.envelopes, "qr")?;
+    partials::keep(opener.home(), &gathered.partials)?;
+    let judged = opener.judge(quiet)?;
+    let report = arrived::report(taken, judged)?;
+    Ok(tell(report, &gathered))
+}
+
+fn tell(mut report: Report, gathered: &Gathered) -> Report {
+    let tally = gathered.tally;
+    let mut lines = vec![format!(
+        "{} pictures: {} codes, {} new, {} known, {} foreign, {} damaged, {} without a code",
+        tally.pictures,
+        tally.codes,
+        tally.fresh,
+        tally.duplicate,
+        tally.foreign,
+        tally.damaged,
+        tally.blank
+    )];
+    for (path, why) in &gathered.unreadable {
+        let path = path.display().to_string();
+        lines.push(format!(
+            "  not read: {}",
+            if why.contains(&path) {
+                why.clone()
+            } else {
+                format!("{path}: {why}")
+            }
+        ));
+    }
+    for url in &gathered.invitations {
+        lines.push(format!(
+            "  an invitation: packmule accept '{}'",
+            one_line(url, 4000)
+        ));
+    }
+    for transfer in &gathered.unfinished {
+        lines.push(format!(
+            "  incomplete: {} of about {} frames; what was read is kept, read more pictures",
+            transfer.received, transfer.needed
+        ));
+    }
+    lines.push(report.text);
+    report.text = lines.join("\n");
+    // A refused message weighs more than one that is still coming.
+    if report.exit == Exit::Ok {
+        report.exit = pictures::exit_of(gathered);
+    }
+    if let Value::Object(map) = &mut report.json {
+        map.insert("pictures".into(), json!(tally.pictures));
+        map.insert("codes".into(), json!(tally.codes));
+        map.insert("invitations".into(), json!(gathered.invitations));
+        map.insert(
+            "incomplete".into(),
+            Value::Array(
+                gathered
+                    .unfinished
+                    .iter()
+                    .map(|t| {
+                        json!({
+                            "transfer": t.transfer.to_string(),
+                            "received": t.received,
+                            "needed": t.needed,
+                            "bytes": t.object_bytes,
+                        })
+                    })
+                    .collect(),
+            ),
+        );
+        map.insert(
+            "unreadable".into(),
+            Value::Array(
+                gathered
+                    .unreadable
+                    .iter()
+                    .map(|(path, why)| {
+                        json!({
+                            "file": path, "reason": why,
+                        })
+                    })
+                    .collect(),
+            ),
+        );
+    }
+    report
+}

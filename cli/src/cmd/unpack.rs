@@ -1,0 +1,41 @@
+//! `packmule unpack`: a packed message in, its plaintext out. For pipes.
+
+use packmule_agent::{Jose, Limits, Packer};
+use packmule_bus::{DecodeError, Envelope};
+use serde_json::{Value, json};
+
+use crate::args::{Globals, UnpackArgs};
+use crate::cmd::foreign::Desk;
+use crate::fault::Fault;
+use crate::flow::{files, judge};
+use crate::ui::output::Report;
+use crate::ui::time::now;
+
+/// Opens.
+pub(crate) fn run(globals: &Globals, args: &UnpackArgs) -> Result<Report, Fault> {
+    let bytes = files::read_input(args.file.as_deref())?;
+    let packed = match Envelope::decode(&bytes) {
+        Ok(envelope) => envelope.to_json(),
+        Err(DecodeError::NotAnEnvelope) => bytes,
+        Err(err) => return Err(err.into()),
+    };
+    let desk = Desk::open(globals, &args.foreign, true)?;
+    let opened = Jose.open(&packed, &desk.keys, &desk.docs, &Limits::default())?;
+    let layers: Vec<String> = opened.layers.iter().map(ToString::to_string).collect();
+    let warnings: Vec<String> = opened.warnings.iter().map(ToString::to_string).collect();
+    let expired = opened
+        .message
+        .get("expires_time")
+        .and_then(Value::as_u64)
+        .is_some_and(|when| when <= now());
+    let report = json!({
+        "message": opened.message,
+        "layers": layers,
+        "sender": judge::sender_of(&opened),
+        "signed_by": opened.signed_by,
+        "recipient_kid": opened.recipient_kid,
+        "warnings": warnings,
+        "expired": expired,
+    });
+    Ok(Report::new("", report).raw(opened.plaintext))
+}

@@ -1,0 +1,300 @@
+//! Opening what was accepted: kept, refused with a reason, or answered.
+//!
+//! Who calls it: `import`, `qr read`, `inbox`, the demo. Each batch of messages is opened, and
+//! all that follows from them (new peers, acknowledgements, automatic answers, refusals) lands in
+//! one transaction with the fact that they were opened: a kill leads to no second answer and to
+//! no missing one. Automatic answers go to peers only, so that strangers cannot fill the outbox.
+
+use std::collections::BTreeMap;
+
+use packmule_agent::protocol::{self, Context};
+use packmule_agent::{Jose, Limits, Message, Opened, Packer, Resolver, same_did};
+use packmule_bus::EnvelopeId;
+use packmule_node::{Change, InRow, PeerRecord};
+use serde_json::{Map, Value, json};
+
+use crate::fault::Fault;
+use crate::flow::invitation;
+use crate::flow::party::Party;
+use crate::flow::submit::{self, Protection};
+use crate::ui::progress::Progress;
+use crate::ui::time::now;
+
+/// The problem code for a message that came after its `expires_time` (spec: `req.time`).
+pub(crate) const EXPIRED: &str = "e.m.req.time";
+/// The problem code for bytes that hold no DIDComm v2 message.
+pub(crate) const NOT_A_MESSAGE: &str = "e.p.msg";
+
+/// Messages opened before a transaction ends.
+const BATCH: usize = 200;
+
+/// A message that was refused.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    /// The envelope.
+    pub(crate) id: EnvelopeId,
+    /// The problem code.
+    pub(crate) problem: String,
+    /// The reason, for people.
+    pub(crate) reason: String,
+}
+
+/// What came of opening.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    /// Messages opened and kept.
+    pub(crate) opened: usize,
+    /// Messages that were here already, under another envelope.
+    pub(crate) repeated: usize,
+    /// Messages refused.
+    pub(crate) refused: Vec<Refusal>,
+    /// Peers that answered an invitation of ours.
+    pub(crate) met: Vec<String>,
+    /// Messages of ours that were acknowledged.
+    pub(crate) acknowledged: usize,
+    /// Automatic answers queued.
+    pub(crate) answers: usize,
+}
+
+impl Judged {
+    /// The members of a report.
+    pub(crate) fn json(&self) -> Map<String, Value> {
+        let refused: Vec<Value> = self
+            .refused
+            .iter()
+            .map(|r| json!({ "envelope": r.id.to_string(), "problem": r.problem, "reason": r.reason }))
+            .collect();
+        let mut map = Map::new();
+        map.insert("opened".into(), json!(self.opened));
+        map.insert("repeated".into(), json!(self.repeated));
+        map.insert("refused".into(), Value::Array(refused));
+        map.insert("met".into(), json!(self.met));
+        map.insert("acknowledged".into(), json!(self.acknowledged));
+        map.insert("answers".into(), json!(self.answers));
+        map
+    }
+}
+
+/// Opens every accepted message that was not opened yet.
+pub(crate) fn judge(party: &mut Party, quiet: bool) -> Result<Judged, Fault> {
+    let mut judged = Judged::default();
+    // Twice, because order on a stick is by the second: a stranger's message may lie before the
+    // one that makes it a peer. In the second round strangers are strangers.
+    for last in [false, true] {
+        let mut progress = Progress::new("opening", 0, quiet);
+        let mut after = 0;
+        loop {
+            let page = party.home.unopened(after, BATCH)?;
+            let Some(row) = page.last() else { break };
+            after = row.seq;
+            let mut batch = Batch::default();
+            for row in &page {
+                batch.one(party, row, last, &mut judged)?;
+                progress.add(1);
+            }
+            party.home.apply(&batch.changes)?;
+        }
+    }
+    Ok(judged)
+}
+
+/// A message that opened, parsed and not expired.
+pub(crate) struct Letter {
+    pub(crate) opened: Opened,
+    pub(crate) message: Message,
+    /// Who authenticated it: the DID of the key that encrypted or signed it.
+    pub(crate) sender: Option<String>,
+}
+
+/// Opens packed bytes with a party's keys. The error is the problem code and the reason.
+pub(crate) fn open(party: &Party, packed: &[u8]) -> Result<Letter, (String, String)> {
+    let opened = Jose
+        .open(packed, &party.keys, &party.docs, &Limits::default())
+        .map_err(|err| (err.problem().to_owned(), err.to_string()))?;
+    let message = Message::parse(&opened.plaintext)
+        .map_err(|err| (NOT_A_MESSAGE.to_owned(), err.to_string()))?;
+    let sender = sender_of(&opened);
+    Ok(Letter {
+        opened,
+        message,
+        sender,
+    })
+}
+
+/// The DID that authenticated a message, by encryption or by signature.
+pub(crate) fn sender_of(opened: &Opened) -> Option<String> {
+    opened.sender.clone().or_else(|| {
+        opened
+            .signed_by
+            .as_deref()
+            .map(|kid| packmule_agent::did_of(kid).to_owned())
+    })
+}
+
+/// The consequences of a batch, not yet applied.
+#[derive(Default)]
+struct Batch {
+    changes: Vec<Change>,
+    /// Ids opened in this batch, with their senders: the store does not know them yet.
+    fresh: BTreeMap<String, Option<String>>,
+    /// Peers met in this batch, by DID.
+    met: Vec<PeerRecord>,
+}
+
+impl Batch {
+    fn one(
+        &mut self,
+        party: &mut Party,
+        row: &InRow,
+        last: bool,
+        judged: &mut Judged,
+    ) -> Result<(), Fault> {
+        let Some(envelope) = party.home.envelope(&row.id)? else {
+            return Ok(());
+        };
+        let letter = match open(party, &envelope.to_json()) {
+            Ok(letter) => letter,
+            Err((problem, reason)) => {
+                self.refuse(row.id, problem, reason, judged);
+                return Ok(());
+            }
+        };
+        if let Some(when) = letter
+            .message
+            .expires_time
+            .filter(|when| *when <= row.received)
+        {
+            let reason = format!(
+                "it had expired at {} before it came",
+                crate::ui::time::rfc3339(when)
+            );
+            self.refuse(row.id, EXPIRED.into(), reason, judged);
+            return Ok(());
+        }
+        if let Some(sender) = &letter.sender
+            && self.is_repeated(party, &letter.message.id, sender)?
+        {
+            self.changes.push(Change::Discard(row.id));
+            judged.repeated += 1;
+            return Ok(());
+        }
+        let peer = self.peer_of(party, &letter, judged)?;
+        if peer.is_none() && letter.sender.is_some() && !last {
+            return Ok(());
+        }
+        self.keep(party, row, &letter, peer, judged)
+    }
+
+    fn is_repeated(&self, party: &Party, id: &str, sender: &str) -> Result<bool, Fault> {
+        let here = self
+            .fresh
+            .get(id)
+            .is_some_and(|other| other.as_deref() == Some(sender));
+        Ok(here || party.home.holds_message(id, sender)?)
+    }
+
+    /// The peer that a message is from; one that answers an invitation of ours becomes a peer.
+    fn peer_of(
+        &mut self,
+        party: &mut Party,
+        letter: &Letter,
+        judged: &mut Judged,
+    ) -> Result<Option<PeerRecord>, Fault> {
+        let Some(sender) = &letter.sender else {
+            return Ok(None);
+        };
+        if let Some(known) = party.home.find_peer(sender)? {
+            return Ok(Some(known));
+        }
+        if let Some(met) = self.met.iter().find(|peer| same_did(&peer.did, sender)) {
+            return Ok(Some(met.clone()));
+        }
+        let Some(invitation) = letter.message.pthid.as_deref() else {
+            return Ok(None);
+        };
+        if party.home.note(invitation::ISSUED, invitation)?.is_none() {
+            return Ok(None);
+        }
+        let Ok(doc) = party.docs.resolve(sender) else {
+            return Ok(None);
+        };
+        let number = party.home.peers()?.len() + self.met.len() + 1;
+        let peer = PeerRecord {
+            name: format!("peer-{number}"),
+            did: sender.clone(),
+            doc: doc.to_json(),
+            added: now(),
+        };
+        party.docs.insert(doc);
+        party.docs.learn(sender)?;
+        self.changes.push(Change::AddPeer(peer.clone()));
+        judged.met.push(peer.name.clone());
+        self.met.push(peer.clone());
+        Ok(Some(peer))
+    }
+
+    /// Keeps a message, notes what it acknowledges, and queues the automatic answers.
+    fn keep(
+        &mut self,
+        party: &Party,
+        row: &InRow,
+        letter: &Letter,
+        peer: Option<PeerRecord>,
+        judged: &mut Judged,
+    ) -> Result<(), Fault> {
+        if let (Some(sender), Some(peer)) = (&letter.sender, peer) {
+            for id in &letter.message.ack {
+                self.changes.push(Change::Acknowledge {
+                    message_id: id.clone(),
+                    peers: vec![sender.clone(), peer.did.clone()],
+                });
+                judged.acknowledged += 1;
+            }
+            self.answer(party, row, letter, &peer, judged)?;
+        }
+        self.changes.push(Change::Opened {
+            id: row.id,
+            message_id: letter.message.id.clone(),
+            sender: letter.sender.clone(),
+        });
+        self.fresh
+            .insert(letter.message.id.clone(), letter.sender.clone());
+        judged.opened += 1;
+        Ok(())
+    }
+
+    fn answer(
+        &mut self,
+        party: &Party,
+        row: &InRow,
+        letter: &Letter,
+        peer: &PeerRecord,
+        judged: &mut Judged,
+    ) -> Result<(), Fault> {
+        let context = Context::default();
+        let answers = protocol::respond(&letter.message, &context);
+        for (number, mut answer) in answers.into_iter().enumerate() {
+            // Named after the question, so that asking again cannot lead to a second answer.
+            answer.id = format!("re-{}-{number}", row.id.short());
+            // A peer whose keys do not fit ours gets no answer; its message is good all the same.
+            if let Ok(records) = submit::records(party, &peer.did, answer, Protection::Auth) {
+                judged.answers += records.len().min(1);
+                self.changes.extend(records.into_iter().map(Change::Queue));
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, id: EnvelopeId, problem: String, reason: String, judged: &mut Judged) {
+        self.changes.push(Change::Refuse {
+            id,
+            problem: problem.clone(),
+            detail: reason.clone(),
+        });
+        judged.refused.push(Refusal {
+            id,
+            problem,
+            reason,
+        });
+    }
+}

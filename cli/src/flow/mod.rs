@@ -1,0 +1,31 @@
+//! What verbs share, and what a node will take over: submit, carry, take, judge.
+//!
+//! * [`submit`]: build → pack → queue. * [`carry`]: outbox → channel → marked sent.
+//! * [`take`]: channel → accepted durably → settled. * [`judge`]: open what was accepted,
+//!   refuse or keep it, queue automatic answers; one transaction a batch.
+//!
+//! The order within each is what makes a kill at any moment harmless.
+
+pub(crate) mod attachments;
+pub(crate) mod carry;
+pub(crate) mod files;
+pub(crate) mod invitation;
+pub(crate) mod judge;
+pub(crate) mod letters;
+pub(crate) mod partials;
+pub(crate) mod party;
+pub(crate) mod pictures;
+pub(crate) mod submit;
+pub(crate) mod take;
+
+use packmule_bus::Envelope;
+
+use crate::fault::Fault;
+
+/// An envelope in whatever form it lies in a file: JSON, or one of the compact forms.
+pub(crate) fn read_envelope(bytes: &[u8]) -> Result<Envelope, Fault> {
+    match Envelope::decode(bytes) {
+        Err(packmule_bus::DecodeError::NotAnEnvelope) => Ok(Envelope::from_packed(bytes)?),
+        other => Ok(other?),
+    }
+}

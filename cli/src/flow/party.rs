@@ -1,0 +1,66 @@
+//! An unlocked home: one party with its keys and the documents it knows.
+//!
+//! Who calls it: verbs that pack or open. What can go wrong: the passphrase; a kept document
+//! that is damaged (told, not skipped).
+
+use packmule_agent::{DidDoc, DocBook, Keyring};
+use packmule_node::{Home, PeerRecord};
+
+use crate::fault::Fault;
+
+/// A home with its keys in memory.
+pub(crate) struct Party {
+    pub(crate) home: Home,
+    pub(crate) keys: Keyring,
+    pub(crate) docs: DocBook,
+}
+
+impl Party {
+    /// Opens the keys with the passphrase and gathers the documents of self and peers.
+    pub(crate) fn unlock(home: Home, passphrase: &[u8]) -> Result<Self, Fault> {
+        let keys = home.unlock(passphrase)?;
+        Self::with_keys(home, keys)
+    }
+
+    /// The same, with keys that are open already.
+    pub(crate) fn with_keys(home: Home, keys: Keyring) -> Result<Self, Fault> {
+        let mut docs = DocBook::new();
+        docs.insert(home.identity().1.clone());
+        docs.learn(home.did())?;
+        for peer in home.peers()? {
+            docs.insert(doc_of(&peer)?);
+            docs.learn(&peer.did)?;
+        }
+        for (_, doc, _) in home.kept_docs()? {
+            docs.insert(
+                DidDoc::from_json(&doc).map_err(|err| {
+                    Fault::damaged(format!("a kept DID document is damaged: {err}"))
+                })?,
+            );
+        }
+        Ok(Self { home, keys, docs })
+    }
+
+    /// Our DID.
+    pub(crate) fn did(&self) -> &str {
+        self.home.did()
+    }
+
+    /// The peer with this name or DID.
+    pub(crate) fn peer(&self, name_or_did: &str) -> Result<PeerRecord, Fault> {
+        peer(&self.home, name_or_did)
+    }
+}
+
+/// The peer with this name or DID.
+pub(crate) fn peer(home: &Home, name_or_did: &str) -> Result<PeerRecord, Fault> {
+    home.find_peer(name_or_did)?.ok_or_else(|| {
+        Fault::not_found(format!("there is no peer {name_or_did:?}"))
+            .hint("`packmule peers` lists them; `packmule accept` adds one")
+    })
+}
+
+fn doc_of(peer: &PeerRecord) -> Result<DidDoc, Fault> {
+    DidDoc::from_json(&peer.doc)
+        .map_err(|err| Fault::damaged(format!("the document of {} is damaged: {err}", peer.name)))
+}

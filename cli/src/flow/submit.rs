@@ -1,0 +1,85 @@
+//! Submitting a message: build → pack → queue.
+//!
+//! Who calls it: `send`, `accept`, the demo. What can go wrong: no key of the peer fits ours, a
+//! full disk. "Queued" means that it is on the disk.
+
+use packmule_agent::{Jose, Message, PackPlan, Packer};
+use packmule_bus::EnvelopeId;
+use packmule_node::{OutRecord, PeerRecord};
+
+use crate::fault::Fault;
+use crate::flow::party::Party;
+use crate::ui::time::now;
+
+/// How a message is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protection {
+    /// Encrypted, and the recipient knows from whom.
+    Auth,
+    /// Encrypted, from nobody.
+    Anon,
+    /// Signed, then encrypted: the recipient can prove to others who wrote it. The signature
+    /// authenticates; the spec (message layer) advises against authcrypt around it.
+    Signed,
+}
+
+/// What was queued.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    /// The message's id.
+    pub(crate) message_id: String,
+    /// Its envelopes: one, or one a key type.
+    pub(crate) envelopes: Vec<EnvelopeId>,
+    /// Bytes of the packed messages.
+    pub(crate) bytes: usize,
+}
+
+/// Packs a message for a peer and queues it.
+pub(crate) fn submit(
+    party: &Party,
+    peer: &PeerRecord,
+    message: Message,
+    how: Protection,
+) -> Result<Queued, Fault> {
+    let records = records(party, &peer.did, message, how)?;
+    let envelopes = party.home.queue_all(&records)?;
+    Ok(Queued {
+        message_id: records
+            .first()
+            .map(|r| r.message_id.clone())
+            .unwrap_or_default(),
+        envelopes,
+        bytes: records.iter().map(|record| record.packed.len()).sum(),
+    })
+}
+
+/// Packs a message for a DID into records for the outbox, which are not queued yet.
+pub(crate) fn records(
+    party: &Party,
+    to: &str,
+    mut message: Message,
+    how: Protection,
+) -> Result<Vec<OutRecord>, Fault> {
+    let now = now();
+    let own = party.did().to_owned();
+    message.to = vec![to.to_owned()];
+    message.from = (how != Protection::Anon).then(|| own.clone());
+    message.created_time.get_or_insert(now);
+    let plan = PackPlan {
+        to: vec![to.to_owned()],
+        from: (how == Protection::Auth).then(|| own.clone()),
+        sign: (how == Protection::Signed).then(|| own.clone()),
+        ..PackPlan::default()
+    };
+    let packed = Jose.pack(&message.to_json(), &plan, &party.keys, &party.docs)?;
+    Ok(packed
+        .into_iter()
+        .map(|packed| OutRecord {
+            packed,
+            peer: to.to_owned(),
+            message_id: message.id.clone(),
+            created: now,
+            expires: message.expires_time,
+        })
+        .collect())
+}

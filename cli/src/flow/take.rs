@@ -1,0 +1,196 @@
+//! Taking messages in: accepted durably first, removed from their channel afterwards.
+//!
+//! Who calls it: `import`, `qr read`, the demo. What can go wrong: files that are no messages
+//! (reported and left where they are), a full disk under the home (nothing is removed from the
+//! folder), a drive that is pulled out (what was accepted stays; the rest is taken next time).
+//! Killed between the two steps, the next run finds duplicates and removes them.
+
+use packmule_agent::{Limits, peek, same_did};
+use packmule_bus::{Envelope, Kind};
+use packmule_node::{Accepted, Arrival, Home};
+use packmule_transports::drive::{Folder, Item, Settled};
+
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::ui::progress::Progress;
+use crate::ui::time::now;
+
+/// Messages a transaction takes. Larger ones win little: each costs two fsyncs.
+const BATCH: usize = 500;
+/// Bytes a transaction takes, so that a few huge messages do not pile up in memory.
+const BATCH_BYTES: usize = 16 << 20;
+
+/// What came of taking a folder in.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    /// Messages that were new.
+    pub(crate) new: usize,
+    /// Messages that had been seen before.
+    pub(crate) duplicate: usize,
+    /// Files that were left where they are, with the reason.
+    pub(crate) left: Vec<(String, String)>,
+    /// Messages that are addressed to somebody else, on a medium that serves several: noted
+    /// here as refused, and left where they are for whom they are meant.
+    pub(crate) for_others: usize,
+    /// The medium is read-only, so nothing was removed from it.
+    pub(crate) read_only: bool,
+    /// The medium vanished or failed in the middle.
+    pub(crate) broken: Option<Fault>,
+}
+
+impl Taken {
+    /// The exit code that tells of files left behind or a broken medium.
+    pub(crate) fn exit(&self) -> Exit {
+        match &self.broken {
+            Some(fault) => fault.exit,
+            None if self.left.is_empty() => Exit::Ok,
+            None => Exit::Damaged,
+        }
+    }
+}
+
+/// Takes every message out of a folder.
+pub(crate) fn take_folder(home: &Home, folder: &Folder, quiet: bool) -> Result<Taken, Fault> {
+    let mut taken = Taken::default();
+    loop {
+        let listing = folder.collect()?;
+        let more = listing.truncated();
+        let before = taken.new;
+        let mut progress = Progress::new("importing", listing.remaining() as u64, quiet);
+        let mut batch = Batch::default();
+        for item in listing {
+            match item {
+                Ok(item) => batch.push(item, &mut taken),
+                Err(err) => match err.file() {
+                    Some(file) => taken.left.push((file.to_owned(), err.to_string())),
+                    None => {
+                        taken.broken = Some(err.into());
+                        break;
+                    }
+                },
+            }
+            progress.add(1);
+            if batch.is_full() {
+                batch.land(home, folder, &mut taken)?;
+            }
+        }
+        batch.land(home, folder, &mut taken)?;
+        // A folder of more files than one listing holds is listed again, as long as that helps.
+        if !more || taken.new == before || taken.read_only || taken.broken.is_some() {
+            break;
+        }
+    }
+    if taken.new + taken.duplicate > 0 && taken.broken.is_none() {
+        folder.sync()?;
+    }
+    Ok(taken)
+}
+
+/// Accepts envelopes that came as a whole by another channel.
+pub(crate) fn take_envelopes(
+    home: &Home,
+    envelopes: &[Envelope],
+    channel: &str,
+) -> Result<Taken, Fault> {
+    let mut taken = Taken::default();
+    let arrival = arrival(channel);
+    for accepted in home.accept_all(envelopes, &arrival)? {
+        taken.count(accepted);
+    }
+    Ok(taken)
+}
+
+impl Taken {
+    fn count(&mut self, accepted: Accepted) {
+        match accepted {
+            Accepted::New => self.new += 1,
+            Accepted::Duplicate => self.duplicate += 1,
+        }
+    }
+}
+
+/// Items read and not yet accepted.
+#[derive(Default)]
+struct Batch {
+    held: Vec<(Envelope, Item)>,
+    bytes: usize,
+}
+
+/// Whose messages these are: our DIDs in all their forms.
+fn own_dids(home: &Home) -> Vec<String> {
+    let (did, doc) = home.identity();
+    let mut dids = vec![did.to_owned(), doc.id.clone()];
+    dids.extend(doc.also_known_as.iter().cloned());
+    dids
+}
+
+/// Is this encrypted for parties of whom none is us? What cannot be told counts as ours: it
+/// will be refused with a reason when it is opened.
+fn is_for_others(packed: &[u8], own: &[String]) -> bool {
+    let Ok(peek) = peek(packed, &Limits::default()) else {
+        return false;
+    };
+    !peek.recipient_kids.is_empty()
+        && !peek
+            .recipient_kids
+            .iter()
+            .any(|kid| own.iter().any(|did| same_did(did, kid)))
+}
+
+impl Batch {
+    fn push(&mut self, item: Item, taken: &mut Taken) {
+        match Envelope::from_packed(&item.bytes) {
+            Ok(envelope) if envelope.kind() == Kind::Other => {
+                taken
+                    .left
+                    .push((item.name, "holds no DIDComm message".into()));
+            }
+            Ok(envelope) => {
+                self.bytes += item.bytes.len();
+                self.held.push((envelope, item));
+            }
+            Err(err) => taken.left.push((item.name, err.to_string())),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.held.len() >= BATCH || self.bytes >= BATCH_BYTES
+    }
+
+    /// Accepts the batch in one transaction; only then removes its files.
+    fn land(&mut self, home: &Home, folder: &Folder, taken: &mut Taken) -> Result<(), Fault> {
+        let held = std::mem::take(&mut self.held);
+        self.bytes = 0;
+        if held.is_empty() {
+            return Ok(());
+        }
+        let accepted =
+            home.accept_all(held.iter().map(|(envelope, _)| envelope), &arrival("drive"))?;
+        for one in accepted {
+            taken.count(one);
+        }
+        let own = own_dids(home);
+        for (_, item) in &held {
+            if is_for_others(&item.bytes, &own) {
+                taken.for_others += 1;
+                continue;
+            }
+            match folder.settle(&item.token) {
+                Ok(Settled::ReadOnly) => taken.read_only = true,
+                Ok(_) => {}
+                Err(err) => {
+                    taken.broken = Some(err.into());
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn arrival(channel: &str) -> Arrival {
+    Arrival {
+        channel: channel.to_owned(),
+        received: now(),
+    }
+}
