@@ -6,6 +6,7 @@
     reason = "a bench may stop where its own messages fail"
 )]
 
+#[expect(dead_code, reason = "this user needs a part of it")]
 mod common;
 
 use common::{Method, Rng, party, plain, sealed, signed};

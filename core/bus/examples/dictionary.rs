@@ -4,6 +4,7 @@
 //! bytes. A dictionary that has shipped is part of the wire format: it is never made anew, only
 //! followed by one with the next number.
 #[path = "../benches/common/mod.rs"]
+#[expect(dead_code, reason = "this user needs a part of it")]
 mod common;
 
 use std::io::Write;

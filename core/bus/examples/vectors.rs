@@ -3,6 +3,7 @@
 //! Structurally exact, from a fixed seed; the copies of Appendix C and of foreign messages that
 //! lie beside them come from `fixtures/didcomm`.
 #[path = "../benches/common/mod.rs"]
+#[expect(dead_code, reason = "this user needs a part of it")]
 mod common;
 
 use std::path::PathBuf;

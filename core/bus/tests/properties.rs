@@ -1,6 +1,11 @@
 //! Laws of envelopes, tried on many messages: nothing is lost, nothing panics, a message has
 //! one name.
+#![expect(
+    clippy::expect_used,
+    reason = "helpers of tests may stop where a fixture fails"
+)]
 #[path = "../benches/common/mod.rs"]
+#[expect(dead_code, reason = "this user needs a part of it")]
 mod common;
 
 use common::b64;
@@ -247,7 +252,7 @@ fn lawful(packed: &[u8]) -> Result<Envelope, TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn an_encrypted_message_keeps_every_member(message in jwe(), turn in 0..7_usize) {

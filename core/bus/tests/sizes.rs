@@ -1,4 +1,8 @@
 //! How small messages must get on the wire, and that foreign producers' headers are known.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests may stop where a fixture fails"
+)]
 #[path = "../benches/common/mod.rs"]
 mod common;
 

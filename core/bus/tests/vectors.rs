@@ -3,6 +3,10 @@
 //! Each `fixtures/envelopes/NAME.packed` has a `NAME.json` with id, kind, identity form and wire
 //! form. `PACKMULE_BLESS=1` writes the JSON anew; the identity form must never change, the wire
 //! form only with a new version number.
+#![expect(
+    clippy::expect_used,
+    reason = "helpers of tests may stop where a fixture fails"
+)]
 
 use std::path::{Path, PathBuf};
 

@@ -2,11 +2,6 @@
 //! what encryption and signatures yield, since the bus has no such cryptography.
 //!
 //! Used by the benches, the size tests and the example that makes the dictionary.
-#![allow(dead_code, reason = "each user needs a part")]
-#![allow(
-    clippy::allow_attributes,
-    reason = "whether it is dead depends on the user"
-)]
 
 use base64_simd::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
