@@ -17,6 +17,10 @@ def curve(doc, kid):
 
 
 class Packmule:
+    """The command line, called once a job."""
+
+    name = "packmule-cli"
+
     def __init__(self, binary, docs, secrets):
         self.binary, self.docs, self.secrets = binary, docs, secrets
 
@@ -32,6 +36,19 @@ class Packmule:
                 path.write_text(json.dumps(doc))
                 command += ["--did-doc", str(path)]
             return subprocess.run(command, input=stdin, capture_output=True, timeout=TIMEOUT, check=False)
+
+    def do(self, todo):
+        """As the peers' contract has it; `not_offered` marks kinds that there is no option for."""
+        return [self.one(job) for job in todo]
+
+    def one(self, job):
+        try:
+            if job["op"] == "unpack":
+                return {"ok": True, **self.unpack(job["packed"])}
+            packed = self.pack(job)
+            return {"ok": True, "packed": packed} if packed is not None else {"not_offered": True}
+        except Exception as error:  # a refusal is a result; it becomes a cell of the table
+            return {"ok": False, "error": f"{type(error).__name__}: {error}"}
 
     def pack(self, job):
         """The packed message, or raises with the command's words; None: the command has no such option."""
@@ -63,6 +80,8 @@ class Packmule:
         done = self.call(args, docs.values(), secrets, json.dumps(job["message"]).encode())
         if done.returncode:
             raise RuntimeError(done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}")
+        if not done.stdout:
+            raise RuntimeError("exit code 0, but nothing was written")
         return done.stdout.decode()
 
     def unpack(self, packed):
@@ -71,4 +90,5 @@ class Packmule:
         if done.returncode:
             said = (done.stderr + done.stdout).decode(errors="replace").strip()
             raise RuntimeError(said or f"exit code {done.returncode}")
-        return json.loads(done.stdout)
+        read = json.loads(done.stdout)
+        return {"message": read["message"], "sender_kid": read["sender"], "signer_kid": read["signed_by"]}
