@@ -88,16 +88,28 @@ impl Opening<'_> {
             return Err(self.forbidden(name));
         }
 
+        let mine: Vec<_> = jwe
+            .recipients
+            .iter()
+            .filter_map(|one| Some((one, secret(self.keys, &one.kid)?.1)))
+            .take(MAX_TRIES)
+            .collect();
+        if mine.is_empty() {
+            // Told before the sender is looked up: for a stranger's mail nothing is fetched.
+            let kids = jwe
+                .recipients
+                .iter()
+                .take(8)
+                .map(|one| clip(&one.kid))
+                .collect();
+            return Err(OpenError::NotForUs { kids });
+        }
         let sender = match &jwe.sender_kid {
             Some(kid) => Some(self.agreement_key(kid)?),
             None => None,
         };
-        let mut failure = None;
-        let mine = jwe
-            .recipients
-            .iter()
-            .filter_map(|one| secret(self.keys, &one.kid).map(|(kid, secret)| (one, kid, secret)));
-        for (recipient, _, secret) in mine.take(MAX_TRIES) {
+        let mut failure = JoseError::Crypto;
+        for (recipient, secret) in mine {
             match jwe.decrypt(recipient, secret, sender.as_ref()) {
                 Ok(text) => {
                     if jwe.lenient.missing_apv {
@@ -113,20 +125,10 @@ impl Opening<'_> {
                     });
                     return Ok(text);
                 }
-                Err(error) => failure = Some(error),
+                Err(error) => failure = error,
             }
         }
-        Err(match failure {
-            Some(error) => error.into(),
-            None => OpenError::NotForUs {
-                kids: jwe
-                    .recipients
-                    .iter()
-                    .take(8)
-                    .map(|one| clip(&one.kid))
-                    .collect(),
-            },
-        })
+        Err(failure.into())
     }
 
     /// The layer of signatures; inside can only be a plaintext, which is parsed first,

@@ -33,7 +33,9 @@ pub(super) fn pack(
     keys: &Keyring,
     docs: &dyn Resolver,
 ) -> Result<Vec<Vec<u8>>, PackError> {
-    let message: Addressing<'_> = serde_json::from_slice(plaintext)
+    // Checked as a whole: what serde skips it does not check for UTF-8.
+    let text = std::str::from_utf8(plaintext).map_err(|_| PackError::Plaintext("not UTF-8"))?;
+    let message: Addressing<'_> = serde_json::from_str(text)
         .map_err(|_| PackError::Plaintext("not a JSON object, or from and to are no DIDs"))?;
     check(&message, plan)?;
 
