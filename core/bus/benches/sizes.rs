@@ -13,7 +13,7 @@ mod common;
 use common::{METHODS, Method, Rng, party, plain, sealed, signed};
 use packmule_bus::{Envelope, inspect};
 
-/// Not among those that the dictionary was trained on; makes a did:peer:2 of 196 characters.
+/// Not among those that the dictionary was trained on; makes a did:peer:2 of 199 characters.
 const SERVICE: &str = "https://hop.nimbus.is";
 
 fn main() {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use common::{METHODS, Method, Rng, party, plain, sealed, signed};
 use packmule_bus::Envelope;
 
-/// Not among those that the dictionary was trained on; makes a did:peer:2 of 196 characters.
+/// Not among those that the dictionary was trained on; makes a did:peer:2 of 199 characters.
 const SERVICE: &str = "https://hop.nimbus.is";
 
 /// The JSON's and the wire form's length; checks that the wire form gives the envelope back.
