@@ -12,7 +12,7 @@
 
 mod ours;
 
-pub use ours::Ours;
+pub use ours::{Ours, Prepared};
 
 use packmule_bus::Envelope;
 use packmule_interop_foreign::kinds::{Cell, Kind};

@@ -73,8 +73,16 @@ impl Ours {
     }
 }
 
-impl Peer for Ours {
-    fn pack(&self, message: &Value, plan: &Plan) -> Result<String, Refusal> {
+/// A plan in the agent's words, with the documents that make it choose the plan's keys.
+pub struct Prepared {
+    plan: PackPlan,
+    book: DocBook,
+}
+
+impl Ours {
+    /// Puts `plan` into the agent's words.
+    #[must_use]
+    pub fn prepare(&self, plan: &Plan) -> Prepared {
         let wanted = PackPlan {
             to: plan.to.iter().map(|kid| did_of(kid).to_owned()).collect(),
             from: plan.from.as_deref().map(|kid| did_of(kid).to_owned()),
@@ -86,20 +94,31 @@ impl Peer for Ours {
                 _ => ContentEncryption::A256CbcHs512,
             },
         };
-        let plaintext = message.to_string();
+        Prepared {
+            plan: wanted,
+            book: self.book_for(plan),
+        }
+    }
+
+    /// Packs a plaintext message into exactly one packed message.
+    ///
+    /// # Errors
+    /// The agent's words.
+    pub fn pack_bytes(&self, plaintext: &[u8], how: &Prepared) -> Result<String, Refusal> {
         let mut packed = self
             .packer
-            .pack(
-                plaintext.as_bytes(),
-                &wanted,
-                &self.keys,
-                &self.book_for(plan),
-            )
+            .pack(plaintext, &how.plan, &self.keys, &how.book)
             .map_err(Refusal::from_error)?;
         match (packed.pop(), packed.pop()) {
             (Some(one), None) => String::from_utf8(one).map_err(Refusal::from_error),
             _ => Err(Refusal("not exactly one packed message".into())),
         }
+    }
+}
+
+impl Peer for Ours {
+    fn pack(&self, message: &Value, plan: &Plan) -> Result<String, Refusal> {
+        self.pack_bytes(message.to_string().as_bytes(), &self.prepare(plan))
     }
 
     fn unpack(&self, packed: &str) -> Result<Read, Refusal> {

@@ -116,18 +116,33 @@ impl Affinidi {
             .flatten()
             .filter_map(|recipient| recipient["header"]["kid"].as_str())
             .find_map(|kid| self.secrets.get(kid).map(|secret| (kid, secret)));
-        let (kid, secret) = own.ok_or_else(|| Refusal("no recipient key of ours".into()))?;
+        let (kid, _) = own.ok_or_else(|| Refusal("no recipient key of ours".into()))?;
         let sender_kid = decrypt::authcrypt_sender_kid(packed).map_err(Refusal::from_error)?;
-        let sender = match &sender_kid {
+        let plaintext = self.decrypt_for(packed, kid, sender_kid.as_deref())?;
+        Ok((plaintext, sender_kid))
+    }
+
+    /// Removes one layer of encryption with keys that are known already.
+    ///
+    /// # Errors
+    /// The library's words, or that a key is not there.
+    pub fn decrypt_for(
+        &self,
+        packed: &str,
+        own: &str,
+        sender: Option<&str>,
+    ) -> Result<Vec<u8>, Refusal> {
+        let secret = self.secrets.get(own).ok_or_else(|| lacks(own))?;
+        let sender = match sender {
             Some(kid) => {
                 let public = self.publics.get(kid).ok_or_else(|| lacks(kid))?;
                 Some(SenderKey::new(kid, public))
             }
             None => None,
         };
-        let opened =
-            decrypt::decrypt_bound(packed, kid, secret, sender).map_err(Refusal::from_error)?;
-        Ok((opened.plaintext, opened.sender_kid))
+        decrypt::decrypt_bound(packed, own, secret, sender)
+            .map(|opened| opened.plaintext)
+            .map_err(Refusal::from_error)
     }
 
     /// Verifies a signed message; gives its payload and the signer's key.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use didcomm::algorithms::AnonCryptAlg;
 use didcomm::did::{DIDDoc, DIDResolver};
 use didcomm::secrets::{Secret, SecretMaterial, SecretType, SecretsResolver};
-use didcomm::{Message, PackEncryptedOptions, UnpackOptions};
+use didcomm::{Message, PackEncryptedOptions, UnpackMetadata, UnpackOptions};
 use serde_json::Value;
 
 use crate::{Parties, Peer, Plan, Read, Refusal};
@@ -45,8 +45,33 @@ impl Sicpa {
 
 impl Peer for Sicpa {
     fn pack(&self, message: &Value, plan: &Plan) -> Result<String, Refusal> {
-        let message: Message =
-            serde_json::from_value(message.clone()).map_err(Refusal::from_error)?;
+        self.pack_message(&Self::message(message)?, plan)
+    }
+
+    fn unpack(&self, packed: &str) -> Result<Read, Refusal> {
+        let (message, meta) = self.unpack_message(packed)?;
+        Ok(Read {
+            message: serde_json::to_value(message).map_err(Refusal::from_error)?,
+            sender_kid: meta.encrypted_from_kid,
+            signer_kid: meta.sign_from,
+        })
+    }
+}
+
+impl Sicpa {
+    /// The crate's own form of a message.
+    ///
+    /// # Errors
+    /// The crate's words.
+    pub fn message(message: &Value) -> Result<Message, Refusal> {
+        serde_json::from_value(message.clone()).map_err(Refusal::from_error)
+    }
+
+    /// As [`Peer::pack`], from the crate's own form.
+    ///
+    /// # Errors
+    /// The crate's words.
+    pub fn pack_message(&self, message: &Message, plan: &Plan) -> Result<String, Refusal> {
         let Some(to) = &plan.to else {
             let by = plan
                 .sign
@@ -74,16 +99,14 @@ impl Peer for Sicpa {
         .map_err(Refusal::from_error)
     }
 
-    fn unpack(&self, packed: &str) -> Result<Read, Refusal> {
+    /// As [`Peer::unpack`], to the crate's own form.
+    ///
+    /// # Errors
+    /// The crate's words.
+    pub fn unpack_message(&self, packed: &str) -> Result<(Message, UnpackMetadata), Refusal> {
         let options = UnpackOptions::default();
-        let (message, meta) =
-            pollster::block_on(Message::unpack(packed, &self.docs, &self.secrets, &options))
-                .map_err(Refusal::from_error)?;
-        Ok(Read {
-            message: serde_json::to_value(message).map_err(Refusal::from_error)?,
-            sender_kid: meta.encrypted_from_kid,
-            signer_kid: meta.sign_from,
-        })
+        pollster::block_on(Message::unpack(packed, &self.docs, &self.secrets, &options))
+            .map_err(Refusal::from_error)
     }
 }
 
