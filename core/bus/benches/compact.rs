@@ -7,9 +7,9 @@
 )]
 
 #[expect(dead_code, reason = "this user needs a part of it")]
-mod common;
+mod samples;
 
-use common::{Method, Rng, party, plain, sealed, signed};
+use samples::{Method, Rng, party, plain, sealed, signed};
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use packmule_bus::Envelope;

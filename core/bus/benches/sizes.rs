@@ -8,9 +8,9 @@
 )]
 
 #[expect(dead_code, reason = "this user needs a part of it")]
-mod common;
+mod samples;
 
-use common::{METHODS, Method, Rng, party, plain, sealed, signed};
+use samples::{METHODS, Method, Rng, party, plain, sealed, signed};
 use packmule_bus::{Envelope, inspect};
 
 /// Not among those that the dictionary was trained on; makes a did:peer:2 of 199 characters.

@@ -3,13 +3,13 @@
 //! Trained on texts that are made from a fixed seed, so that the same zstd gives the same
 //! bytes. A dictionary that has shipped is part of the wire format: it is never made anew, only
 //! followed by one with the next number.
-#[path = "../benches/common/mod.rs"]
+#[path = "../benches/samples/mod.rs"]
 #[expect(dead_code, reason = "this user needs a part of it")]
-mod common;
+mod samples;
 
 use std::io::Write;
 
-use common::{METHODS, Method, Rng, party, plain};
+use samples::{METHODS, Method, Rng, party, plain};
 
 /// Bytes of the dictionary.
 const SIZE: usize = 4096;

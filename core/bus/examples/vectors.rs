@@ -2,13 +2,13 @@
 //!
 //! Structurally exact, from a fixed seed; the copies of Appendix C and of foreign messages that
 //! lie beside them come from `fixtures/didcomm`.
-#[path = "../benches/common/mod.rs"]
+#[path = "../benches/samples/mod.rs"]
 #[expect(dead_code, reason = "this user needs a part of it")]
-mod common;
+mod samples;
 
 use std::path::PathBuf;
 
-use common::{METHODS, Rng, b64, party, plain, sealed, signed};
+use samples::{METHODS, Rng, b64, party, plain, sealed, signed};
 
 fn main() -> std::io::Result<()> {
     let folder = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| ".".to_owned()));

@@ -4,11 +4,11 @@
     clippy::expect_used,
     reason = "helpers of tests may stop where a fixture fails"
 )]
-#[path = "../benches/common/mod.rs"]
+#[path = "../benches/samples/mod.rs"]
 #[expect(dead_code, reason = "this user needs a part of it")]
-mod common;
+mod samples;
 
-use common::b64;
+use samples::b64;
 use packmule_bus::{Envelope, Kind, inspect};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};

@@ -3,12 +3,12 @@
     clippy::unwrap_used,
     reason = "helpers of tests may stop where a fixture fails"
 )]
-#[path = "../benches/common/mod.rs"]
-mod common;
+#[path = "../benches/samples/mod.rs"]
+mod samples;
 
 use std::path::{Path, PathBuf};
 
-use common::{METHODS, Method, Rng, party, plain, sealed, signed};
+use samples::{METHODS, Method, Rng, party, plain, sealed, signed};
 use packmule_bus::Envelope;
 
 /// Not among those that the dictionary was trained on; makes a did:peer:2 of 199 characters.

@@ -118,7 +118,7 @@ pub(super) const TEMPLATES: &[Template] = &[
     ),
     template("signed, kid unprotected", &[Typ, Alg], CRV_KTY),
     template("signed, kid protected", &[Typ, Alg, Kid], CRV_KTY),
-    // Not seen in a fixture: Veramo's packers, from its published sources.
+    // Veramo: no fixture holds one yet; the orders follow notes on its 7.0.1.
     template("veramo signed", &[Alg, Kid, Typ], KTY_CRV),
     template("veramo anoncrypt", &[Alg, Enc, Typ, Epk], KTY_CRV),
     template("veramo authcrypt", &[Alg, Enc, Skid, Typ, Epk], KTY_CRV),
