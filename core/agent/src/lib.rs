@@ -11,5 +11,13 @@ pub mod did;
 pub mod jose;
 pub mod keys;
 pub mod keystore;
+pub mod message;
 pub mod pack;
+pub mod protocol;
 pub mod resolve;
+
+pub use did::{
+    Did, DidDoc, DidError, DidUrl, Method, NewDid, Service, create, did_of, same_did, short_form,
+};
+pub use message::{Attachment, Message, MessageError};
+pub use resolve::{DocBook, ResolveError, Resolver, resolve_offline};
