@@ -3,8 +3,9 @@
 //! The hello is a trust-ping whose `pthid` is the invitation's id: when it arrives, by whatever
 //! way, the inviter's packmule adds us as a peer by itself.
 
+use packmule_agent::did::{did_of, short_form};
 use packmule_agent::protocol::trust_ping;
-use packmule_agent::{Resolver, did_of, short_form};
+use packmule_agent::resolve::Resolver;
 use packmule_node::{Change, PeerRecord};
 use serde_json::json;
 
@@ -73,7 +74,7 @@ pub(crate) fn accept(
     let did = did_of(did);
     party.docs.learn(did)?;
     let doc = party.docs.resolve(did)?;
-    if packmule_agent::same_did(did, party.did()) {
+    if packmule_agent::did::same_did(did, party.did()) {
         return Err(Fault::usage("this invitation is your own").hint("give it to someone else"));
     }
     let short = short_form(did).unwrap_or(did);

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use packmule_agent::{DidDoc, DocBook, Keyring};
+use packmule_agent::did::DidDoc;
+use packmule_agent::keys::Keyring;
+use packmule_agent::resolve::DocBook;
 use serde_json::Value;
 
 use crate::args::{Foreign, Globals};

@@ -2,7 +2,7 @@
 //!
 //! `from` and `to` are put into the message when they are missing; nothing else is changed.
 
-use packmule_agent::{Jose, PackPlan, Packer};
+use packmule_agent::pack::{Jose, PackPlan, Packer};
 use packmule_bus::Envelope;
 use serde_json::{Value, json};
 
@@ -103,7 +103,7 @@ impl Draft {
             return Ok(());
         };
         let mut changed = false;
-        let signer = plan.sign.as_deref().map(packmule_agent::did_of);
+        let signer = plan.sign.as_deref().map(packmule_agent::did::did_of);
         if let Some(from) = plan.from.as_deref().or(signer)
             && !map.contains_key("from")
             && (!anon || plan.sign.is_some())

@@ -1,6 +1,6 @@
 //! `packmule send`: build, pack, queue. "queued" means: on the disk.
 
-use packmule_agent::Message;
+use packmule_agent::message::Message;
 use packmule_agent::protocol::basic_message;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! `packmule unpack`: a packed message in, its plaintext out. For pipes.
 
-use packmule_agent::{Jose, Limits, Packer};
+use packmule_agent::pack::{Jose, Limits, Packer};
 use packmule_bus::{DecodeError, Envelope};
 use serde_json::{Value, json};
 

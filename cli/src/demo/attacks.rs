@@ -2,8 +2,11 @@
 
 use std::fs;
 
+use packmule_agent::did::{DidDoc, Method, create};
+use packmule_agent::keys::Keyring;
+use packmule_agent::pack::{Jose, PackPlan, Packer};
 use packmule_agent::protocol::basic_message;
-use packmule_agent::{DidDoc, DocBook, Jose, Keyring, Method, PackPlan, Packer, create};
+use packmule_agent::resolve::DocBook;
 use packmule_bus::Kind;
 use packmule_transports::drive::Folder;
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use packmule_agent::{Method, create};
+use packmule_agent::did::{Method, create};
 use packmule_node::Home;
 use serde_json::json;
 use zeroize::Zeroizing;

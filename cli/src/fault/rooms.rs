@@ -336,14 +336,14 @@ impl From<ShowError> for Fault {
     }
 }
 
-impl From<packmule_agent::protocol::OobError> for Fault {
-    fn from(err: packmule_agent::protocol::OobError) -> Self {
+impl From<packmule_agent::protocol::out_of_band::InvitationError> for Fault {
+    fn from(err: packmule_agent::protocol::out_of_band::InvitationError) -> Self {
         Self::damaged(err.to_string()).hint("ask for the invitation again")
     }
 }
 
-impl From<packmule_agent::AttachmentError> for Fault {
-    fn from(err: packmule_agent::AttachmentError) -> Self {
+impl From<packmule_agent::message::AttachmentError> for Fault {
+    fn from(err: packmule_agent::message::AttachmentError) -> Self {
         Self::damaged(err.to_string())
     }
 }

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use packmule_agent::Attachment;
+use packmule_agent::message::Attachment;
 use serde_json::{Value, json};
 
 use crate::fault::Fault;

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use packmule_agent::Message;
+use packmule_agent::message::Message;
 use packmule_agent::protocol::out_of_band;
 
 use crate::exit::Exit;

@@ -7,8 +7,11 @@
 
 use std::collections::BTreeMap;
 
+use packmule_agent::did::same_did;
+use packmule_agent::message::Message;
+use packmule_agent::pack::{Jose, Limits, Opened, Packer};
 use packmule_agent::protocol::{self, Context};
-use packmule_agent::{Jose, Limits, Message, Opened, Packer, Resolver, same_did};
+use packmule_agent::resolve::Resolver;
 use packmule_bus::EnvelopeId;
 use packmule_node::{Change, InRow, PeerRecord};
 use serde_json::{Map, Value, json};
@@ -127,7 +130,7 @@ pub(crate) fn sender_of(opened: &Opened) -> Option<String> {
         opened
             .signed_by
             .as_deref()
-            .map(|kid| packmule_agent::did_of(kid).to_owned())
+            .map(|kid| packmule_agent::did::did_of(kid).to_owned())
     })
 }
 

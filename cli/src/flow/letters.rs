@@ -3,7 +3,8 @@
 //! Who calls it: `inbox`, the demo. What can go wrong: nothing; whatever a stranger wrote is
 //! printed as text without control characters.
 
-use packmule_agent::{Attachment, did_of};
+use packmule_agent::did::did_of;
+use packmule_agent::message::Attachment;
 use packmule_node::{Home, InRow, InState};
 use serde_json::{Value, json};
 

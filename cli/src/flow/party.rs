@@ -3,7 +3,9 @@
 //! Who calls it: verbs that pack or open. What can go wrong: the passphrase; a kept document
 //! that is damaged (told, not skipped).
 
-use packmule_agent::{DidDoc, DocBook, Keyring};
+use packmule_agent::did::DidDoc;
+use packmule_agent::keys::Keyring;
+use packmule_agent::resolve::DocBook;
 use packmule_node::{Home, PeerRecord};
 
 use crate::fault::Fault;

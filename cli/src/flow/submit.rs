@@ -3,7 +3,8 @@
 //! Who calls it: `send`, `accept`, the demo. What can go wrong: no key of the peer fits ours, a
 //! full disk. "Queued" means that it is on the disk.
 
-use packmule_agent::{Jose, Message, PackPlan, Packer};
+use packmule_agent::message::Message;
+use packmule_agent::pack::{Jose, PackPlan, Packer};
 use packmule_bus::EnvelopeId;
 use packmule_node::{OutRecord, PeerRecord};
 

@@ -5,7 +5,8 @@
 //! folder), a drive that is pulled out (what was accepted stays; the rest is taken next time).
 //! Killed between the two steps, the next run finds duplicates and removes them.
 
-use packmule_agent::{Limits, peek, same_did};
+use packmule_agent::did::same_did;
+use packmule_agent::pack::{Limits, peek};
 use packmule_bus::{Envelope, Kind};
 use packmule_node::{Accepted, Arrival, Home};
 use packmule_transports::drive::{Folder, Item, Settled};

@@ -9,27 +9,30 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use packmule_agent::{DocBook, Jose, Keyring, NewDid, PackPlan, Packer};
+use packmule_agent::did::NewDid;
+use packmule_agent::keys::Keyring;
+use packmule_agent::pack::{Jose, PackPlan, Packer};
+use packmule_agent::resolve::DocBook;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Everyone's passphrase.
-pub const PASSPHRASE: &str = "correct horse battery staple";
+pub(crate) const PASSPHRASE: &str = "correct horse battery staple";
 
 /// A temporary directory with parties in it.
-pub struct Stage {
-    pub dir: TempDir,
+pub(crate) struct Stage {
+    pub(crate) dir: TempDir,
 }
 
 impl Stage {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             dir: tempfile::tempdir().expect("a temporary directory"),
         }
     }
 
     /// A party with a new home.
-    pub fn party(&self, name: &str, method: &str) -> Party {
+    pub(crate) fn party(&self, name: &str, method: &str) -> Party {
         let party = Party {
             home: self.path(name),
         };
@@ -38,11 +41,11 @@ impl Stage {
     }
 
     /// Alice and bob, who know each other: bob accepted alice's invitation.
-    pub fn pair(&self) -> (Party, Party) {
+    pub(crate) fn pair(&self) -> (Party, Party) {
         self.pair_of("peer2")
     }
 
-    pub fn pair_of(&self, method: &str) -> (Party, Party) {
+    pub(crate) fn pair_of(&self, method: &str) -> (Party, Party) {
         let (alice, bob) = (self.party("alice", method), self.party("bob", method));
         let url = alice.json(["invite"])["url"]
             .as_str()
@@ -56,19 +59,19 @@ impl Stage {
         (alice, bob)
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// A directory that exists.
-    pub fn folder(&self, name: &str) -> PathBuf {
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
         let dir = self.path(name);
         std::fs::create_dir_all(&dir).expect("a directory");
         dir
     }
 
     /// A file with these bytes.
-    pub fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.path(name);
         std::fs::write(&path, bytes).expect("a file");
         path
@@ -76,31 +79,31 @@ impl Stage {
 }
 
 /// What a run ended with.
-pub struct Done {
-    pub code: i32,
-    pub stdout: Vec<u8>,
-    pub stderr: String,
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
 }
 
 impl Done {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.stdout)
             .unwrap_or_else(|err| panic!("no JSON ({err}): {}\n{}", self.out(), self.stderr))
     }
 
-    pub fn out(&self) -> String {
+    pub(crate) fn out(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 }
 
 /// A party: a home directory, and the binary to act on it.
-pub struct Party {
-    pub home: PathBuf,
+pub(crate) struct Party {
+    pub(crate) home: PathBuf,
 }
 
 impl Party {
     /// The command, not yet run.
-    pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_packmule"));
         command
             .args(args)
@@ -113,12 +116,16 @@ impl Party {
     }
 
     /// Runs to the end, whatever it is.
-    pub fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Done {
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Done {
         done(self.command(args).spawn().expect("the binary runs"))
     }
 
     /// Runs with something on standard input.
-    pub fn pipe<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, input: &[u8]) -> Done {
+    pub(crate) fn pipe<S: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+        input: &[u8],
+    ) -> Done {
         let mut child = self
             .command(args)
             .stdin(Stdio::piped())
@@ -134,21 +141,21 @@ impl Party {
     }
 
     /// Runs, and it goes well.
-    pub fn ok<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
+    pub(crate) fn ok<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
         let done = self.run(args);
         assert_eq!(done.code, 0, "{}\n{}", done.out(), done.stderr);
         done.out()
     }
 
     /// Runs with `--json`, and it goes well.
-    pub fn json<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Value {
+    pub(crate) fn json<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Value {
         let done = self.run_json(args);
         assert_eq!(done.code, 0, "{}\n{}", done.out(), done.stderr);
         done.json()
     }
 
     /// Runs with `--json`, whatever comes.
-    pub fn run_json<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Done {
+    pub(crate) fn run_json<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Done {
         let args: Vec<_> = args.into_iter().map(|a| a.as_ref().to_owned()).collect();
         let mut command = self.command(args);
         command.arg("--json");
@@ -156,18 +163,22 @@ impl Party {
     }
 
     /// Runs, and fails with this exit code; gives back what `--json` says of it.
-    pub fn fails<S: AsRef<OsStr>>(&self, code: i32, args: impl IntoIterator<Item = S>) -> Value {
+    pub(crate) fn fails<S: AsRef<OsStr>>(
+        &self,
+        code: i32,
+        args: impl IntoIterator<Item = S>,
+    ) -> Value {
         let done = self.run_json(args);
         assert_eq!(done.code, code, "{}\n{}", done.out(), done.stderr);
         done.json()
     }
 
-    pub fn did(&self) -> String {
+    pub(crate) fn did(&self) -> String {
         self.json(["id"])["did"].as_str().expect("a DID").to_owned()
     }
 
     /// The texts of the inbox, in order of arrival.
-    pub fn texts(&self) -> Vec<String> {
+    pub(crate) fn texts(&self) -> Vec<String> {
         let inbox = self.json(["inbox"]);
         let messages = inbox["messages"].as_array().expect("a list");
         messages
@@ -187,12 +198,12 @@ fn done(child: Child) -> Done {
 }
 
 /// A path as an argument.
-pub fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("a path of text")
 }
 
 /// A stranger's packed message for `to`, by our own packer and keys that are in no home.
-pub fn packed_by(author: &NewDid, to: &str, id: &str, words: &str, ack: bool) -> Vec<u8> {
+pub(crate) fn packed_by(author: &NewDid, to: &str, id: &str, words: &str, ack: bool) -> Vec<u8> {
     let mut message = json!({
         "id": id,
         "typ": "application/didcomm-plain+json",
