@@ -12,6 +12,7 @@
 
 mod checks;
 mod error;
+mod lookup;
 mod opened;
 mod opening;
 mod packing;

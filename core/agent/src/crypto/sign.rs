@@ -125,17 +125,23 @@ fn lower_s(signature: &mut [u8]) {
     let Some(s) = signature.get_mut(32..64) else {
         return;
     };
+    let other = negated(s);
+    if other.as_slice() < &*s {
+        s.copy_from_slice(&other);
+    }
+}
+
+/// `n − s` on secp256k1, for 32 big-endian bytes below n.
+fn negated(s: &[u8]) -> [u8; 32] {
     let mut other = [0; 32];
     let mut borrow = false;
-    for ((out, n), s) in other.iter_mut().zip(&SECP256K1_ORDER).zip(s.iter()).rev() {
+    for ((out, n), s) in other.iter_mut().zip(&SECP256K1_ORDER).zip(s).rev() {
         let (value, under) = n.overflowing_sub(*s);
         let (value, under_again) = value.overflowing_sub(u8::from(borrow));
         *out = value;
         borrow = under || under_again;
     }
-    if other.as_slice() < &*s {
-        s.copy_from_slice(&other);
-    }
+    other
 }
 
 fn algorithm(curve: Curve) -> Result<&'static dyn VerificationAlgorithm, Refused> {
@@ -154,5 +160,40 @@ fn signing(curve: Curve) -> Result<&'static EcdsaSigningAlgorithm, Refused> {
         Curve::P256 => Ok(&signature::ECDSA_P256_SHA256_FIXED_SIGNING),
         Curve::Secp256k1 => Ok(&signature::ECDSA_P256K1_SHA256_FIXED_SIGNING),
         _ => Err(Refused),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::SecretKey;
+
+    #[test]
+    fn every_algorithm_signs_and_verifies_and_notices_another_message() {
+        for curve in [Curve::Ed25519, Curve::P256, Curve::Secp256k1] {
+            let key = SecretKey::generate(curve).unwrap();
+            let signature = key.signer().unwrap().sign(b"noon").unwrap();
+            assert_eq!(signature.len(), 64);
+            let verifier = key.public().verifier().unwrap();
+            verifier.verify(b"noon", &signature).unwrap();
+            assert_eq!(verifier.verify(b"moon", &signature), Err(Refused));
+            assert_eq!(verifier.verify(b"noon", &signature[1..]), Err(Refused));
+            assert_eq!(verifier.verify(b"noon", &[0; 64]), Err(Refused));
+        }
+    }
+
+    /// Python's libraries emit either solution; ours emits the low one and reads both.
+    #[test]
+    fn a_high_s_is_read_and_never_written() {
+        let key = SecretKey::generate(Curve::Secp256k1).unwrap();
+        let verifier = key.public().verifier().unwrap();
+        for round in 0..16_u8 {
+            let low = key.signer().unwrap().sign(&[round]).unwrap();
+            let mut high = low.clone();
+            high[32..].copy_from_slice(&negated(&low[32..]));
+            assert!(low[32..] < high[32..]);
+            verifier.verify(&[round], &low).unwrap();
+            verifier.verify(&[round], &high).unwrap();
+        }
     }
 }

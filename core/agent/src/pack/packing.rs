@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::opening::secret;
+use super::lookup::secret;
 use super::{PackError, PackPlan};
 use crate::did::{DidDoc, did_of, same_did};
 use crate::jose::{self, ContentEncryption, Encryption};

@@ -1,7 +1,7 @@
 //! What a packed message will need, before anything is decrypted.
 
 use super::checks::Addresses;
-use super::opening::clip;
+use super::lookup::clip;
 use super::{Limits, OpenError};
 use crate::did::did_of;
 use crate::jose::{Jwe, Jws, Members, Shape};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::opening::signing_key;
+use super::lookup::signing_key;
 use super::{FromPrior, OpenError};
 use crate::did::{did_of, same_did};
 use crate::jose::{peek_jwt, verify_jwt};
