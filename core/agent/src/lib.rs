@@ -19,5 +19,7 @@ pub mod resolve;
 pub use did::{
     Did, DidDoc, DidError, DidUrl, Method, NewDid, Service, create, did_of, same_did, short_form,
 };
+pub use keys::{Curve, Keyring, PublicKey, SecretKey};
 pub use message::{Attachment, Message, MessageError};
+pub use pack::{Jose, Limits, OpenError, Opened, PackError, PackPlan, Packer, Peek, peek};
 pub use resolve::{DocBook, ResolveError, Resolver, resolve_offline};
