@@ -91,4 +91,10 @@ class Packmule:
             said = (done.stderr + done.stdout).decode(errors="replace").strip()
             raise RuntimeError(said or f"exit code {done.returncode}")
         read = json.loads(done.stdout)
-        return {"message": read["message"], "sender_kid": read["sender"], "signer_kid": read["signed_by"]}
+        sender, signer = read["sender"], read["signed_by"]
+        if "authcrypt" not in read["layers"]:
+            # A signature names the sender too; no key encrypted as them.
+            if sender != (signer and signer.split("#")[0]):
+                raise RuntimeError(f"sender {sender!r}, but signed by {signer!r}")
+            sender = None
+        return {"message": read["message"], "sender_kid": sender, "signer_kid": signer}
