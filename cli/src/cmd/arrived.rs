@@ -14,7 +14,7 @@ use crate::ui::output::{Report, one_line};
 /// The home, with its keys unless messages are to stay sealed.
 pub(crate) enum Opener {
     /// Custody only.
-    Sealed(Home),
+    Sealed(Box<Home>),
     /// Messages are opened.
     Unlocked(Box<Party>),
 }
@@ -23,13 +23,13 @@ impl Opener {
     /// Asks for the passphrase unless `keep_sealed`.
     pub(crate) fn new(globals: &Globals, keep_sealed: bool) -> Result<Self, Fault> {
         if keep_sealed {
-            return Ok(Self::Sealed(crate::home::open(globals)?));
+            return Ok(Self::Sealed(Box::new(crate::home::open(globals)?)));
         }
         Ok(Self::Unlocked(Box::new(crate::home::unlock(globals)?)))
     }
 
     /// The home.
-    pub(crate) const fn home(&self) -> &Home {
+    pub(crate) fn home(&self) -> &Home {
         match self {
             Self::Sealed(home) => home,
             Self::Unlocked(party) => &party.home,

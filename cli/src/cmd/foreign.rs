@@ -1,6 +1,6 @@
 //! Keys and documents for `pack` and `unpack`: a home's, or anybody's from files.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use packmule_agent::did::DidDoc;
 use packmule_agent::keys::Keyring;
@@ -79,7 +79,7 @@ impl Foreign {
 }
 
 /// One document, or an array of them.
-fn docs_in(path: &PathBuf) -> Result<Vec<DidDoc>, Fault> {
+fn docs_in(path: &Path) -> Result<Vec<DidDoc>, Fault> {
     let value = json(path)?;
     let list = match &value {
         Value::Array(list) => list.iter().collect(),
@@ -95,7 +95,7 @@ fn docs_in(path: &PathBuf) -> Result<Vec<DidDoc>, Fault> {
         .collect()
 }
 
-fn json(path: &PathBuf) -> Result<Value, Fault> {
+fn json(path: &Path) -> Result<Value, Fault> {
     let bytes = files::read_input(Some(path))?;
     serde_json::from_slice(&bytes)
         .map_err(|err| Fault::damaged(format!("{} is no JSON: {err}", path.display())))

@@ -47,7 +47,7 @@ pub(crate) fn run(globals: &Globals, args: &DemoArgs) -> Result<Report, Fault> {
                 steps.push(json!({ "name": name, "ok": true }));
             }
             Err(err) => {
-                teller.tell(name, false, &[err.what.clone()])?;
+                teller.tell(name, false, std::slice::from_ref(&err.what))?;
                 steps.push(json!({ "name": name, "ok": false, "error": err.what }));
                 fault = Some(err);
                 break;

@@ -37,7 +37,7 @@ pub(crate) fn find(source: &str) -> Result<Found, Fault> {
         .extension()
         .and_then(|e| e.to_str())
         .is_some_and(|e| ["png", "jpg", "jpeg", "gif"].contains(&e.to_ascii_lowercase().as_str()));
-    if !picture && source != "-" && path.is_file() || source == "-" {
+    if source == "-" || (!picture && path.is_file()) {
         let bytes = files::read_input(Some(&path))?;
         let text = String::from_utf8(bytes).map_err(|_| {
             nothing("the input is no text").hint("pictures must be called .png, .jpg or .gif")

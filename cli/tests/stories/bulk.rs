@@ -1,13 +1,11 @@
 //! Many messages in one go.
 
-mod stage;
-
 use std::collections::BTreeSet;
 
+use super::stage::{Stage, packed_by, text};
 use packmule_agent::did::{Method, create};
 use packmule_bus::Kind;
 use packmule_transports::drive::Folder;
-use stage::{Stage, packed_by, text};
 
 #[test]
 fn ten_thousand_messages_are_imported_in_one_go() {

@@ -1,8 +1,6 @@
 //! Help, usage and exit codes: what scripts and people rely on.
 
-mod stage;
-
-use stage::{Party, Stage, text};
+use super::stage::{Party, Stage, text};
 
 #[test]
 fn the_exit_codes_are_these() {

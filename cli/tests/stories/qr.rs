@@ -1,11 +1,9 @@
 //! Alice and bob write to each other by pictures of QR codes.
 
-mod stage;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use stage::{Stage, text};
+use super::stage::{Stage, text};
 
 fn pictures(dir: &Path) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = fs::read_dir(dir)

@@ -1,8 +1,4 @@
 //! The tests' stage: parties with homes in a temporary directory, played by the real binary.
-#![expect(
-    dead_code,
-    reason = "each test file uses the part of the stage that it needs"
-)]
 
 use std::ffi::OsStr;
 use std::io::Write;

@@ -1,10 +1,8 @@
 //! `pack`, `unpack` and `inspect` as scripts use them: exact JSON, pipes, foreign keys.
 
-mod stage;
-
+use super::stage::{self, Stage, text};
 use packmule_agent::did::{Method, create};
 use serde_json::{Value, json};
-use stage::{Stage, text};
 
 fn plaintext(from: &str, to: &str) -> Vec<u8> {
     json!({

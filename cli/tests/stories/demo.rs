@@ -1,9 +1,7 @@
 //! The demo is a promise: it runs, and its last line says so.
 
-mod stage;
-
+use super::stage::{Party, Stage, text};
 use serde_json::Value;
-use stage::{Party, Stage, text};
 
 #[test]
 fn the_demo_succeeds_and_ends_with_its_steps() {

@@ -1,8 +1,6 @@
 //! Alice and bob write to each other by a folder.
 
-mod stage;
-
-use stage::{Stage, text};
+use super::stage::{Stage, text};
 
 #[test]
 fn alice_and_bob_meet_by_invitation_and_write_by_folder() {

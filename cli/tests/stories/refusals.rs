@@ -1,12 +1,10 @@
 //! What must not work: each ends with its exit code, a reason, and nothing lost.
 
-mod stage;
-
 use std::fs;
 
+use super::stage::{self, Done, Stage, packed_by, text};
 use packmule_agent::did::{Method, create};
 use serde_json::{Value, json};
-use stage::{Done, Stage, packed_by, text};
 
 /// Delivers a file the way a person would: under a name of their own.
 fn drop_in(stick: &std::path::Path, name: &str, bytes: &[u8]) {

@@ -1,0 +1,18 @@
+//! Stories of alice, bob and others, played by the real binary.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a story that does not go as told fails, loudly"
+)]
+
+mod bulk;
+mod demo;
+mod folder;
+mod full;
+mod help;
+mod kill;
+mod pipes;
+mod qr;
+mod refusals;
+mod stage;
