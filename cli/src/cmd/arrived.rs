@@ -109,6 +109,9 @@ fn tell(judged: &Judged, lines: &mut Vec<String>) {
             "  new peer: {name} (`packmule peers rename` gives it a better name)"
         ));
     }
+    for name in &judged.moved {
+        lines.push(format!("  {name} has a new DID, and proved it"));
+    }
     if judged.opened > 0 {
         lines.push(format!(
             "  {} opened; `packmule inbox` shows them",

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use crate::args::{Globals, InboxArgs, InboxVerb};
 use crate::cmd::outbox::only;
-use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::flow::letters::Entry;
 use crate::flow::party::Party;
@@ -41,14 +40,13 @@ fn list(party: &Party, all: bool) -> Result<Report, Fault> {
     let mut lines = Vec::new();
     let mut messages = Vec::new();
     let mut hidden = 0;
-    each(party, |entry| {
+    let shut = each(party, |entry| {
         if all || entry.is_for_people() {
             lines.push(entry.line());
             messages.push(entry.json());
         } else {
             hidden += 1;
         }
-        Ok(true)
     })?;
     let dead = rows(&party.home, Home::refused)?.len();
     if lines.is_empty() {
@@ -57,12 +55,19 @@ fn list(party: &Party, all: bool) -> Result<Report, Fault> {
     if hidden > 0 {
         lines.push(format!("({hidden} without words; --all shows them)"));
     }
+    for one in &shut {
+        let id: String = one.id.chars().take(26).collect();
+        lines.push(format!(
+            "({id} does not open now: {})",
+            one_line(&one.reason, 120)
+        ));
+    }
     if dead > 0 {
         lines.push(format!("({dead} refused; --refused tells why)"));
     }
     Ok(Report::new(
         lines.join("\n"),
-        json!({ "messages": messages, "hidden": hidden, "refused": dead }),
+        json!({ "messages": messages, "hidden": hidden, "shut": shut, "refused": dead }),
     ))
 }
 
@@ -164,33 +169,38 @@ fn find(party: &Party, id: &str) -> Result<Entry, Fault> {
         if entry.is_named(id) {
             matching.push(entry);
         }
-        Ok(true)
     })?;
     only(matching, id)
 }
 
-/// Walks all kept messages, opened again each: their words are nowhere on the disk.
-fn each(party: &Party, mut see: impl FnMut(Entry) -> Result<bool, Fault>) -> Result<(), Fault> {
+/// Walks all kept messages, opened again each: their words are nowhere on the disk. Gives back
+/// those that do not open any more, say because their sender was removed from the peers and its
+/// document with it.
+fn each(party: &Party, mut see: impl FnMut(Entry)) -> Result<Vec<Shut>, Fault> {
+    let mut shut = Vec::new();
     for row in rows(&party.home, Home::inbox)? {
         let Some(envelope) = party.home.envelope(&row.id)? else {
             continue;
         };
-        let letter = judge::open(party, &envelope.to_json()).map_err(|(problem, reason)| {
-            let mut fault = Fault::new(
-                Exit::Damaged,
-                format!(
-                    "message {} opened before and does not now: {reason}",
-                    row.id.short()
-                ),
-            );
-            fault.problem = Some(problem);
-            fault
-        })?;
-        if !see(Entry::new(&party.home, row, letter)?)? {
-            break;
+        match judge::open(party, &envelope.to_json()) {
+            Ok(letter) => see(Entry::new(party, row, letter)?),
+            Err((problem, reason)) => shut.push(Shut {
+                id: row.id.to_string(),
+                problem,
+                reason,
+            }),
         }
     }
-    Ok(())
+    Ok(shut)
+}
+
+/// A kept message that does not open now.
+#[derive(serde::Serialize)]
+struct Shut {
+    #[serde(rename = "envelope")]
+    id: String,
+    problem: String,
+    reason: String,
 }
 
 fn rows(

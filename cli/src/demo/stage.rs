@@ -142,7 +142,7 @@ pub(crate) fn newest(party: &Party) -> Result<Entry, Fault> {
         };
         let letter = judge::open(party, &envelope.to_json())
             .map_err(|(problem, reason)| Fault::refused(problem, reason))?;
-        let entry = Entry::new(&party.home, row, letter)?;
+        let entry = Entry::new(party, row, letter)?;
         if entry.is_for_people() {
             newest = Some(entry);
         }

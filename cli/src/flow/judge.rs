@@ -53,6 +53,8 @@ pub(crate) struct Judged {
     pub(crate) refused: Vec<Refusal>,
     /// Peers that answered an invitation of ours.
     pub(crate) met: Vec<String>,
+    /// Peers that proved a new DID of theirs.
+    pub(crate) moved: Vec<String>,
     /// Messages of ours that were acknowledged.
     pub(crate) acknowledged: usize,
     /// Automatic answers queued.
@@ -72,6 +74,7 @@ impl Judged {
         map.insert("repeated".into(), json!(self.repeated));
         map.insert("refused".into(), Value::Array(refused));
         map.insert("met".into(), json!(self.met));
+        map.insert("moved".into(), json!(self.moved));
         map.insert("acknowledged".into(), json!(self.acknowledged));
         map.insert("answers".into(), json!(self.answers));
         map
@@ -132,6 +135,32 @@ pub(crate) fn sender_of(opened: &Opened) -> Option<String> {
             .as_deref()
             .map(|kid| packmule_agent::did::did_of(kid).to_owned())
     })
+}
+
+/// A peer that rotated to a new DID and proved it (spec: DID rotation) is the same peer. Its
+/// record changes at once: done twice, it is the same.
+fn moved(party: &mut Party, letter: &Letter, sender: &str) -> Result<Option<PeerRecord>, Fault> {
+    let Some(prior) = &letter.opened.from_prior else {
+        return Ok(None);
+    };
+    if !prior
+        .sub
+        .as_deref()
+        .is_some_and(|new| same_did(new, sender))
+    {
+        return Ok(None);
+    }
+    let (Some(known), Ok(doc)) = (party.known(&prior.iss)?, party.docs.resolve(sender)) else {
+        return Ok(None);
+    };
+    let peer = PeerRecord {
+        did: sender.to_owned(),
+        doc: doc.to_json(),
+        ..known.clone()
+    };
+    party.home.update_peer(&known.did, &peer)?;
+    party.learn(sender, doc)?;
+    Ok(Some(peer))
 }
 
 /// The consequences of a batch, not yet applied.
@@ -206,8 +235,12 @@ impl Batch {
         let Some(sender) = &letter.sender else {
             return Ok(None);
         };
-        if let Some(known) = party.home.find_peer(sender)? {
+        if let Some(known) = party.known(sender)? {
             return Ok(Some(known));
+        }
+        if let Some(moved) = moved(party, letter, sender)? {
+            judged.moved.push(moved.name.clone());
+            return Ok(Some(moved));
         }
         if let Some(met) = self.met.iter().find(|peer| same_did(&peer.did, sender)) {
             return Ok(Some(met.clone()));
@@ -228,8 +261,7 @@ impl Batch {
             doc: doc.to_json(),
             added: now(),
         };
-        party.docs.insert(doc);
-        party.docs.learn(sender)?;
+        party.learn(sender, doc)?;
         self.changes.push(Change::AddPeer(peer.clone()));
         judged.met.push(peer.name.clone());
         self.met.push(peer.clone());

@@ -5,12 +5,13 @@
 
 use packmule_agent::did::did_of;
 use packmule_agent::message::Attachment;
-use packmule_node::{Home, InRow, InState};
+use packmule_node::{InRow, InState};
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
 use crate::flow::attachments;
 use crate::flow::judge::Letter;
+use crate::flow::party::Party;
 use crate::ui::output::{one_line, plain, size};
 use crate::ui::time::rfc3339;
 
@@ -24,9 +25,9 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// Finds the name of the sender.
-    pub(crate) fn new(home: &Home, row: InRow, letter: Letter) -> Result<Self, Fault> {
+    pub(crate) fn new(party: &Party, row: InRow, letter: Letter) -> Result<Self, Fault> {
         let peer = match &letter.sender {
-            Some(sender) => home.find_peer(sender)?.map(|peer| peer.name),
+            Some(sender) => party.known(sender)?.map(|peer| peer.name),
             None => None,
         };
         Ok(Self { row, letter, peer })

@@ -48,6 +48,22 @@ impl Party {
         self.home.did()
     }
 
+    /// The peer with this DID; a did:peer:4 by its short form too, once its long one was seen.
+    pub(crate) fn known(&self, did: &str) -> Result<Option<PeerRecord>, Fault> {
+        let long = self.docs.long_form(did).unwrap_or(did);
+        Ok(match self.home.find_peer(did)? {
+            None if long != did => self.home.find_peer(long)?,
+            found => found,
+        })
+    }
+
+    /// Takes a peer's document into the book.
+    pub(crate) fn learn(&mut self, did: &str, doc: DidDoc) -> Result<(), Fault> {
+        self.docs.insert(doc);
+        self.docs.learn(did)?;
+        Ok(())
+    }
+
     /// The peer with this name or DID.
     pub(crate) fn peer(&self, name_or_did: &str) -> Result<PeerRecord, Fault> {
         peer(&self.home, name_or_did)
