@@ -9,10 +9,10 @@
 #[expect(dead_code, reason = "this user needs a part of it")]
 mod samples;
 
-use samples::{Method, Rng, party, plain, sealed, signed};
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use packmule_bus::Envelope;
+use samples::{Method, Rng, party, plain, sealed, signed};
 
 /// Not among those that the dictionary was trained on; makes a did:peer:2 of 199 characters.
 const SERVICE: &str = "https://hop.nimbus.is";

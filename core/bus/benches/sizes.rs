@@ -10,8 +10,8 @@
 #[expect(dead_code, reason = "this user needs a part of it")]
 mod samples;
 
-use samples::{METHODS, Method, Rng, party, plain, sealed, signed};
 use packmule_bus::{Envelope, inspect};
+use samples::{METHODS, Method, Rng, party, plain, sealed, signed};
 
 /// Not among those that the dictionary was trained on; makes a did:peer:2 of 199 characters.
 const SERVICE: &str = "https://hop.nimbus.is";

@@ -8,9 +8,9 @@
 #[expect(dead_code, reason = "this user needs a part of it")]
 mod samples;
 
-use samples::b64;
 use packmule_bus::{Envelope, Kind, inspect};
 use proptest::prelude::*;
+use samples::b64;
 use serde_json::{Map, Value, json};
 
 /// A value that an unprotected header may hold and that has one exact form.

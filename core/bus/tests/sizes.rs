@@ -8,8 +8,8 @@ mod samples;
 
 use std::path::{Path, PathBuf};
 
-use samples::{METHODS, Method, Rng, party, plain, sealed, signed};
 use packmule_bus::Envelope;
+use samples::{METHODS, Method, Rng, party, plain, sealed, signed};
 
 /// Not among those that the dictionary was trained on; makes a did:peer:2 of 199 characters.
 const SERVICE: &str = "https://hop.nimbus.is";
