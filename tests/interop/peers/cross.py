@@ -52,7 +52,7 @@ def cells(producer, consumer, kinds):
             continue
         if result["ok"]:
             packed.append((job, result["packed"]))
-        else:
+        elif consumer.name != Packmule.name:  # a peer packs for both of ours: one cell is enough
             yield judge(producer.name, "(packing)", job["name"], result["error"])
     todo = [{"op": "unpack", "name": job["name"], "packed": text} for job, text in packed]
     for (job, _), read in zip(packed, consumer.do(todo)):
