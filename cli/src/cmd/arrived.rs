@@ -120,13 +120,13 @@ fn tell(judged: &Judged, lines: &mut Vec<String>) {
     }
     if judged.acknowledged > 0 {
         lines.push(format!(
-            "  {} of our messages acknowledged",
+            "  acknowledged by their recipients: {}",
             judged.acknowledged
         ));
     }
     if judged.answers > 0 {
         lines.push(format!(
-            "  {} automatic answers queued; `packmule export` sends them",
+            "  automatic answers queued: {}; `packmule export` sends them",
             judged.answers
         ));
     }

@@ -29,7 +29,9 @@ fn ten_thousand_messages_are_imported_in_one_go() {
         .deliver_all(messages, 1_800_000_000, |_, _| {})
         .unwrap();
     assert_eq!(written, MANY);
+    let start = std::time::Instant::now();
     let taken = bob.json(["import", text(&stick)]);
+    println!("{MANY} messages imported in {:.1?}", start.elapsed());
     assert_eq!(taken["new"], MANY, "{taken}");
     assert_eq!(taken["opened"], MANY, "{taken}");
     let texts = bob.texts();

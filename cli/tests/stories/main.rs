@@ -15,4 +15,5 @@ mod kill;
 mod pipes;
 mod qr;
 mod refusals;
+mod rotation;
 mod stage;

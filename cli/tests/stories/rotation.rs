@@ -1,0 +1,73 @@
+//! A peer takes a new DID and proves that it is the same party.
+
+use packmule_agent::did::{Method, create};
+use packmule_agent::jose::sign_jwt;
+use packmule_agent::keys::Keyring;
+use packmule_agent::pack::{Jose, PackPlan, Packer};
+use packmule_agent::resolve::DocBook;
+use packmule_bus::Kind;
+use packmule_node::Home;
+use packmule_transports::drive::Folder;
+use serde_json::json;
+
+use super::stage::{PASSPHRASE, Party, Stage, text};
+
+/// A message to `to` from a DID that nobody knows, which says in whose stead it comes.
+fn letter(alice: &Party, to: &str, proof_by: Option<&Party>) -> (String, Vec<u8>) {
+    let fresh = create(Method::Peer2, &[]).unwrap();
+    let signer = Home::open(&proof_by.unwrap_or(alice).home).unwrap();
+    let secrets = signer.unlock(PASSPHRASE.as_bytes()).unwrap();
+    let (kid, _) = signer.identity().1.authentication_keys().next().unwrap();
+    let claims = json!({ "iss": alice.did(), "sub": fresh.did, "iat": 1_800_000_000 });
+    let proof = sign_jwt(claims.as_object().unwrap(), kid, secrets.get(kid).unwrap()).unwrap();
+    let message = json!({
+        "id": format!("moved-{}", &fresh.did[20..30]),
+        "type": "https://didcomm.org/basicmessage/2.0/message",
+        "from": fresh.did, "to": [to], "from_prior": proof,
+        "body": { "content": "I moved." },
+    });
+    let keys: Keyring = fresh.secrets.iter().cloned().collect();
+    let plan = PackPlan {
+        from: Some(fresh.did.clone()),
+        to: vec![to.to_owned()],
+        ..PackPlan::default()
+    };
+    let packed = Jose
+        .pack(
+            message.to_string().as_bytes(),
+            &plan,
+            &keys,
+            &DocBook::new(),
+        )
+        .unwrap();
+    (fresh.did, packed.concat())
+}
+
+#[test]
+fn alice_moves_to_a_new_did_and_mallory_cannot_do_it_for_her() {
+    let stage = Stage::new();
+    let (alice, bob) = stage.pair();
+    let mallory = stage.party("mallory", "peer2");
+    let stick = stage.folder("stick");
+    let folder = Folder::open(&stick).unwrap();
+
+    // Mallory signs with her own key that alice moved to a DID of mallory's.
+    let (_, forged) = letter(&alice, &bob.did(), Some(&mallory));
+    folder.deliver(&forged, Kind::Encrypted, 1).unwrap();
+    let told = bob.fails(4, ["import", text(&stick)]);
+    assert_eq!(
+        told["refused"][0]["problem"], "e.p.trust.from-prior",
+        "{told}"
+    );
+    assert_eq!(bob.json(["peers"])["peers"][0]["did"], json!(alice.did()));
+
+    // Alice signs herself.
+    let (fresh, honest) = letter(&alice, &bob.did(), None);
+    folder.deliver(&honest, Kind::Encrypted, 2).unwrap();
+    let told = bob.json(["import", text(&stick)]);
+    assert_eq!(told["moved"], json!(["alice"]), "{told}");
+    let peers = bob.json(["peers"]);
+    assert_eq!(peers["peers"].as_array().unwrap().len(), 1);
+    assert_eq!(peers["peers"][0]["did"], json!(fresh));
+    assert_eq!(bob.json(["inbox"])["messages"][0]["peer"], "alice");
+}
