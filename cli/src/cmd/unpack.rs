@@ -1,6 +1,6 @@
 //! `packmule unpack`: a packed message in, its plaintext out. For pipes.
 
-use packmule_agent::pack::{Jose, Limits, Packer};
+use packmule_agent::pack::{Jose, Limits, PackedKind, Packer, peek};
 use packmule_bus::{DecodeError, Envelope};
 use serde_json::{Value, json};
 
@@ -19,7 +19,9 @@ pub(crate) fn run(globals: &Globals, args: &UnpackArgs) -> Result<Report, Fault>
         Err(DecodeError::NotAnEnvelope) => bytes,
         Err(err) => return Err(err.into()),
     };
-    let desk = Desk::open(globals, &args.foreign, true)?;
+    // What is only signed, or plain, opens without any key, and so without a home.
+    let needs_keys = peek(&packed, &Limits::default())?.kind == PackedKind::Encrypted;
+    let desk = Desk::open(globals, &args.foreign, needs_keys)?;
     let opened = Jose.open(&packed, &desk.keys, &desk.docs, &Limits::default())?;
     let layers: Vec<String> = opened.layers.iter().map(ToString::to_string).collect();
     let warnings: Vec<String> = opened.warnings.iter().map(ToString::to_string).collect();

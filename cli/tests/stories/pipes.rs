@@ -71,6 +71,12 @@ fn what_alice_packs_bob_unpacks() {
     let signed = alice.pipe(["pack", "--sign"], &plain);
     let opened = bob.pipe(["unpack", "--json"], &signed.stdout).json();
     assert_eq!(opened["layers"], json!(["signed"]));
+    // Even without a home.
+    let nobody = stage::Party {
+        home: stage.path("no-home"),
+    };
+    let opened = nobody.pipe(["unpack", "--json"], &signed.stdout);
+    assert_eq!(opened.json()["sender"], json!(from));
 }
 
 #[test]
