@@ -8,9 +8,11 @@
 mod ack;
 mod attachment;
 mod json;
+mod problem;
 mod type_uri;
 
 pub use attachment::{Attachment, AttachmentData, AttachmentError, safe_filename};
+pub use problem::{CodeError, ProblemCode, Scope, Sorter};
 pub use type_uri::{ProtocolUri, TypeUri, Version, same_name};
 
 use serde_json::{Map, Value};

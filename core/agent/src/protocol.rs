@@ -4,26 +4,67 @@
 //! invitation can fail ([`out_of_band::InvitationError`]).
 
 pub mod basic_message;
+pub mod discover_features;
 pub mod empty;
 pub mod out_of_band;
+pub mod report_problem;
 pub mod trust_ping;
 
 use crate::message::Message;
+use discover_features::Feature;
+
+#[cfg(test)]
+mod tests;
 
 /// What answers may depend on.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Context {}
+pub struct Context {
+    /// What is disclosed to whoever asks (see [`discover_features`]).
+    pub features: Vec<Feature>,
+    /// Shuffles disclosures; fresh randomness, or a simulation's own seed.
+    pub seed: u64,
+}
 
-/// The answers that need no person: a ping's response, and the acknowledgement asked for
-/// (§6.1.2), on the response when there is one. A message without `from` gets none: there is
-/// nobody to answer.
+impl Default for Context {
+    /// Discloses what this crate speaks, in an order that never changes: give a seed.
+    fn default() -> Self {
+        Self {
+            features: discover_features::ours(),
+            seed: 0,
+        }
+    }
+}
+
+impl Context {
+    /// The same with other features to disclose.
+    #[must_use]
+    pub fn with_features(mut self, features: Vec<Feature>) -> Self {
+        self.features = features;
+        self
+    }
+
+    /// The same with a seed for the order of disclosures.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+}
+
+/// The answers that need no person: a ping's response, the features asked for, and the
+/// acknowledgement asked for (§6.1.2), on the answer when there is one. A message without
+/// `from` gets none: there is nobody to answer.
 #[must_use]
-pub fn respond(message: &Message, _context: &Context) -> Vec<Message> {
+pub fn respond(message: &Message, context: &Context) -> Vec<Message> {
     if message.from.is_none() {
         return Vec::new();
     }
-    let mut answers: Vec<Message> = trust_ping::answer(message).into_iter().collect();
+    let told = || discover_features::answer(message, &context.features, context.seed);
+    let mut answers: Vec<Message> = trust_ping::answer(message)
+        .or_else(told)
+        .into_iter()
+        .collect();
     let wanted: Vec<String> = message.wants_ack().into_iter().map(str::to_owned).collect();
     match answers.first_mut() {
         _ if wanted.is_empty() => {}
