@@ -7,6 +7,8 @@
 //! known. Who calls it: `wire`. What can go wrong: hostile frames: the output has the declared
 //! length or it is refused, and nothing is allocated beyond that.
 
+use std::cell::RefCell;
+
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::CParameter;
 
@@ -18,13 +20,32 @@ const FIRST: &[u8] = include_bytes!("../../dictionaries/1.zdict");
 pub(super) const CURRENT: usize = 1;
 /// RFC 8878 §3.1.1.
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
-/// The level by the length of the text: what is short shall be small whatever it costs (a
-/// fraction of a millisecond). For long texts faster levels gain no speed, only size (measured).
-const fn level(length: usize) -> i32 {
-    match length {
-        0..=4096 => 19,
-        _ => 3,
+/// Up to this many bytes small is worth a fraction of a millisecond; beyond, speed counts.
+const SHORT: usize = 4096;
+/// The level for short text.
+const SMALLEST: i32 = 19;
+/// The level for long text: faster ones gain no time on prose, only size (measured).
+const FAST: i32 = 3;
+
+thread_local! {
+    // Making a context costs as much as compressing 64 kB with it: a megabyte of tables is
+    // mapped and the dictionary digested. Nothing of one text shows in the next.
+    static SHORT_TEXT: RefCell<Option<Compressor<'static>>> = RefCell::new(compressor(SMALLEST));
+    static LONG_TEXT: RefCell<Option<Compressor<'static>>> = RefCell::new(compressor(FAST));
+    static ANY_TEXT: RefCell<Option<Decompressor<'static>>> =
+        RefCell::new(Decompressor::with_dictionary(FIRST).ok());
+}
+
+fn compressor(level: i32) -> Option<Compressor<'static>> {
+    let mut compressor = Compressor::with_dictionary(level, FIRST).ok()?;
+    for parameter in [
+        CParameter::ContentSizeFlag(false),
+        CParameter::DictIdFlag(false),
+        CParameter::ChecksumFlag(false),
+    ] {
+        compressor.set_parameter(parameter).ok()?;
     }
+    Some(compressor)
 }
 
 /// Least text that is worth a frame.
@@ -35,15 +56,12 @@ pub(super) fn deflate(text: &[u8]) -> Option<Vec<u8>> {
     if text.len() < LEAST {
         return None;
     }
-    let mut compressor = Compressor::with_dictionary(level(text.len()), FIRST).ok()?;
-    for parameter in [
-        CParameter::ContentSizeFlag(false),
-        CParameter::DictIdFlag(false),
-        CParameter::ChecksumFlag(false),
-    ] {
-        compressor.set_parameter(parameter).ok()?;
-    }
-    let mut frame = compressor.compress(text).ok()?;
+    let context = if text.len() <= SHORT {
+        &SHORT_TEXT
+    } else {
+        &LONG_TEXT
+    };
+    let mut frame = context.with_borrow_mut(|c| c.as_mut()?.compress(text).ok())?;
     if !frame.starts_with(&ZSTD_MAGIC) {
         return None;
     }
@@ -64,10 +82,9 @@ pub(super) fn inflate(
     let mut source = Vec::with_capacity(frame.len() + ZSTD_MAGIC.len());
     source.extend_from_slice(&ZSTD_MAGIC);
     source.extend_from_slice(frame);
-    let mut decompressor = Decompressor::with_dictionary(FIRST).map_err(|_| damaged)?;
-    let text = decompressor
-        .decompress(&source, length)
-        .map_err(|_| damaged)?;
+    let text = ANY_TEXT
+        .with_borrow_mut(|d| d.as_mut()?.decompress(&source, length).ok())
+        .ok_or(damaged.clone())?;
     if text.len() != length {
         return Err(damaged);
     }

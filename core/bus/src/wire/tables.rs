@@ -118,10 +118,9 @@ pub(super) const TEMPLATES: &[Template] = &[
     ),
     template("signed, kid unprotected", &[Typ, Alg], CRV_KTY),
     template("signed, kid protected", &[Typ, Alg, Kid], CRV_KTY),
-    // Veramo: no fixture holds one yet; the orders follow notes on its 7.0.1.
     template("veramo signed", &[Alg, Kid, Typ], KTY_CRV),
-    template("veramo anoncrypt", &[Alg, Enc, Typ, Epk], KTY_CRV),
-    template("veramo authcrypt", &[Alg, Enc, Skid, Typ, Epk], KTY_CRV),
+    template("veramo anoncrypt", &[Alg, Typ, Epk, Enc], KTY_CRV),
+    template("veramo authcrypt", &[Alg, Typ, Skid, Epk, Enc], KTY_CRV),
 ];
 
 /// Values of `typ`.
