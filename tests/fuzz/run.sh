@@ -12,7 +12,7 @@ export CARGO_TARGET_DIR=$cache/fuzz-target
 export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
 host=$(rustc -vV | sed -n 's/^host: //p')
 # --target keeps the flags off build scripts and macros, which run on the host uninstrumented.
-(cd "$here" && cargo build --release --bins --target "$host")
+(cd "$here" && cargo build --release --locked --bins --target "$host")
 targets=("$@"); [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(cd "$here/fuzz_targets" && ls -- *.rs | sed 's/\.rs$//')
 passed=0 failed=0
 for t in "${targets[@]}"; do
