@@ -223,7 +223,7 @@ pub(crate) struct Foreign {
     #[arg(long, value_name = "FILE")]
     pub(crate) secrets: Vec<PathBuf>,
     /// DID documents of parties whose DIDs say too little by themselves
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) did_doc: Vec<PathBuf>,
 }
 
@@ -243,7 +243,7 @@ pub(crate) struct PackArgs {
     #[arg(long, conflicts_with = "anon")]
     pub(crate) hide_sender: bool,
     /// A recipient's DID or, with a home, a peer's name [default with a home: the message's `to`]
-    #[arg(long, value_name = "DID")]
+    #[arg(long, value_name = "DID", num_args = 1..)]
     pub(crate) to: Vec<String>,
     /// Write the compact form of the envelope instead of JSON
     #[arg(long)]
@@ -261,7 +261,8 @@ pub(crate) struct PackArgs {
 /// `unpack`
 #[derive(Args, Debug)]
 pub(crate) struct UnpackArgs {
-    /// The packed message, JSON or compact; standard input when left out
+    /// The packed message, JSON or compact; standard input when left out. Name it before
+    /// --did-doc, which takes every file after it
     pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) foreign: Foreign,

@@ -193,10 +193,7 @@ fn several_recipients_get_a_line_each() {
     ];
     let [alice, bob, carol] = &parties;
     let plain = json!({ "id": "1", "type": "https://example.org/x/1.0/y", "body": {} }).to_string();
-    let packed = alice.pipe(
-        ["pack", "--to", &bob.did(), "--to", &carol.did()],
-        plain.as_bytes(),
-    );
+    let packed = alice.pipe(["pack", "--to", &bob.did(), &carol.did()], plain.as_bytes());
     let out = packed.out();
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!(lines.len(), 2);
