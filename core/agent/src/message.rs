@@ -7,12 +7,18 @@
 
 mod ack;
 mod attachment;
+mod headers;
 mod json;
 mod problem;
+mod rotation;
+#[cfg(test)]
+mod tests;
 mod type_uri;
 
 pub use attachment::{Attachment, AttachmentData, AttachmentError, safe_filename};
+pub use headers::{ReceivedOrder, Translation};
 pub use problem::{CodeError, ProblemCode, Scope, Sorter};
+pub use rotation::{Heard, Relationship, Rotation, RotationError};
 pub use type_uri::{ProtocolUri, TypeUri, Version, same_name};
 
 use serde_json::{Map, Value};
@@ -59,6 +65,9 @@ pub enum MessageWarning {
     /// §3.3: an attachment without any data.
     #[error("attachment {0} holds no data")]
     EmptyAttachment(usize),
+    /// §3.3: `byte_count` is not the size of the content.
+    #[error("attachment {0} holds another number of bytes than it says")]
+    ByteCount(usize),
     /// §3.1: the id has other than unreserved URI characters.
     #[error("the message id has unusual characters")]
     UnusualId,
@@ -198,6 +207,10 @@ impl Message {
                 found.push(MessageWarning::LinksWithoutHash(index));
             } else if data.links.is_empty() && data.base64.is_none() && data.json.is_none() {
                 found.push(MessageWarning::EmptyAttachment(index));
+            }
+            let sizes = attachment.byte_count.zip(attachment.size());
+            if sizes.is_some_and(|(told, held)| told != held) {
+                found.push(MessageWarning::ByteCount(index));
             }
         }
         found

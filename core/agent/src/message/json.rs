@@ -117,9 +117,15 @@ impl Message {
     }
 }
 
-/// Takes a header out; `null` counts as absent, as some writers put it for every empty one.
+/// Takes a header out. `null` counts as absent, as some writers put it for every empty one,
+/// and so does an empty list; they stay in the map, end in `extra`, and are written
+/// again, so that nothing of a message is lost on its way through us.
 pub(super) fn take(map: &mut Map<String, Value>, name: &str) -> Option<Value> {
-    map.shift_remove(name).filter(|value| !value.is_null())
+    match map.get(name)? {
+        Value::Null => None,
+        Value::Array(list) if list.is_empty() => None,
+        _ => map.shift_remove(name),
+    }
 }
 
 pub(super) fn text(

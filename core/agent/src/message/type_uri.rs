@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+#[cfg(test)]
+mod tests;
+
 /// `major.minor` of a protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
@@ -19,20 +22,26 @@ impl Version {
         self.major == other.major
     }
 
+    /// The version both sides speak: the older of two with the same major (§9.3).
+    #[must_use]
+    pub fn common(self, other: Self) -> Option<Self> {
+        self.interoperates(other).then(|| self.min(other))
+    }
+
+    /// `\d[^/]*` of the spec's expressions: what follows `major.minor` (a patch number, a
+    /// suffix) changes nothing between peers, and a missing minor is 0.
     fn parse(text: &str) -> Option<Self> {
-        let (major, minor) = text.split_once('.')?;
-        let number = |text: &str| {
-            let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-            // A patch number may follow (semver); it changes nothing between peers.
-            digits.then(|| text.parse().ok())?
-        };
-        let minor = match minor.split_once('.') {
-            Some((minor, patch)) => number(patch).and(Some(minor))?,
-            None => minor,
-        };
+        let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+        let (major, rest) = text.split_at_checked(digits(text))?;
+        let minor = rest.strip_prefix('.').unwrap_or_default();
+        let minor = minor.get(..digits(minor))?;
         Some(Self {
-            major: number(major)?,
-            minor: number(minor)?,
+            major: major.parse().ok()?,
+            minor: if minor.is_empty() {
+                0
+            } else {
+                minor.parse().ok()?
+            },
         })
     }
 }
@@ -46,7 +55,7 @@ impl fmt::Display for Version {
 /// A protocol identifier (PIURI): doc-uri, name, version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProtocolUri<'a> {
-    /// Everything before the name, with its slash: `https://didcomm.org/`.
+    /// Everything before the name, with its delimiter: `https://didcomm.org/`; may be empty.
     pub doc_uri: &'a str,
     /// The protocol's name: `trust-ping`.
     pub name: &'a str,
@@ -60,10 +69,11 @@ impl<'a> ProtocolUri<'a> {
     pub fn parse(text: &'a str) -> Option<Self> {
         let text = text.strip_suffix('/').unwrap_or(text);
         let (rest, version) = text.rsplit_once('/')?;
-        let at = rest.rfind(|c: char| !is_name(c)).map(|at| at + 1)?;
-        let (doc_uri, name) = rest.split_at_checked(at)?;
-        // The last name character is followed by what separates it: any of `/ # ? : …`.
-        (!name.is_empty() && !doc_uri.is_empty()).then_some(())?;
+        // The name is as long as its characters go; what comes before is the doc-uri with
+        // its delimiter, any of `/ ? & : ; =` or what else somebody found fit.
+        let name = rest.len() - rest.bytes().rev().take_while(|b| is_name(*b)).count();
+        let (doc_uri, name) = rest.split_at_checked(name)?;
+        (!name.is_empty() && !doc_uri.contains(char::is_control)).then_some(())?;
         Some(Self {
             doc_uri,
             name,
@@ -86,7 +96,7 @@ impl<'a> TypeUri<'a> {
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
         let (protocol, message) = text.rsplit_once('/')?;
-        let named = !message.is_empty() && message.chars().all(is_name);
+        let named = !message.is_empty() && message.bytes().all(is_name);
         if !named || protocol.ends_with('/') {
             return None;
         }
@@ -121,6 +131,6 @@ fn letters(text: &str) -> impl Iterator<Item = char> + '_ {
 }
 
 /// Names are of `[A-Za-z0-9._-]` in the spec's expressions.
-fn is_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "._-".contains(c)
+const fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
 }
