@@ -1,5 +1,8 @@
 //! Names for files that strangers sent.
 
+#[cfg(test)]
+mod tests;
+
 /// Longest name, in bytes: file systems take 255, of which a saver may need some for a number.
 const MAX_NAME: usize = 120;
 
