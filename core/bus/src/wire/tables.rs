@@ -63,7 +63,7 @@ const fn spaced(name: &'static str, members: &'static [Member], epk: &'static [u
     }
 }
 
-/// The orders that were seen (each in `fixtures/didcomm` unless said). A template's number is
+/// The orders that were seen (each in `fixtures/didcomm`). A template's number is
 /// its place.
 pub(super) const TEMPLATES: &[Template] = &[
     template(
