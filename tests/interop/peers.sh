@@ -3,9 +3,9 @@
 #
 #   peers.sh setup [--deep]     set up (kept in the cache; a second call does nothing)
 #   peers.sh run PEER < task    one peer on a task; contract: README.md
-#   peers.sh generate           rewrite fixtures/didcomm/foreign/<producer>/*.json
+#   peers.sh generate [PEER]... rewrite fixtures/didcomm/foreign/<producer>/*.json
 #
-# PEER: didcomm-python | didcomm-messaging | didcomm-node | didcomm-rust | affinidi
+# PEER: didcomm-python | didcomm-messaging | didcomm-node | veramo | didcomm-rust | affinidi
 # Cache: ${PACKMULE_CACHE:-$HOME/.cache/packmule}; cargo: ${CARGO_TARGET_DIR:-<cache>/interop-target}
 set -eu
 
@@ -35,17 +35,18 @@ venv() {
     echo "$stamp" >"$peers/$1/.stamp"
 }
 
+# node_peer FOLDER: made anew whenever its lock file or Node.js changes.
 node_peer() {
     need node "install Node.js 18 or newer"
     need npm "install npm (comes with Node.js)"
-    stamp="$(node --version) $(cksum <"$here/peers/node/package-lock.json")"
-    if [ "$(cat "$peers/node/.stamp" 2>/dev/null)" = "$stamp" ]; then return 0; fi
-    echo "interop: setting up node in $peers" >&2
-    rm -rf "${peers:?}/node"
-    mkdir -p "$peers/node"
-    cp "$here/peers/node/package.json" "$here/peers/node/package-lock.json" "$peers/node/"
-    (cd "$peers/node" && npm ci --no-audit --no-fund --loglevel=error >&2)
-    echo "$stamp" >"$peers/node/.stamp"
+    stamp="$(node --version) $(cksum <"$here/peers/$1/package-lock.json")"
+    if [ "$(cat "$peers/$1/.stamp" 2>/dev/null)" = "$stamp" ]; then return 0; fi
+    echo "interop: setting up $1 in $peers" >&2
+    rm -rf "${peers:?}/$1"
+    mkdir -p "$peers/$1"
+    cp "$here/peers/$1/package.json" "$here/peers/$1/package-lock.json" "$peers/$1/"
+    (cd "$peers/$1" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
+    echo "$stamp" >"$peers/$1/.stamp"
 }
 
 rust_peer() {
@@ -57,7 +58,8 @@ setup() {
     venv didcomm-python "$here/peers/requirements-didcomm.txt"
     if [ "${1:-}" = --deep ]; then
         venv didcomm-messaging "$here/peers/requirements-didcomm-messaging.txt"
-        node_peer
+        node_peer node
+        node_peer veramo
     fi
 }
 
@@ -66,6 +68,7 @@ run() {
     didcomm-python) "$peers/didcomm-python/bin/python" "$here/peers/peer_didcomm_python.py" ;;
     didcomm-messaging) "$peers/didcomm-messaging/bin/python" "$here/peers/peer_indicio.py" ;;
     didcomm-node) NODE_PATH="$peers/node/node_modules" node "$here/peers/peer_didcomm_node.cjs" ;;
+    veramo) NODE_PATH="$peers/veramo/node_modules" node "$here/peers/peer_veramo.mjs" ;;
     didcomm-rust) "$CARGO_TARGET_DIR/debug/peer-rust" sicpa ;;
     affinidi) "$CARGO_TARGET_DIR/debug/peer-rust" affinidi ;;
     *) echo "interop: no such peer: $1" >&2; exit 2 ;;
@@ -76,7 +79,8 @@ generate() {
     setup --deep
     rust_peer
     python=$peers/didcomm-python/bin/python
-    for producer in didcomm-python didcomm-messaging didcomm-node didcomm-rust affinidi; do
+    if [ $# = 0 ]; then set -- didcomm-python didcomm-messaging didcomm-node veramo didcomm-rust affinidi; fi
+    for producer; do
         "$python" "$here/peers/generate.py" "$producer" "$foreign/parties" "$foreign/$producer" \
             -- "$0" run "$producer"
     done
@@ -85,6 +89,6 @@ generate() {
 case ${1:-} in
 setup) shift; setup "$@" ;;
 run) shift; run "$@" ;;
-generate) generate ;;
+generate) shift; generate "$@" ;;
 *) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

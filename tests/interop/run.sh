@@ -14,7 +14,7 @@ trap 'rm -f "$results"' EXIT
 peers=didcomm-python
 case ${1:-} in
 '') ;;
---deep) peers="$peers didcomm-node didcomm-messaging" ;;
+--deep) peers="$peers didcomm-node didcomm-messaging veramo" ;;
 *) echo "usage: run.sh [--deep]" >&2; exit 2 ;;
 esac
 
