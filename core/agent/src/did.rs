@@ -29,6 +29,8 @@ pub use web::web_url;
 pub(crate) use peer2::resolve as resolve_peer2;
 pub(crate) use peer4::resolve as resolve_peer4;
 
+use serde_json::Value;
+
 use crate::keys::KeyError;
 
 /// Why a text is no DID, or a document no DID document.
@@ -64,4 +66,20 @@ pub enum DidError {
     /// The method cannot carry service endpoints in the DID itself.
     #[error("{0} cannot carry service endpoints; use did:peer:2 or did:peer:4")]
     NoServices(&'static str),
+}
+
+/// did:key and did:jwk list a key that signs in every relationship that signs.
+fn add_signing_relations(raw: &mut Value) {
+    let Some(map) = raw.as_object_mut() else {
+        return;
+    };
+    if let Some(ids) = map.get("authentication").cloned() {
+        for name in [
+            "assertionMethod",
+            "capabilityInvocation",
+            "capabilityDelegation",
+        ] {
+            map.insert(name.to_owned(), ids.clone());
+        }
+    }
 }

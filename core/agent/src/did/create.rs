@@ -148,15 +148,16 @@ fn input_document(agree: &SecretKey, sign: &SecretKey, services: &[Service]) -> 
     );
     input.insert("keyAgreement".to_owned(), json!(["#key-1"]));
     input.insert("authentication".to_owned(), json!(["#key-2"]));
-    let entries: Vec<Value> = services
-        .iter()
-        .enumerate()
-        .map(|(index, service)| match index {
-            _ if !service.id.is_empty() => service.to_json(&service.id),
-            0 => service.to_json("#service"),
-            _ => service.to_json(&format!("#service-{index}")),
-        })
-        .collect();
+    let (mut entries, mut unnamed) = (Vec::new(), 0);
+    for service in services {
+        if service.id.is_empty() {
+            // Named as in did:peer:2, so that one set of services has one set of names.
+            entries.push(service.to_json(&peer2::unnamed_id(unnamed)));
+            unnamed += 1;
+        } else {
+            entries.push(service.to_json(&service.id));
+        }
+    }
     if !entries.is_empty() {
         input.insert("service".to_owned(), Value::Array(entries));
     }

@@ -9,6 +9,8 @@ use crate::keys::{KeyError, PublicKey};
 const MAX_METHODS: usize = 64;
 const MAX_SERVICES: usize = 32;
 const MAX_DEPTH: usize = 24;
+/// How much of a key peerdid (to 0.5.2) puts into its id.
+const OLD_NAME: usize = 8;
 
 /// A key of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,8 +135,9 @@ impl DidDoc {
     }
 
     /// The key with this id: absolute or relative; for did:peer also under the names of the
-    /// older libraries (`did#6LS…`, the key's own text without `z`), and under the long or
-    /// short form of a did:peer:4. Ids of another DID are never found.
+    /// older libraries (`did#6LS…`: the key's own text without `z`, whole or its first eight
+    /// characters), and under the long or short form of a did:peer:4. Ids of another DID are
+    /// never found.
     #[must_use]
     pub fn key(&self, id: &str) -> Option<&PublicKey> {
         self.method(id).map(|method| &method.key)
@@ -162,13 +165,15 @@ impl DidDoc {
             return None;
         }
         let text = fragment.strip_prefix('z').unwrap_or(fragment);
-        self.verification.iter().find(|method| {
-            method
-                .key
-                .to_multikey()
-                .strip_prefix('z')
-                .is_some_and(|own| own == text)
-        })
+        let mut matches = self.verification.iter().filter(|method| {
+            let own = method.key.to_multikey();
+            let own = own.strip_prefix('z').unwrap_or(&own);
+            own == text || (text.len() == OLD_NAME && own.starts_with(text))
+        });
+        let found = matches.next()?;
+        // A cut name that fits two keys names neither.
+        let unclear = matches.any(|other| other.key != found.key);
+        (!unclear).then_some(found)
     }
 
     /// Whether this id names a key that may agree (`keyAgreement`); aliases as [`Self::key`].
@@ -203,9 +208,13 @@ impl DidDoc {
     }
 
     /// Takes one verification method in and gives its absolute id; a key that we cannot read
-    /// is no reason to refuse the others.
+    /// is no reason to refuse the others. A key under another DID's name is left out: this
+    /// document has no say about it, and that DID's own document is where such a kid leads.
     fn read_method(&mut self, method: &Value) -> Option<String> {
         let id = absolute(&self.id, method.get("id")?.as_str()?);
+        if !same_did(&id, &self.id) {
+            return None;
+        }
         let key = read_key(method).ok()?;
         if self.verification.len() >= MAX_METHODS {
             return None;

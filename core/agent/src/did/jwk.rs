@@ -42,6 +42,7 @@ pub(crate) fn resolve(did: &str, id: &str) -> Result<DidDoc, DidError> {
             raw[name] = json!(ids);
         }
     }
+    super::add_signing_relations(&mut raw);
     Ok(DidDoc {
         id: did.to_owned(),
         also_known_as: Vec::new(),

@@ -48,6 +48,7 @@ pub(super) fn document(did: &str, key: &PublicKey) -> Result<DidDoc, DidError> {
         doc.key_agreement.push(own);
     }
     doc.raw = doc.to_json();
+    super::add_signing_relations(&mut doc.raw);
     Ok(doc)
 }
 
@@ -63,6 +64,7 @@ pub(super) fn from_bare(kind: &str, digits: &str) -> Result<PublicKey, KeyError>
         "Ed25519VerificationKey2018" | "Ed25519VerificationKey2020" => Curve::Ed25519,
         "X25519KeyAgreementKey2019" | "X25519KeyAgreementKey2020" => Curve::X25519,
         "EcdsaSecp256k1VerificationKey2019" => Curve::Secp256k1,
+        "EcdsaSecp256r1VerificationKey2019" | "P256Key2021" => Curve::P256,
         _ => return Err(KeyError::Unsupported(super::syntax::clip(kind))),
     };
     if digits.len() > 64 {

@@ -25,7 +25,7 @@ pub(crate) fn resolve(did: &str) -> Result<DidDoc, DidError> {
     let elements = did
         .strip_prefix("did:peer:2.")
         .ok_or_else(|| wrong("no elements"))?;
-    let (mut keys, mut services) = (0, Vec::new());
+    let (mut keys, mut services) = (0, Services::default());
     for (count, element) in elements.split('.').enumerate() {
         if count >= MAX_ELEMENTS {
             return Err(wrong("too many elements"));
@@ -40,7 +40,7 @@ pub(crate) fn resolve(did: &str) -> Result<DidDoc, DidError> {
             'I' => "capabilityInvocation",
             'D' => "capabilityDelegation",
             'S' => {
-                read_services(value, &mut services)?;
+                services.read(value)?;
                 continue;
             }
             _ => return Err(wrong("an element of unknown purpose")),
@@ -55,8 +55,8 @@ pub(crate) fn resolve(did: &str) -> Result<DidDoc, DidError> {
             json!({ "id": id, "type": "Multikey", "controller": did, "publicKeyMultibase": value }),
         );
     }
-    if !services.is_empty() {
-        doc.insert("service".to_owned(), Value::Array(services));
+    if !services.entries.is_empty() {
+        doc.insert("service".to_owned(), Value::Array(services.entries));
     }
     DidDoc::from_json(&Value::Object(doc))
 }
@@ -82,33 +82,47 @@ pub(super) fn did(keys: &[(char, &PublicKey)], services: &[Service]) -> String {
     did
 }
 
-/// One `.S` element: a service, or (older writers) an array of them.
-fn read_services(value: &str, services: &mut Vec<Value>) -> Result<(), DidError> {
-    let bytes = URL_SAFE_NO_PAD
-        .decode_to_vec(value.trim_end_matches('='))
-        .map_err(|_| wrong("a service is not base64url"))?;
-    let found: Value =
-        serde_json::from_slice(&bytes).map_err(|_| wrong("a service is not JSON"))?;
-    let list = match found {
-        Value::Array(list) => list,
-        one => vec![one],
-    };
-    for entry in list {
-        let Value::Object(mut entry) = expand(entry, 0) else {
-            return Err(wrong("a service is no object"));
+/// The services read so far.
+#[derive(Default)]
+struct Services {
+    entries: Vec<Value>,
+    /// How many came without an id.
+    unnamed: usize,
+}
+
+impl Services {
+    /// One `.S` element: a service, or (older writers) an array of them. Those without an id
+    /// become `#service`, `#service-1` … ("Resolving a did:peer:2"); named ones do not count.
+    fn read(&mut self, value: &str) -> Result<(), DidError> {
+        let bytes = URL_SAFE_NO_PAD
+            .decode_to_vec(value.trim_end_matches('='))
+            .map_err(|_| wrong("a service is not base64url"))?;
+        let found: Value =
+            serde_json::from_slice(&bytes).map_err(|_| wrong("a service is not JSON"))?;
+        let list = match found {
+            Value::Array(list) => list,
+            one => vec![one],
         };
-        if !entry.contains_key("id") {
-            let unnamed = services.len();
-            let id = if unnamed == 0 {
-                "#service".to_owned()
-            } else {
-                format!("#service-{unnamed}")
+        for entry in list {
+            let Value::Object(mut entry) = expand(entry, 0) else {
+                return Err(wrong("a service is no object"));
             };
-            entry.shift_insert(0, "id".to_owned(), json!(id));
+            if !entry.contains_key("id") {
+                entry.shift_insert(0, "id".to_owned(), json!(unnamed_id(self.unnamed)));
+                self.unnamed += 1;
+            }
+            self.entries.push(Value::Object(entry));
         }
-        services.push(Value::Object(entry));
+        Ok(())
     }
-    Ok(())
+}
+
+/// The id of a service that came without one, after `before` others like it.
+pub(super) fn unnamed_id(before: usize) -> String {
+    match before {
+        0 => "#service".to_owned(),
+        _ => format!("#service-{before}"),
+    }
 }
 
 /// "Common String Abbreviations" of the method.

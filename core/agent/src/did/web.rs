@@ -39,8 +39,9 @@ pub fn web_url(did: &str) -> Result<String, DidError> {
     Ok(url)
 }
 
-/// A host name with an optional port. did:web forbids IP addresses, which would also let a
-/// stranger point our fetcher at machines inside our network.
+/// A host name with an optional port. did:web forbids IP addresses, in whatever notation URL
+/// parsers take for one (`127.1`, `0x7f000001`). Names may still lead inside our network;
+/// that is for the fetcher to see.
 fn host(text: &str) -> Result<String, DidError> {
     let decoded = String::from_utf8(decode(text)?).map_err(|_| wrong("not a host name"))?;
     let (name, port) = match decoded.split_once(':') {
@@ -54,10 +55,16 @@ fn host(text: &str) -> Result<String, DidError> {
                 .all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
     let last = name.rsplit('.').next().unwrap_or_default();
-    if !name.split('.').all(label) || last.bytes().all(|b| b.is_ascii_digit()) {
+    let hex = last
+        .get(..2)
+        .is_some_and(|start| start.eq_ignore_ascii_case("0x"));
+    if !name.split('.').all(label) || hex || last.bytes().all(|b| b.is_ascii_digit()) {
         return Err(wrong("not a host name"));
     }
-    if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+    // Digits only: Rust would also read "+80".
+    let number =
+        |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    if !port.is_none_or(number) {
         return Err(wrong("not a port number"));
     }
     Ok(decoded.to_ascii_lowercase())
