@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use packmule_agent::did::DidDoc;
 use packmule_agent::keys::Keyring;
-use packmule_agent::pack::{Jose, Limits, OpenError, Packer};
+use packmule_agent::pack::{Jose, Limits, OpenError, Packer, Warning};
 use packmule_agent::resolve::DocBook;
 use serde_json::Value;
 
@@ -62,6 +62,11 @@ fn every_foreign_message_opens() {
                         opened.layers.iter().map(ToString::to_string).collect();
                     if layers != promised(&name) {
                         faults.push(format!("{}: {layers:?}", file.path().display()));
+                    }
+                    let unprotected = opened.warnings.contains(&Warning::MissingApv);
+                    if unprotected != (producer.file_name() == "veramo" && name.starts_with("anon"))
+                    {
+                        faults.push(format!("{}: {:?}", file.path().display(), opened.warnings));
                     }
                 }
                 Err(OpenError::Malformed("apu")) if refuse => refused += 1,
