@@ -43,7 +43,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// 64 MiB, 3 passes, 1 lane: about 0.2 s on a phone-class core.
+    /// 64 MiB, 3 passes, 1 lane.
     pub const STANDARD: Self = Self {
         memory_kib: 64 << 10,
         passes: 3,
@@ -56,8 +56,8 @@ impl Cost {
         lanes: 1,
     };
 
-    /// Bounds on what a file may ask of us: 1 GiB, 64 passes, 16 lanes, and no more than
-    /// 4 GiB × passes of work in all.
+    /// Bounds on what a file may ask of us: 1 GiB of memory, 64 passes, 16 lanes, and memory
+    /// times passes, which is the work, at most 4 GiB.
     const fn sane(self) -> bool {
         self.memory_kib <= 1 << 20
             && self.passes >= 1

@@ -77,6 +77,50 @@ fn mallory_cannot_change_the_header_or_make_us_take_all_memory() {
     );
 }
 
+/// A file from a stranger's backup asks for work before its passphrase is known to be right.
+#[test]
+fn costs_are_bounded() {
+    let sane = |memory_kib, passes, lanes| {
+        Cost {
+            memory_kib,
+            passes,
+            lanes,
+        }
+        .sane()
+    };
+    const MIB: u32 = 1 << 10;
+    assert!(Cost::STANDARD.sane() && Cost::TEST.sane());
+    for (memory, passes, lanes) in [(1024 * MIB, 4, 16), (64 * MIB, 64, 1), (128, 1, 16)] {
+        assert!(sane(memory, passes, lanes), "{memory} {passes} {lanes}");
+    }
+    for (memory, passes, lanes) in [
+        (1024 * MIB + 1, 1, 1),
+        (1024 * MIB, 5, 1),
+        (65 * MIB, 64, 1),
+        (8, 65, 1),
+        (8, 0, 1),
+        (8, 1, 0),
+        (7, 1, 1),
+        (127, 1, 16),
+        (1024 * MIB, 1, 17),
+        (u32::MAX, u32::MAX, u32::MAX),
+    ] {
+        assert!(!sane(memory, passes, lanes), "{memory} {passes} {lanes}");
+    }
+    assert_eq!(
+        seal_with(
+            &alice(),
+            b"mule",
+            Cost {
+                lanes: 0,
+                ..Cost::TEST
+            }
+        )
+        .unwrap_err(),
+        KeystoreError::Unsupported("its key derivation costs too much or too little")
+    );
+}
+
 /// Version 1 must open for ever; see fixtures/keystore/README.md.
 #[test]
 fn the_fixture_of_version_1_opens() {
