@@ -84,7 +84,7 @@ pub(super) fn inflate(
     source.extend_from_slice(frame);
     let text = ANY_TEXT
         .with_borrow_mut(|d| d.as_mut()?.decompress(&source, length).ok())
-        .ok_or(damaged.clone())?;
+        .ok_or(damaged)?;
     if text.len() != length {
         return Err(damaged);
     }
