@@ -6,6 +6,7 @@
     reason = "a story that does not go as told fails, loudly"
 )]
 
+mod appendix;
 mod bulk;
 mod demo;
 mod folder;
