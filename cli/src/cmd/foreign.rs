@@ -21,7 +21,8 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// From `--secrets`, or from the home; with `needs_keys` false and no home, empty.
+    /// From `--secrets`, or from the home; with `needs_keys` false, whatever is there without
+    /// a passphrase.
     pub(crate) fn open(
         globals: &Globals,
         foreign: &Foreign,
@@ -40,10 +41,7 @@ impl Desk {
                 docs: DocBook::new(),
                 party: None,
             }
-        } else if needs_keys
-            || crate::home::dir(globals).is_ok_and(|dir| dir.join("identity.json").exists())
-                && !foreign.is_enough()
-        {
+        } else if needs_keys {
             let party = crate::home::unlock(globals).map_err(|fault| match fault.exit {
                 crate::exit::Exit::NotFound => {
                     fault.hint("make a home with `packmule init`, or give keys with --secrets FILE")
@@ -52,6 +50,14 @@ impl Desk {
             })?;
             Self {
                 keys: party.keys.clone(),
+                docs: party.docs.clone(),
+                party: Some(party),
+            }
+        } else if crate::home::dir(globals).is_ok_and(|dir| dir.join("identity.json").exists()) {
+            // Names and documents of peers need no passphrase.
+            let party = Party::with_keys(crate::home::open(globals)?, Keyring::new())?;
+            Self {
+                keys: Keyring::new(),
                 docs: party.docs.clone(),
                 party: Some(party),
             }
@@ -71,15 +77,8 @@ impl Desk {
     }
 }
 
-impl Foreign {
-    /// Documents alone are enough to encrypt without a sender.
-    const fn is_enough(&self) -> bool {
-        !self.did_doc.is_empty()
-    }
-}
-
 /// One document, or an array of them.
-fn docs_in(path: &Path) -> Result<Vec<DidDoc>, Fault> {
+pub(crate) fn docs_in(path: &Path) -> Result<Vec<DidDoc>, Fault> {
     let value = json(path)?;
     let list = match &value {
         Value::Array(list) => list.iter().collect(),
