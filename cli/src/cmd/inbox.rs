@@ -162,15 +162,32 @@ fn retry(globals: &Globals, id: &str) -> Result<Report, Fault> {
     }
 }
 
-/// The one message with this id.
+/// The one message with this id, opened; no other one is.
 fn find(party: &Party, id: &str) -> Result<Entry, Fault> {
-    let mut matching = Vec::new();
-    each(party, |entry| {
-        if entry.is_named(id) {
-            matching.push(entry);
-        }
-    })?;
-    only(matching, id)
+    const SHOWN: usize = 5;
+    let matching = party.home.named(id, SHOWN + 1)?;
+    if matching.len() > 1 {
+        let ids: Vec<String> = matching
+            .iter()
+            .take(SHOWN)
+            .map(|row| row.id.short())
+            .collect();
+        let more = if matching.len() > SHOWN { ", …" } else { "" };
+        return Err(
+            Fault::not_found(format!("{id:?} stands for several messages")).hint(format!(
+                "name one by its envelope: {}{more}",
+                ids.join(", ")
+            )),
+        );
+    }
+    let row = only(matching, id)?;
+    let envelope = party
+        .home
+        .envelope(&row.id)?
+        .ok_or_else(|| Fault::not_found(format!("message {id:?} was just removed")))?;
+    let letter = judge::open(party, &envelope.to_json())
+        .map_err(|(problem, reason)| Fault::refused(problem, reason))?;
+    Entry::new(party, row, letter)
 }
 
 /// Walks all kept messages, opened again each: their words are nowhere on the disk. Gives back

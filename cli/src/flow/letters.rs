@@ -48,12 +48,6 @@ impl Entry {
         !message.attachments.is_empty() || !quiet.iter().any(|q| message.type_uri.contains(q))
     }
 
-    /// Does this id, or its beginning, name this message?
-    pub(crate) fn is_named(&self, id: &str) -> bool {
-        !id.is_empty()
-            && (self.letter.message.id.starts_with(id) || self.row.id.to_string().starts_with(id))
-    }
-
     /// Who it is from, in words.
     pub(crate) fn from(&self) -> String {
         match (&self.peer, &self.letter.sender) {

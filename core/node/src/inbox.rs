@@ -6,7 +6,7 @@
 //! its copy.
 
 use packmule_bus::{Envelope, EnvelopeId};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, ToSql, params};
 
 use crate::{
     error::{HomeError, damaged},
@@ -77,6 +77,10 @@ pub struct InRow {
     pub detail: Option<String>,
 }
 
+/// Letters of an envelope id's short form, which nobody can find another envelope for.
+const SHORT: usize = 26;
+const COLUMNS: &str = "seq, envelope, bytes, channel, received, state, problem, detail";
+
 impl Home {
     /// Stores an envelope, unless it was ever seen before. Committed and synced on return.
     pub fn accept(&self, envelope: &Envelope, arrival: &Arrival) -> Result<Accepted, HomeError> {
@@ -134,6 +138,49 @@ impl Home {
     /// 0 for the first page), at most `limit`.
     pub fn inbox(&self, after: i64, limit: usize) -> Result<Vec<InRow>, HomeError> {
         self.page("state < 2", after, limit)
+    }
+
+    /// What was accepted, opened, and bears this id, or has an id or envelope id that begins so:
+    /// at most `limit`, in order of arrival. Those whose whole id it is come alone.
+    pub fn named(&self, id: &str, limit: usize) -> Result<Vec<InRow>, HomeError> {
+        if id.is_empty() {
+            return Ok(Vec::new());
+        }
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let db = self.db();
+        let find = |which: &str, values: &[&dyn ToSql]| -> Result<Vec<InRow>, HomeError> {
+            let mut query = db.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM inbox WHERE state < 2 AND ({which}) ORDER BY seq LIMIT ?1"
+            ))?;
+            let rows = query.query_map(values, columns)?;
+            rows.map(|row| row_of(row?)).collect()
+        };
+        // The first and the last envelope id that begin so. Its last letter stands for one bit.
+        let bound = |fill: char, last: char| {
+            let mut text: String = id.chars().chain(std::iter::repeat(fill)).take(51).collect();
+            text.push(id.chars().nth(51).unwrap_or(last));
+            let id = text.parse::<EnvelopeId>().ok();
+            id.map_or_else(Vec::new, |id| id.as_bytes().to_vec())
+        };
+        let (first, last) = match id.len() {
+            ..=52 => (bound('a', 'a'), bound('7', 'q')),
+            _ => (Vec::new(), Vec::new()),
+        };
+        // A hash comes first: strangers choose their messages' ids, but not that.
+        if id.len() >= SHORT {
+            let named = find("envelope BETWEEN ?2 AND ?3", &[&limit, &first, &last])?;
+            if !named.is_empty() {
+                return Ok(named);
+            }
+        }
+        let whole = find("message = ?2", &[&limit, &id])?;
+        if !whole.is_empty() {
+            return Ok(whole);
+        }
+        find(
+            "(message >= ?2 AND message < ?2 || char(1114111)) OR envelope BETWEEN ?3 AND ?4",
+            &[&limit, &id, &first, &last],
+        )
     }
 
     /// A page of those not read yet.
@@ -216,8 +263,7 @@ impl Home {
     ) -> Result<Vec<InRow>, HomeError> {
         let db = self.db();
         let mut query = db.prepare_cached(&format!(
-            "SELECT seq, envelope, bytes, channel, received, state, problem, detail
-             FROM inbox WHERE {which} AND seq > ?1 ORDER BY seq LIMIT ?2"
+            "SELECT {COLUMNS} FROM inbox WHERE {which} AND seq > ?1 ORDER BY seq LIMIT ?2"
         ))?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = query.query_map(params![after, limit], columns)?;
