@@ -127,6 +127,11 @@ pub(crate) fn open(party: &Party, packed: &[u8]) -> Result<Letter, (String, Stri
     })
 }
 
+/// How the ids of our automatic answers to a message begin.
+pub(crate) fn answers_to(question: &EnvelopeId) -> String {
+    format!("re-{}-", question.short())
+}
+
 /// The DID that authenticated a message, by encryption or by signature.
 pub(crate) fn sender_of(opened: &Opened) -> Option<String> {
     opened.sender.clone().or_else(|| {
@@ -310,7 +315,7 @@ impl Batch {
         let answers = protocol::respond(&letter.message, &context);
         for (number, mut answer) in answers.into_iter().enumerate() {
             // Named after the question, so that asking again cannot lead to a second answer.
-            answer.id = format!("re-{}-{number}", row.id.short());
+            answer.id = format!("{}{number}", answers_to(&row.id));
             // A peer whose keys do not fit ours gets no answer; its message is good all the same.
             if let Ok(records) = submit::records(party, &peer.did, answer, Protection::Auth) {
                 judged.answers += records.len().min(1);

@@ -13,6 +13,7 @@ use packmule_transports::drive::{Folder, Item, Settled};
 
 use crate::exit::Exit;
 use crate::fault::Fault;
+use crate::flow::judge::answers_to;
 use crate::ui::progress::Progress;
 use crate::ui::time::now;
 
@@ -95,10 +96,26 @@ pub(crate) fn take_envelopes(
 ) -> Result<Taken, Fault> {
     let mut taken = Taken::default();
     let arrival = arrival(channel);
-    for accepted in home.accept_all(envelopes, &arrival)? {
-        taken.count(accepted);
+    let accepted = home.accept_all(envelopes, &arrival)?;
+    answer_again(home, envelopes.iter().zip(&accepted))?;
+    for one in accepted {
+        taken.count(one);
     }
     Ok(taken)
+}
+
+/// A message that comes again tells that our automatic answers to it were lost: they wait again.
+/// Called before the channel lets go of it, so that a kill between does not lose that news.
+fn answer_again<'a>(
+    home: &Home,
+    accepted: impl IntoIterator<Item = (&'a Envelope, &'a Accepted)>,
+) -> Result<usize, Fault> {
+    let beginnings: Vec<String> = accepted
+        .into_iter()
+        .filter(|(_, accepted)| **accepted == Accepted::Duplicate)
+        .map(|(envelope, _)| answers_to(&envelope.id()))
+        .collect();
+    Ok(home.requeue_beginning(&beginnings)?)
 }
 
 impl Taken {
@@ -167,6 +184,10 @@ impl Batch {
         }
         let accepted =
             home.accept_all(held.iter().map(|(envelope, _)| envelope), &arrival("drive"))?;
+        answer_again(
+            home,
+            held.iter().map(|(envelope, _)| envelope).zip(&accepted),
+        )?;
         for one in accepted {
             taken.count(one);
         }

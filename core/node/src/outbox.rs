@@ -1,14 +1,14 @@
 //! Messages to go: queued, sent by some channel, acknowledged by their recipient, or expired.
 //!
 //! Called by `send`, `export`, `qr` and by whoever hears an ack. The bytes are packed before they
-//! come here. A message packed for several keys is several envelopes with one message id.
+//! come here. A message to several DIDs is one envelope a DID, all with one message id.
 
 use packmule_bus::{Envelope, EnvelopeError, EnvelopeId};
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::{
     error::{HomeError, damaged},
-    home::Home,
+    home::{Home, now},
     peers::{from_sql, to_sql},
 };
 
@@ -207,6 +207,39 @@ impl Home {
             }
             Ok(settled)
         })
+    }
+
+    /// Lets automatic answers wait again that were sent and not acknowledged: those whose message
+    /// ids begin with one of these. A question that comes twice tells that its answer was lost.
+    /// Answers how many wait again.
+    pub fn requeue_beginning(&self, beginnings: &[String]) -> Result<usize, HomeError> {
+        if beginnings.is_empty() {
+            return Ok(0);
+        }
+        self.change(|tx| {
+            let mut update = tx.prepare_cached(
+                "UPDATE outbox SET state = 0, changed = ?2
+                 WHERE state = 1 AND message >= ?1 AND message < ?1 || char(1114111)",
+            )?;
+            let mut again = 0;
+            for beginning in beginnings {
+                again += update.execute(params![beginning, to_sql(now())])?;
+            }
+            Ok(again)
+        })
+    }
+
+    /// Removes the rows of what was acknowledged or has expired, and of what was sent before
+    /// `sent_before` (posix seconds; 0: none), acknowledged or not. Answers how many.
+    pub fn prune_outbox(&self, sent_before: u64) -> Result<usize, HomeError> {
+        let removed = self.change(|tx| {
+            Ok::<_, HomeError>(tx.execute(
+                "DELETE FROM outbox WHERE state >= 2 OR state = 1 AND changed < ?1",
+                [to_sql(sent_before)],
+            )?)
+        })?;
+        self.shrink()?;
+        Ok(removed)
     }
 
     /// Expires what is past its time and not acknowledged. Answers how many.
