@@ -29,7 +29,7 @@ pub(crate) enum Protection {
 pub(crate) struct Queued {
     /// The message's id.
     pub(crate) message_id: String,
-    /// Its envelopes: one, or one a key type.
+    /// Its envelopes: one for each DID it is for.
     pub(crate) envelopes: Vec<EnvelopeId>,
     /// Bytes of the packed messages.
     pub(crate) bytes: usize,

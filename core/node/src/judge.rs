@@ -185,8 +185,8 @@ fn apply(tx: &Transaction<'_>, change: &Change) -> Result<(), ApplyError> {
     Ok(())
 }
 
-/// The same answer packed anew has another envelope, so the message id decides. A message that
-/// is packed for several keys has one id: it is queued by `queue_all`, not here.
+/// The same answer packed anew has another envelope, so the message id and the recipient's DID
+/// decide.
 fn queue(tx: &Transaction<'_>, record: &OutRecord) -> Result<(), ApplyError> {
     let id = Envelope::from_packed(&record.packed)?.id();
     tx.prepare_cached(
