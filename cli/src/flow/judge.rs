@@ -127,6 +127,14 @@ pub(crate) fn open(party: &Party, packed: &[u8]) -> Result<Letter, (String, Stri
     })
 }
 
+/// Does this message show that its sender has our document? It was encrypted for our key, and
+/// who encrypted it proved to be its sender.
+fn knows_us(party: &Party, letter: &Letter) -> bool {
+    let ours = |did: &str| same_did(did, party.did());
+    letter.opened.recipient_kid.as_deref().is_some_and(ours)
+        && (letter.opened.sender.is_some() || letter.message.to.iter().any(|did| ours(did)))
+}
+
 /// How the ids of our automatic answers to a message begin.
 pub(crate) fn answers_to(question: &EnvelopeId) -> String {
     format!("re-{}-", question.short())
@@ -290,6 +298,9 @@ impl Batch {
                 });
                 judged.acknowledged += 1;
             }
+            if knows_us(party, letter) {
+                self.note(submit::KNOWS_US, &peer.did, Some(row.received.to_string()));
+            }
             self.answer(party, row, letter, &peer, judged)?;
         }
         self.changes.push(Change::Opened {
@@ -323,6 +334,14 @@ impl Batch {
             }
         }
         Ok(())
+    }
+
+    fn note(&mut self, topic: &str, key: &str, value: Option<String>) {
+        self.changes.push(Change::Note {
+            topic: topic.to_owned(),
+            key: key.to_owned(),
+            value,
+        });
     }
 
     fn refuse(&mut self, id: EnvelopeId, problem: String, reason: String, judged: &mut Judged) {

@@ -3,6 +3,7 @@
 //! Who calls it: `send`, `accept`, the demo. What can go wrong: no key of the peer fits ours, a
 //! full disk. "Queued" means that it is on the disk.
 
+use packmule_agent::did::short_form;
 use packmule_agent::message::Message;
 use packmule_agent::pack::{Jose, PackPlan, Packer};
 use packmule_bus::EnvelopeId;
@@ -54,6 +55,21 @@ pub(crate) fn submit(
     })
 }
 
+/// The topic of notes on which peers (by their DIDs) have written to us under our DID, and proved
+/// that it was them: they know our document.
+pub(crate) const KNOWS_US: &str = "knows-us";
+
+/// Our DID and the peer's, as they go into a message. The did:peer:4 specification wants long
+/// forms until the other side has shown that it knows them, and short ones afterwards.
+fn forms(party: &Party, to: &str) -> Result<(String, String), Fault> {
+    let known = party.home.note(KNOWS_US, to)?.is_some();
+    let form = |did: &str| match short_form(did).filter(|_| known) {
+        Some(short) => short.to_owned(),
+        None => did.to_owned(),
+    };
+    Ok((form(party.did()), form(to)))
+}
+
 /// Packs a message for a DID into records for the outbox, which are not queued yet.
 pub(crate) fn records(
     party: &Party,
@@ -62,12 +78,12 @@ pub(crate) fn records(
     how: Protection,
 ) -> Result<Vec<OutRecord>, Fault> {
     let now = now();
-    let own = party.did().to_owned();
-    message.to = vec![to.to_owned()];
+    let (own, addressed) = forms(party, to)?;
+    message.to = vec![addressed.clone()];
     message.from = (how != Protection::Anon).then(|| own.clone());
     message.created_time.get_or_insert(now);
     let plan = PackPlan {
-        to: vec![to.to_owned()],
+        to: vec![addressed],
         from: (how == Protection::Auth).then(|| own.clone()),
         sign: (how == Protection::Signed).then(|| own.clone()),
         ..PackPlan::default()
