@@ -143,6 +143,10 @@ pub(crate) struct AcceptArgs {
     /// What to call this peer [default: peer-1, peer-2, …]
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// The DID document of a peer whose DID says too little by itself (did:web), from a file;
+    /// for a peer that is known already, its new document
+    #[arg(long, value_name = "FILE")]
+    pub(crate) did_doc: Vec<PathBuf>,
     /// Do not queue a hello: the other side will not learn of you yet
     #[arg(long)]
     pub(crate) no_hello: bool,

@@ -3,13 +3,16 @@
 //! The hello is a trust-ping whose `pthid` is the invitation's id: when it arrives, by whatever
 //! way, the inviter's packmule adds us as a peer by itself.
 
-use packmule_agent::did::{did_of, short_form};
+use std::path::PathBuf;
+
+use packmule_agent::did::{DidDoc, did_of, short_form, web_url};
 use packmule_agent::protocol::trust_ping;
 use packmule_agent::resolve::Resolver;
 use packmule_node::{Change, PeerRecord};
 use serde_json::json;
 
 use crate::args::{AcceptArgs, Globals};
+use crate::cmd::foreign::docs_in;
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::flow::invitation::{self, Found};
@@ -31,6 +34,10 @@ pub(crate) fn run(globals: &Globals, args: &AcceptArgs) -> Result<Report, Fault>
         }
     };
     let mut party = crate::home::unlock(globals)?;
+    let given = given_docs(&args.did_doc)?;
+    if let Some(renewed) = keep_docs(&mut party, &did, &given)? {
+        return Ok(renewed);
+    }
     let accepted = accept(
         &mut party,
         &did,
@@ -53,6 +60,43 @@ pub(crate) fn run(globals: &Globals, args: &AcceptArgs) -> Result<Report, Fault>
         text,
         json!({ "name": accepted.name, "did": accepted.did, "hello": accepted.hello }),
     ))
+}
+
+/// The documents in these files.
+fn given_docs(files: &[PathBuf]) -> Result<Vec<DidDoc>, Fault> {
+    let mut docs = Vec::new();
+    for file in files {
+        docs.extend(docs_in(file)?);
+    }
+    Ok(docs)
+}
+
+/// Keeps the documents that were given: there is no network to fetch them from. When `did` is a
+/// peer already that is all there is to do, and the report of it comes back.
+fn keep_docs(party: &mut Party, did: &str, given: &[DidDoc]) -> Result<Option<Report>, Fault> {
+    let did = did_of(did);
+    if given.is_empty() {
+        return Ok(None);
+    }
+    let Some(doc) = given.iter().find(|doc| doc.id == did) else {
+        let hint = format!("packmule accept {did} --did-doc FILE, with the document of that DID");
+        return Err(Fault::damaged("the document is about another DID").hint(hint));
+    };
+    let now = now();
+    party.keep(doc, now)?;
+    party.home.keep_doc(did, doc, now)?;
+    let Some(known) = party.home.find_peer(did)? else {
+        return Ok(None);
+    };
+    let renewed = PeerRecord {
+        doc: doc.to_json(),
+        ..known.clone()
+    };
+    party.home.update_peer(did, &renewed)?;
+    Ok(Some(Report::new(
+        format!("{} has a new document now", known.name),
+        json!({ "name": known.name, "did": known.did, "renewed": true }),
+    )))
 }
 
 /// Who became a peer.
@@ -94,7 +138,10 @@ pub(crate) fn accept(
         Some(name) => name.to_owned(),
         None => format!("peer-{}", party.home.peers()?.len() + 1),
     };
-    party.docs.insert(doc.clone());
+    // The book of a did:web knows how old the document is; others do not change.
+    if web_url(did).is_err() {
+        party.docs.insert(doc.clone());
+    }
     let mut changes = vec![Change::AddPeer(PeerRecord {
         name: name.clone(),
         did: did.to_owned(),

@@ -198,7 +198,7 @@ fn with_resolve_hint(fault: Fault, err: &ResolveError) -> Fault {
     match err {
         ResolveError::UnknownMethod { .. } => fault.hint("give its document with --did-doc FILE (pack, unpack), or ask for another DID"),
         ResolveError::Unknown { .. } | ResolveError::Stale { .. } => {
-            fault.hint("accept the other side's invitation, or give its document with --did-doc FILE (pack, unpack)")
+            fault.hint("accept the other side's invitation, or give its document with --did-doc FILE (accept, pack, unpack)")
         }
         _ => fault,
     }

@@ -229,19 +229,6 @@ impl Home {
         })
     }
 
-    /// Removes the rows of what was acknowledged or has expired, and of what was sent before
-    /// `sent_before` (posix seconds; 0: none), acknowledged or not. Answers how many.
-    pub fn prune_outbox(&self, sent_before: u64) -> Result<usize, HomeError> {
-        let removed = self.change(|tx| {
-            Ok::<_, HomeError>(tx.execute(
-                "DELETE FROM outbox WHERE state >= 2 OR state = 1 AND changed < ?1",
-                [to_sql(sent_before)],
-            )?)
-        })?;
-        self.shrink()?;
-        Ok(removed)
-    }
-
     /// Expires what is past its time and not acknowledged. Answers how many.
     pub fn expire(&self, now: u64) -> Result<usize, HomeError> {
         self.change(|tx| {
