@@ -128,6 +128,15 @@ pub(crate) struct InviteArgs {
     /// Show it as a QR code in the terminal
     #[arg(long)]
     pub(crate) qr: bool,
+    /// Let everybody who gets it become a peer, not only the first [default: one person]
+    #[arg(long)]
+    pub(crate) open: bool,
+    /// How long it holds: 90s, 15m, 12h, 7d [default: 30d]
+    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    pub(crate) expires: Option<u64>,
+    /// Take back the invitation with this id instead of making one
+    #[arg(long, value_name = "ID", conflicts_with_all = ["goal", "goal_code", "qr", "save", "open", "expires"])]
+    pub(crate) revoke: Option<String>,
     /// Save it as a QR picture (.png or .svg), or its URL as text (anything else)
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,

@@ -148,6 +148,12 @@ pub(crate) fn accept(
         doc: doc.to_json(),
         added: now(),
     })];
+    // Whoever was removed comes back by our own will.
+    changes.push(Change::Note {
+        topic: invitation::REMOVED.into(),
+        key: short.to_owned(),
+        value: None,
+    });
     let mut hello_id = None;
     if hello {
         let mut ping = trust_ping::ping(false);

@@ -7,10 +7,10 @@ use serde_json::json;
 
 use crate::args::{Globals, InviteArgs};
 use crate::fault::Fault;
-use crate::flow::invitation::ISSUED;
+use crate::flow::invitation::{HOLDS, ISSUED, Terms};
 use crate::flow::{files, pictures};
 use crate::ui::output::Report;
-use crate::ui::time::now;
+use crate::ui::time::{now, rfc3339};
 
 /// Codes above this version are hard on cheap cameras.
 const EASY_VERSION: u8 = 25;
@@ -26,13 +26,31 @@ pub(crate) struct Issued {
 /// Makes one, remembers it, shows it.
 pub(crate) fn run(globals: &Globals, args: &InviteArgs) -> Result<Report, Fault> {
     let home = crate::home::open(globals)?;
+    if let Some(id) = &args.revoke {
+        return revoke(&home, id);
+    }
+    let terms = Terms {
+        until: now().saturating_add(args.expires.unwrap_or(HOLDS)),
+        uses: (!args.open).then_some(1),
+    };
     let issued = issue(
         &home,
+        terms,
         &args.base_url,
         args.goal.as_deref(),
         args.goal_code.as_deref(),
     )?;
     let mut text = issued.url.clone();
+    text.push_str(&format!(
+        "\n{}, until {}; `packmule invite --revoke {}` takes it back",
+        if args.open {
+            "for everybody who has it"
+        } else {
+            "for one person"
+        },
+        rfc3339(terms.until),
+        issued.id,
+    ));
     let mut warning = None;
     if args.qr || args.save.is_some() {
         let picture = show_text(&issued.url)?;
@@ -57,13 +75,40 @@ pub(crate) fn run(globals: &Globals, args: &InviteArgs) -> Result<Report, Fault>
     }
     Ok(Report::new(
         text,
-        json!({ "id": issued.id, "url": issued.url, "did": home.did(), "saved": args.save }),
+        json!({
+            "id": issued.id,
+            "url": issued.url,
+            "did": home.did(),
+            "saved": args.save,
+            "until": terms.until,
+            "uses": terms.uses,
+        }),
+    ))
+}
+
+/// Takes an invitation back: who answers it later stays a stranger.
+fn revoke(home: &Home, id: &str) -> Result<Report, Fault> {
+    if home.note(ISSUED, id)?.is_none() {
+        return Err(
+            Fault::not_found(format!("there is no open invitation {id:?}"))
+                .hint("it was used up or taken back, or the id is not whole"),
+        );
+    }
+    home.apply(&[Change::Note {
+        topic: ISSUED.into(),
+        key: id.to_owned(),
+        value: None,
+    }])?;
+    Ok(Report::new(
+        format!("the invitation {id} is taken back"),
+        json!({ "revoked": id }),
     ))
 }
 
 /// Makes an invitation and remembers its id durably, before anybody can answer it.
 pub(crate) fn issue(
     home: &Home,
+    terms: Terms,
     base_url: &str,
     goal: Option<&str>,
     goal_code: Option<&str>,
@@ -73,7 +118,7 @@ pub(crate) fn issue(
     home.apply(&[Change::Note {
         topic: ISSUED.into(),
         key: invitation.id.clone(),
-        value: Some(now().to_string()),
+        value: terms.note(),
     }])?;
     Ok(Issued {
         id: invitation.id,

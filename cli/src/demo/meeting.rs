@@ -8,6 +8,7 @@ use crate::fault::Fault;
 use crate::flow::invitation::{self, Found};
 use crate::flow::pictures;
 use crate::ui::output::one_line;
+use crate::ui::time::now;
 
 /// Two homes, keys sealed with a passphrase.
 pub(super) fn homes(stage: &mut Stage) -> Result<Vec<String>, Fault> {
@@ -23,8 +24,13 @@ pub(super) fn homes(stage: &mut Stage) -> Result<Vec<String>, Fault> {
 
 /// Alice's invitation is drawn, read back from the picture, and accepted by bob.
 pub(super) fn invitation(stage: &mut Stage) -> Result<Vec<String>, Fault> {
+    let terms = invitation::Terms {
+        until: now().saturating_add(invitation::HOLDS),
+        uses: Some(1),
+    };
     let issued = invite::issue(
         &stage.alice()?.home,
+        terms,
         "https://packmule.example/i",
         Some("to meet at the well"),
         None,

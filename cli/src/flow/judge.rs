@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use packmule_agent::did::same_did;
+use packmule_agent::did::{same_did, short_form};
 use packmule_agent::message::Message;
 use packmule_agent::pack::{Jose, Limits, Opened, Packer};
 use packmule_agent::protocol::{self, Context};
@@ -17,7 +17,7 @@ use packmule_node::{Change, InRow, PeerRecord};
 use serde_json::{Map, Value, json};
 
 use crate::fault::Fault;
-use crate::flow::invitation;
+use crate::flow::invitation::{self, Terms};
 use crate::flow::party::Party;
 use crate::flow::submit::{self, Protection};
 use crate::ui::progress::Progress;
@@ -223,7 +223,7 @@ impl Batch {
             judged.repeated += 1;
             return Ok(());
         }
-        let peer = self.peer_of(party, &letter, judged)?;
+        let peer = self.peer_of(party, row, &letter, judged)?;
         if peer.is_none() && letter.sender.is_some() && !last {
             return Ok(());
         }
@@ -242,6 +242,7 @@ impl Batch {
     fn peer_of(
         &mut self,
         party: &mut Party,
+        row: &InRow,
         letter: &Letter,
         judged: &mut Judged,
     ) -> Result<Option<PeerRecord>, Fault> {
@@ -261,9 +262,9 @@ impl Batch {
         let Some(invitation) = letter.message.pthid.as_deref() else {
             return Ok(None);
         };
-        if party.home.note(invitation::ISSUED, invitation)?.is_none() {
+        let Some(terms) = self.admits(party, invitation, sender, row.received)? else {
             return Ok(None);
-        }
+        };
         let Ok(doc) = party.docs.resolve(sender) else {
             return Ok(None);
         };
@@ -276,9 +277,41 @@ impl Batch {
         };
         party.learn(sender, doc)?;
         self.changes.push(Change::AddPeer(peer.clone()));
+        self.note(invitation::ISSUED, invitation, terms.used().note());
         judged.met.push(peer.name.clone());
         self.met.push(peer.clone());
         Ok(Some(peer))
+    }
+
+    /// The terms of an invitation of ours, if they still make this sender a peer. A peer that
+    /// was removed does not come back by an old invitation.
+    fn admits(
+        &self,
+        party: &Party,
+        invitation: &str,
+        sender: &str,
+        received: u64,
+    ) -> Result<Option<Terms>, Fault> {
+        // What this batch has used up already is not in the store yet.
+        let used = self.changes.iter().rev().find_map(|change| match change {
+            Change::Note { topic, key, value }
+                if topic == invitation::ISSUED && key == invitation =>
+            {
+                Some(value.clone())
+            }
+            _ => None,
+        });
+        let note = match used {
+            Some(value) => value,
+            None => party.home.note(invitation::ISSUED, invitation)?,
+        };
+        let Some(terms) = note.as_deref().and_then(Terms::read) else {
+            return Ok(None);
+        };
+        let key = short_form(sender).unwrap_or(sender);
+        let removed = party.home.note(invitation::REMOVED, key)?.is_some();
+        let full = party.home.peer_count()? + self.met.len() >= invitation::MAX_PEERS;
+        Ok((terms.hold_at(received) && !removed && !full).then_some(terms))
     }
 
     /// Keeps a message, notes what it acknowledges, and queues the automatic answers.

@@ -29,4 +29,4 @@ pub use home::{CreateError, Home, UnlockError};
 pub use inbox::{Accepted, Arrival, InRow, InState};
 pub use judge::{ApplyError, Change};
 pub use outbox::{OutRecord, OutRow, OutState, QueueError};
-pub use peers::{PeerError, PeerRecord};
+pub use peers::{PeerError, PeerRecord, REMOVED_PEERS};

@@ -3,17 +3,20 @@
 //! Called by `accept`, `send`, `peers` and by whatever resolves DIDs offline. A peer has one
 //! current DID and any number of aliases: the short form of a did:peer:4, DIDs it rotated from.
 
-use packmule_agent::did::DidDoc;
+use packmule_agent::did::{DidDoc, short_form};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use serde_json::Value;
 
 use crate::{
     error::{HomeError, damaged},
-    home::Home,
+    home::{Home, now},
 };
 
 /// Longest name, in bytes: names are typed.
 const MAX_NAME: usize = 100;
+/// The topic of notes on the DIDs (did:peer:4: short forms) of removed peers; the value is when,
+/// in posix seconds.
+pub const REMOVED_PEERS: &str = "removed-peer";
 
 /// One peer.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,10 +119,27 @@ impl Home {
         })
     }
 
-    /// Forgets a peer and its aliases. Messages to and from it stay.
+    /// How many peers there are.
+    pub fn peer_count(&self) -> Result<usize, HomeError> {
+        let count: i64 = self
+            .db()
+            .query_row("SELECT count(*) FROM peers", [], |row| row.get(0))?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// Forgets a peer and its aliases. Messages to and from it stay, and so do notes under
+    /// [`REMOVED_PEERS`] that its DIDs were removed.
     pub fn remove_peer(&self, name_or_did: &str) -> Result<(), PeerError> {
         self.change(|tx| {
             let id = peer_id(tx, name_or_did)?;
+            for did in aliases(tx, id)? {
+                let key = short_form(&did).unwrap_or(&did);
+                tx.execute(
+                    "INSERT OR REPLACE INTO notes (topic, key, value) VALUES (?1, ?2, ?3)",
+                    params![REMOVED_PEERS, key, now().to_string()],
+                )
+                .map_err(HomeError::from)?;
+            }
             tx.execute("DELETE FROM peers WHERE peer = ?1", [id])
                 .map_err(HomeError::from)?;
             Ok(())
@@ -197,6 +217,12 @@ fn peer_id(db: &Connection, known_as: &str) -> Result<i64, PeerError> {
     .optional()
     .map_err(HomeError::from)?
     .ok_or_else(|| PeerError::Unknown(known_as.to_owned()))
+}
+
+fn aliases(db: &Connection, peer: i64) -> Result<Vec<String>, HomeError> {
+    let mut query = db.prepare_cached("SELECT did FROM aliases WHERE peer = ?1")?;
+    let rows = query.query_map([peer], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// A DID belongs to one peer: otherwise one could pass for the other.
