@@ -16,6 +16,7 @@ use crate::cmd::foreign::docs_in;
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::flow::invitation::{self, Found};
+use crate::flow::judge;
 use crate::flow::party::Party;
 use crate::flow::submit::{self, Protection};
 use crate::ui::output::{Report, one_line};
@@ -148,12 +149,14 @@ pub(crate) fn accept(
         doc: doc.to_json(),
         added: now(),
     })];
-    // Whoever was removed comes back by our own will.
-    changes.push(Change::Note {
-        topic: invitation::REMOVED.into(),
-        key: short.to_owned(),
-        value: None,
-    });
+    // Whoever was removed comes back by our own will, and so does one that had ended it.
+    for (topic, key) in [(invitation::REMOVED, short), (judge::ENDED, did)] {
+        changes.push(Change::Note {
+            topic: topic.into(),
+            key: key.to_owned(),
+            value: None,
+        });
+    }
     let mut hello_id = None;
     if hello {
         let mut ping = trust_ping::ping(false);

@@ -112,6 +112,9 @@ fn tell(judged: &Judged, lines: &mut Vec<String>) {
     for name in &judged.moved {
         lines.push(format!("  {name} has a new DID, and proved it"));
     }
+    for name in &judged.ended {
+        lines.push(format!("  {name} ended the relationship, and proved it"));
+    }
     if judged.opened > 0 {
         lines.push(format!(
             "  {} opened; `packmule inbox` shows them",

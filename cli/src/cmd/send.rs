@@ -5,11 +5,12 @@ use packmule_agent::protocol::basic_message;
 use serde_json::{Value, json};
 
 use crate::args::{Globals, SendArgs};
+use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::flow::submit::{self, Protection};
-use crate::flow::{attachments, files};
+use crate::flow::{attachments, files, judge};
 use crate::ui::output::{Report, size};
-use crate::ui::time::now;
+use crate::ui::time::{now, rfc3339};
 
 /// Sends.
 pub(crate) fn run(globals: &Globals, args: &SendArgs) -> Result<Report, Fault> {
@@ -22,6 +23,14 @@ pub(crate) fn run(globals: &Globals, args: &SendArgs) -> Result<Report, Fault> {
     // The peer before the passphrase: a typo should not cost a second.
     let home = crate::home::open(globals)?;
     let peer = crate::flow::party::peer(&home, &args.peer)?;
+    if let Some(when) = home.note(judge::ENDED, &peer.did)? {
+        let when = when.parse().map_or(when, rfc3339);
+        return Err(Fault::new(
+            Exit::Refused,
+            format!("{} ended the relationship at {when}", peer.name),
+        )
+        .hint("ask for a new invitation, then `packmule peers remove` and `packmule accept`"));
+    }
     drop(home);
     let party = crate::home::unlock(globals)?;
     let queued = submit::submit(&party, &peer, message, how)?;

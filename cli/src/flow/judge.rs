@@ -28,6 +28,9 @@ pub(crate) const EXPIRED: &str = "e.m.req.time";
 /// The problem code for bytes that hold no DIDComm v2 message.
 pub(crate) const NOT_A_MESSAGE: &str = "e.p.msg";
 
+/// The topic of notes on peers (by their DIDs) that ended the relationship.
+pub(crate) const ENDED: &str = "ended";
+
 /// Messages opened before a transaction ends.
 const BATCH: usize = 200;
 
@@ -55,6 +58,8 @@ pub(crate) struct Judged {
     pub(crate) met: Vec<String>,
     /// Peers that proved a new DID of theirs.
     pub(crate) moved: Vec<String>,
+    /// Peers that ended the relationship.
+    pub(crate) ended: Vec<String>,
     /// Messages of ours that were acknowledged.
     pub(crate) acknowledged: usize,
     /// Automatic answers queued.
@@ -75,6 +80,7 @@ impl Judged {
         map.insert("refused".into(), Value::Array(refused));
         map.insert("met".into(), json!(self.met));
         map.insert("moved".into(), json!(self.moved));
+        map.insert("ended".into(), json!(self.ended));
         map.insert("acknowledged".into(), json!(self.acknowledged));
         map.insert("answers".into(), json!(self.answers));
         map
@@ -133,6 +139,12 @@ fn knows_us(party: &Party, letter: &Letter) -> bool {
     let ours = |did: &str| same_did(did, party.did());
     letter.opened.recipient_kid.as_deref().is_some_and(ours)
         && (letter.opened.sender.is_some() || letter.message.to.iter().any(|did| ours(did)))
+}
+
+/// Does its sender give up its DID for none?
+fn has_ended(letter: &Letter) -> bool {
+    let prior = letter.opened.from_prior.as_ref();
+    prior.is_some_and(|prior| prior.sub.is_none())
 }
 
 /// How the ids of our automatic answers to a message begin.
@@ -334,8 +346,11 @@ impl Batch {
             if knows_us(party, letter) {
                 self.note(submit::KNOWS_US, &peer.did, Some(row.received.to_string()));
             }
-            self.answer(party, row, letter, &peer, judged)?;
+            if !has_ended(letter) {
+                self.answer(party, row, letter, &peer, judged)?;
+            }
         }
+        self.hear_the_end(party, row, letter, judged)?;
         self.changes.push(Change::Opened {
             id: row.id,
             message_id: letter.message.id.clone(),
@@ -365,6 +380,29 @@ impl Batch {
                 judged.answers += records.len().min(1);
                 self.changes.extend(records.into_iter().map(Change::Queue));
             }
+        }
+        Ok(())
+    }
+
+    /// A peer that gives up its DID for none ends the relationship (spec: ending a relationship).
+    /// Only its present DID can say so, in a message from that DID or from nobody.
+    fn hear_the_end(
+        &mut self,
+        party: &Party,
+        row: &InRow,
+        letter: &Letter,
+        judged: &mut Judged,
+    ) -> Result<(), Fault> {
+        let Some(prior) = letter.opened.from_prior.as_ref().filter(|_| has_ended(letter)) else {
+            return Ok(());
+        };
+        let Some(peer) = party.known(&prior.iss)? else {
+            return Ok(());
+        };
+        let its_own = |did: &str| same_did(&peer.did, did);
+        if its_own(&prior.iss) && letter.sender.as_deref().is_none_or(its_own) {
+            self.note(ENDED, &peer.did, Some(row.received.to_string()));
+            judged.ended.push(peer.name);
         }
         Ok(())
     }

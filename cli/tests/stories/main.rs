@@ -7,6 +7,7 @@
 )]
 
 mod appendix;
+mod bonds;
 mod bulk;
 mod demo;
 mod folder;
