@@ -1,13 +1,14 @@
 //! What opening messages leads to, landed in one piece.
 //!
 //! Called by whoever opens what was accepted: the CLI's `import` and `qr read`, later the node's
-//! driver. A message that was opened may bring a new peer, acknowledge one of ours, and call for
+//! driver, one at a time by [`Home::judging`]. A message that was opened may bring a new peer, acknowledge one of ours, and call for
 //! an automatic answer; all of it goes into the store in one transaction with the fact that it
 //! was opened. Killed before, the message is opened again and leads to the same; killed after,
 //! it is not opened again: so nothing is answered twice or not at all.
 
 use packmule_bus::{Envelope, EnvelopeError, EnvelopeId};
 use rusqlite::{OptionalExtension, Transaction, params};
+use serde_json::Value;
 
 use crate::{
     error::HomeError,
@@ -23,8 +24,19 @@ use crate::{
 pub enum Change {
     /// Queue a message, unless one with its message id waits for (or went to) that peer already.
     Queue(OutRecord),
-    /// Add a peer, unless its DID is known. A name that is taken gets a number.
+    /// Add a peer, unless its DID is known. A name that is taken gets a number; no name at all
+    /// becomes `peer-N`, with a number that no peer had before. [`Applied`] tells the name.
     AddPeer(PeerRecord),
+    /// A peer has a new DID, and `from` is an alias of it now. Nothing happens when `from` is
+    /// no peer's present DID (any more): a DID that was given up cannot name another successor.
+    MovePeer {
+        /// The DID that is given up, as the peer's record has it.
+        from: String,
+        /// The new one.
+        did: String,
+        /// The new one's document.
+        doc: Value,
+    },
     /// A message was opened and is to be shown. Ids only: its words stay packed.
     Opened {
         /// The envelope.
@@ -44,6 +56,7 @@ pub enum Change {
         detail: String,
     },
     /// A message's bytes are dropped, because the same message is here under another envelope.
+    /// One that was opened stays, whoever asks: the other one may be gone by now.
     Discard(EnvelopeId),
     /// The recipient has a message of ours.
     Acknowledge {
@@ -62,6 +75,18 @@ pub enum Change {
         /// The text.
         value: Option<String>,
     },
+}
+
+/// What became of changes whose outcome the store decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Applied {
+    /// The names of the peers that were added, as stored.
+    pub added: Vec<String>,
+    /// The names of the peers that moved to a new DID.
+    pub moved: Vec<String>,
+    /// Messages of ours that are acknowledged now and were not before.
+    pub acknowledged: usize,
 }
 
 /// Why nothing was applied.
@@ -87,11 +112,17 @@ impl From<rusqlite::Error> for ApplyError {
 
 impl Home {
     /// Applies all of these or none, in one transaction, on the disk when this returns.
-    pub fn apply(&self, changes: &[Change]) -> Result<(), ApplyError> {
+    pub fn apply(&self, changes: &[Change]) -> Result<Applied, ApplyError> {
+        let mut applied = Applied::default();
         if changes.is_empty() {
-            return Ok(());
+            return Ok(applied);
         }
-        self.change(|tx| changes.iter().try_for_each(|change| apply(tx, change)))
+        self.change(|tx| {
+            changes
+                .iter()
+                .try_for_each(|change| apply(tx, change, &mut applied))
+        })?;
+        Ok(applied)
     }
 
     /// A page of accepted messages that were never opened, in order of arrival: after `after`
@@ -100,14 +131,23 @@ impl Home {
         self.page("state = 0 AND opened = 0", after, limit)
     }
 
-    /// Was a message with this id, authenticated by this sender, opened before?
-    pub fn holds_message(&self, message_id: &str, sender: &str) -> Result<bool, HomeError> {
-        let sql = "SELECT 1 FROM inbox WHERE message = ?1 AND sender = ?2 AND opened = 1 LIMIT 1";
+    /// The first envelope that held a message with this id, authenticated by this sender, and
+    /// was opened; not counting the envelope `other_than`.
+    pub fn held(
+        &self,
+        message_id: &str,
+        sender: &str,
+        other_than: &EnvelopeId,
+    ) -> Result<Option<EnvelopeId>, HomeError> {
+        let sql = "SELECT envelope FROM inbox
+                   WHERE message = ?1 AND sender = ?2 AND opened = 1 AND envelope <> ?3
+                   ORDER BY seq LIMIT 1";
         let db = self.db();
-        let found = db
-            .prepare_cached(sql)?
-            .query_row([message_id, sender], |_| Ok(()));
-        Ok(found.optional()?.is_some())
+        let found = db.prepare_cached(sql)?.query_row(
+            params![message_id, sender, other_than.as_bytes()],
+            |row| row.get(0),
+        );
+        Ok(found.optional()?.map(EnvelopeId::from_bytes))
     }
 
     /// All notes of a topic, by key.
@@ -129,10 +169,11 @@ impl Home {
     }
 }
 
-fn apply(tx: &Transaction<'_>, change: &Change) -> Result<(), ApplyError> {
+fn apply(tx: &Transaction<'_>, change: &Change, told: &mut Applied) -> Result<(), ApplyError> {
     match change {
         Change::Queue(record) => queue(tx, record)?,
-        Change::AddPeer(peer) => add_peer(tx, peer)?,
+        Change::AddPeer(peer) => told.added.extend(add_peer(tx, peer)?),
+        Change::MovePeer { from, did, doc } => told.moved.extend(move_peer(tx, from, did, doc)?),
         Change::Opened {
             id,
             message_id,
@@ -140,7 +181,7 @@ fn apply(tx: &Transaction<'_>, change: &Change) -> Result<(), ApplyError> {
         } => {
             tx.prepare_cached(
                 "UPDATE inbox SET opened = 1, message = ?2, sender = ?3
-                 WHERE envelope = ?1 AND state < 2",
+                 WHERE envelope = ?1 AND state < 2 AND opened = 0",
             )?
             .execute(params![id.as_bytes(), message_id, sender])?;
         }
@@ -151,21 +192,17 @@ fn apply(tx: &Transaction<'_>, change: &Change) -> Result<(), ApplyError> {
         } => {
             tx.prepare_cached(
                 "UPDATE inbox SET state = 2, problem = ?2, detail = ?3
-                 WHERE envelope = ?1 AND state < 2",
+                 WHERE envelope = ?1 AND state < 2 AND opened = 0",
             )?
             .execute(params![id.as_bytes(), problem, detail])?;
         }
         Change::Discard(id) => {
-            tx.prepare_cached("DELETE FROM inbox WHERE envelope = ?1")?
+            tx.prepare_cached("DELETE FROM inbox WHERE envelope = ?1 AND opened = 0")?
                 .execute([id.as_bytes()])?;
         }
         Change::Acknowledge { message_id, peers } => {
-            let mut update = tx.prepare_cached(
-                "UPDATE outbox SET state = 2, changed = ?3
-                 WHERE message = ?1 AND peer = ?2 AND state <> 2",
-            )?;
             for did in peers {
-                update.execute(params![message_id, did, to_sql(now())])?;
+                told.acknowledged += acknowledge(tx, message_id, did, now())?;
             }
         }
         Change::Note { topic, key, value } => {
@@ -205,30 +242,88 @@ fn queue(tx: &Transaction<'_>, record: &OutRecord) -> Result<(), ApplyError> {
     Ok(())
 }
 
-fn add_peer(tx: &Transaction<'_>, peer: &PeerRecord) -> Result<(), ApplyError> {
-    check_name(&peer.name)?;
+/// Settles what `did`, or the peer that it is or was a DID of, acknowledges: a message that was
+/// sent to its former DID is acknowledged from the present one.
+pub(crate) fn acknowledge(
+    tx: &Transaction<'_>,
+    message_id: &str,
+    did: &str,
+    now: u64,
+) -> rusqlite::Result<usize> {
+    tx.prepare_cached(
+        "UPDATE outbox SET state = 2, packed = x'', changed = ?3
+         WHERE message = ?1 AND state <> 2 AND (peer = ?2 OR peer IN (
+           SELECT did FROM aliases WHERE peer = (SELECT peer FROM aliases WHERE did = ?2)))",
+    )?
+    .execute(params![message_id, did, to_sql(now)])
+}
+
+/// Answers the name it got, or nothing when its DID is known.
+fn add_peer(tx: &Transaction<'_>, peer: &PeerRecord) -> Result<Option<String>, ApplyError> {
+    if !peer.name.is_empty() {
+        check_name(&peer.name)?;
+    }
     let known = tx
         .query_row("SELECT 1 FROM aliases WHERE did = ?1", [&peer.did], |_| {
             Ok(())
         })
         .optional()?;
     if known.is_some() {
-        return Ok(());
+        return Ok(None);
     }
-    let taken = |name: &str| {
-        tx.query_row("SELECT 1 FROM peers WHERE name = ?1", [name], |_| Ok(()))
-            .optional()
-    };
-    let mut name = peer.name.clone();
-    let mut number = 2_u32;
-    while taken(&name)?.is_some() {
-        name = format!("{}-{number}", peer.name);
-        number = number.saturating_add(1);
-    }
+    let name = free_name(tx, &peer.name)?;
     tx.execute(
         "INSERT INTO peers (name, did, doc, added) VALUES (?1, ?2, ?3, ?4)",
         params![name, peer.did, peer.doc.to_string(), to_sql(peer.added)],
     )?;
     add_alias(tx, tx.last_insert_rowid(), &peer.did)?;
-    Ok(())
+    Ok(Some(name))
+}
+
+/// The wish itself, or with the first number that makes it free. Without a wish, `peer-N`: its
+/// number is the row's, so that a removed peer's name goes to nobody else by itself.
+fn free_name(tx: &Transaction<'_>, wish: &str) -> rusqlite::Result<String> {
+    let taken = |name: &str| {
+        tx.query_row("SELECT 1 FROM peers WHERE name = ?1", [name], |_| Ok(()))
+            .optional()
+    };
+    let (base, mut number) = if wish.is_empty() {
+        let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'peers'";
+        let last: Option<i64> = tx.query_row(sql, [], |row| row.get(0)).optional()?;
+        ("peer", last.unwrap_or(0).saturating_add(1))
+    } else if taken(wish)?.is_some() {
+        (wish, 2)
+    } else {
+        return Ok(wish.to_owned());
+    };
+    loop {
+        let name = format!("{base}-{number}");
+        if taken(&name)?.is_none() {
+            return Ok(name);
+        }
+        number = number.saturating_add(1);
+    }
+}
+
+/// Answers the peer's name, or nothing when `from` is no present DID or `did` another peer's.
+fn move_peer(
+    tx: &Transaction<'_>,
+    from: &str,
+    did: &str,
+    doc: &Value,
+) -> Result<Option<String>, ApplyError> {
+    let sql = "SELECT peer, name FROM peers WHERE did = ?1 AND NOT EXISTS (
+                 SELECT 1 FROM aliases WHERE did = ?2 AND peer <> peers.peer)";
+    let found: Option<(i64, String)> = tx
+        .query_row(sql, [from, did], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((peer, name)) = found else {
+        return Ok(None);
+    };
+    tx.execute(
+        "UPDATE peers SET did = ?2, doc = ?3 WHERE peer = ?1",
+        params![peer, did, doc.to_string()],
+    )?;
+    add_alias(tx, peer, did)?;
+    Ok(Some(name))
 }

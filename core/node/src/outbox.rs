@@ -74,7 +74,8 @@ pub struct OutRow {
     pub message_id: String,
     /// The recipient's DID.
     pub peer: String,
-    /// Bytes of the packed message.
+    /// Bytes of the packed message; 0 once it was acknowledged or has expired: nobody needs
+    /// them then, and they are dropped.
     pub bytes: u64,
     /// How far it has come.
     pub state: OutState,
@@ -158,9 +159,9 @@ impl Home {
         rows.map(|row| row_of(row?)).collect()
     }
 
-    /// The packed bytes of one message of the outbox.
+    /// The packed bytes of one message of the outbox; none when they were dropped.
     pub fn outgoing(&self, id: &EnvelopeId) -> Result<Option<Vec<u8>>, HomeError> {
-        let sql = "SELECT packed FROM outbox WHERE envelope = ?1";
+        let sql = "SELECT packed FROM outbox WHERE envelope = ?1 AND state < 2";
         let db = self.db();
         Ok(db
             .query_row(sql, [id.as_bytes()], |row| row.get(0))
@@ -195,14 +196,10 @@ impl Home {
         now: u64,
     ) -> Result<usize, HomeError> {
         self.change(|tx| {
-            let mut update = tx.prepare_cached(
-                "UPDATE outbox SET state = 2, changed = ?3
-                 WHERE message = ?1 AND peer = ?2 AND state <> 2",
-            )?;
             let mut settled = 0;
             for message in message_ids {
                 for did in peer {
-                    settled += update.execute(params![message, did, to_sql(now)])?;
+                    settled += crate::judge::acknowledge(tx, message, did, now)?;
                 }
             }
             Ok(settled)
@@ -229,11 +226,24 @@ impl Home {
         })
     }
 
+    /// Removes the rows of what was acknowledged or has expired, and of what was sent before
+    /// `sent_before` (posix seconds; 0: none), acknowledged or not. Answers how many.
+    pub fn prune_outbox(&self, sent_before: u64) -> Result<usize, HomeError> {
+        let removed = self.change(|tx| {
+            Ok::<_, HomeError>(tx.execute(
+                "DELETE FROM outbox WHERE state >= 2 OR state = 1 AND changed < ?1",
+                [to_sql(sent_before)],
+            )?)
+        })?;
+        self.shrink()?;
+        Ok(removed)
+    }
+
     /// Expires what is past its time and not acknowledged. Answers how many.
     pub fn expire(&self, now: u64) -> Result<usize, HomeError> {
         self.change(|tx| {
             Ok(tx.execute(
-                "UPDATE outbox SET state = 3, changed = ?1
+                "UPDATE outbox SET state = 3, packed = x'', changed = ?1
                  WHERE state IN (0, 1) AND expires IS NOT NULL AND expires <= ?1",
                 [to_sql(now)],
             )?)

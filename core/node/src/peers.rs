@@ -94,6 +94,19 @@ impl Home {
         found.map(peer_of).transpose()
     }
 
+    /// Every DID of the peer with this name, DID, or alias: the present one, former ones, short
+    /// forms. Empty when there is no such peer.
+    pub fn dids_of(&self, name_or_did: &str) -> Result<Vec<String>, HomeError> {
+        let db = self.db();
+        let mut query = db.prepare_cached(
+            "SELECT did FROM aliases WHERE peer IN (
+               SELECT peer FROM peers WHERE name = ?1
+               UNION SELECT peer FROM aliases WHERE did = ?1)",
+        )?;
+        let rows = query.query_map([name_or_did], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Replaces the name, DID and document of the peer that `known_as` names. Its former DIDs
     /// stay its aliases, so that late messages are still attributed (DID rotation).
     pub fn update_peer(&self, known_as: &str, peer: &PeerRecord) -> Result<(), PeerError> {
