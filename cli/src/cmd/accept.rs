@@ -137,14 +137,15 @@ pub(crate) fn accept(
             );
         }
         Some(name) => name.to_owned(),
-        None => format!("peer-{}", party.home.peers()?.len() + 1),
+        // The store chooses: only it knows which are free when it writes.
+        None => String::new(),
     };
     // The book of a did:web knows how old the document is; others do not change.
     if web_url(did).is_err() {
         party.docs.insert(doc.clone());
     }
     let mut changes = vec![Change::AddPeer(PeerRecord {
-        name: name.clone(),
+        name,
         did: did.to_owned(),
         doc: doc.to_json(),
         added: now(),
@@ -165,7 +166,11 @@ pub(crate) fn accept(
         let records = submit::records(party, did, ping, Protection::Auth)?;
         changes.extend(records.into_iter().map(Change::Queue));
     }
-    party.home.apply(&changes)?;
+    let applied = party.home.apply(&changes)?;
+    let name = applied.added.into_iter().next().ok_or_else(|| {
+        Fault::new(Exit::Exists, "it has become a peer meanwhile")
+            .hint("`packmule peers` tells its name")
+    })?;
     Ok(Accepted {
         name,
         did: did.to_owned(),
