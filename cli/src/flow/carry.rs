@@ -42,7 +42,14 @@ pub(crate) fn rows(home: &Home, state: Option<OutState>) -> Result<Vec<OutRow>, 
     }
 }
 
-/// Writes what waits (for all, or for the peer with these DIDs) into a folder.
+/// Keeps the rows for this peer (a name or a DID): those to its former DIDs too, which it reads.
+pub(crate) fn only_for(home: &Home, peer: &str, rows: &mut Vec<OutRow>) -> Result<(), Fault> {
+    let dids = home.dids_of(peer)?;
+    rows.retain(|row| dids.contains(&row.peer));
+    Ok(())
+}
+
+/// Writes what waits (for all, or for the peer with this name or DID) into a folder.
 pub(crate) fn export(
     home: &Home,
     folder: &Folder,
@@ -56,7 +63,7 @@ pub(crate) fn export(
     };
     let mut waiting = rows(home, Some(OutState::Queued))?;
     if let Some(did) = peer {
-        waiting.retain(|row| row.peer == did);
+        only_for(home, did, &mut waiting)?;
     }
     if waiting.is_empty() {
         return Ok(carried);

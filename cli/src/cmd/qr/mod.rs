@@ -71,7 +71,7 @@ fn waiting(
     }
     if let Some(name) = peer {
         let did = crate::flow::party::peer(home, name)?.did;
-        rows.retain(|row| row.peer == did);
+        carry::only_for(home, &did, &mut rows)?;
     }
     if rows.is_empty() {
         return Err(
