@@ -121,6 +121,12 @@ fn tell(judged: &Judged, lines: &mut Vec<String>) {
             judged.opened
         ));
     }
+    if judged.repeated > 0 {
+        lines.push(format!(
+            "  {} were here already, packed anew; one of each is kept",
+            judged.repeated
+        ));
+    }
     if judged.acknowledged > 0 {
         lines.push(format!(
             "  acknowledged by their recipients: {}",

@@ -17,6 +17,7 @@ use packmule_node::{Change, InRow, PeerRecord};
 use serde_json::{Map, Value, json};
 
 use crate::fault::Fault;
+use crate::flow::address;
 use crate::flow::invitation::{self, Terms};
 use crate::flow::party::Party;
 use crate::flow::submit::{self, Protection};
@@ -27,6 +28,12 @@ use crate::ui::time::now;
 pub(crate) const EXPIRED: &str = "e.m.req.time";
 /// The problem code for bytes that hold no DIDComm v2 message.
 pub(crate) const NOT_A_MESSAGE: &str = "e.p.msg";
+/// The problem code for a message under an id that its sender has used for another one.
+pub(crate) const ID_USED_TWICE: &str = "e.p.msg.id";
+
+/// The problem code for a message that names recipients, none of them us. Encryption would have
+/// proved it; a signature alone can be forwarded to anybody.
+pub(crate) const NOT_ADDRESSED: &str = "e.p.trust.not-addressed";
 
 /// The topic of notes on peers (by their DIDs) that ended the relationship.
 pub(crate) const ENDED: &str = "ended";
@@ -90,6 +97,9 @@ impl Judged {
 /// Opens every accepted message that was not opened yet.
 pub(crate) fn judge(party: &mut Party, quiet: bool) -> Result<Judged, Fault> {
     let mut judged = Judged::default();
+    // Two at once would each take what the other has opened for an earlier arrival.
+    let _alone = party.home.judging()?;
+    party.refresh()?;
     // Twice, because order on a stick is by the second: a stranger's message may lie before the
     // one that makes it a peer. In the second round strangers are strangers.
     for last in [false, true] {
@@ -103,9 +113,15 @@ pub(crate) fn judge(party: &mut Party, quiet: bool) -> Result<Judged, Fault> {
             for row in &page {
                 batch.one(party, row, last, &mut judged)?;
                 progress.add(1);
+                if batch.moved {
+                    std::mem::take(&mut batch).land(party, &mut judged)?;
+                }
             }
-            party.home.apply(&batch.changes)?;
+            batch.land(party, &mut judged)?;
         }
+    }
+    if judged.acknowledged > 0 {
+        party.home.shrink()?;
     }
     Ok(judged)
 }
@@ -162,9 +178,13 @@ pub(crate) fn sender_of(opened: &Opened) -> Option<String> {
     })
 }
 
-/// A peer that rotated to a new DID and proved it (spec: DID rotation) is the same peer. Its
-/// record changes at once: done twice, it is the same.
-fn moved(party: &mut Party, letter: &Letter, sender: &str) -> Result<Option<PeerRecord>, Fault> {
+/// A peer that rotated to a new DID and proved it (spec: DID rotation) is the same peer. Only
+/// its present DID can name the next one: the keys of one that it gave up may be anyone's.
+fn moved(
+    party: &mut Party,
+    letter: &Letter,
+    sender: &str,
+) -> Result<Option<(PeerRecord, Change)>, Fault> {
     let Some(prior) = &letter.opened.from_prior else {
         return Ok(None);
     };
@@ -178,27 +198,70 @@ fn moved(party: &mut Party, letter: &Letter, sender: &str) -> Result<Option<Peer
     let (Some(known), Ok(doc)) = (party.known(&prior.iss)?, party.docs.resolve(sender)) else {
         return Ok(None);
     };
+    // One that ended the relationship gave up its DID for none.
+    let ended = party.home.note(ENDED, &known.did)?.is_some();
+    if ended || !same_did(&known.did, &prior.iss) {
+        return Ok(None);
+    }
+    let change = Change::MovePeer {
+        from: known.did.clone(),
+        did: sender.to_owned(),
+        doc: doc.to_json(),
+    };
     let peer = PeerRecord {
         did: sender.to_owned(),
         doc: doc.to_json(),
-        ..known.clone()
+        ..known
     };
-    party.home.update_peer(&known.did, &peer)?;
     party.learn(sender, doc)?;
-    Ok(Some(peer))
+    Ok(Some((peer, change)))
+}
+
+/// A sender as it is compared: a did:peer:4 in its short form, whichever the message has.
+fn one_form(did: &str) -> String {
+    short_form(did).unwrap_or(did).to_owned()
+}
+
+/// Does the message under the other envelope say the same? It is opened for that, since nothing
+/// that tells of a message's words is kept beside it. Who packs a message anew may prove a
+/// change of DID by it, or name itself in another form; all else must be equal. What cannot be
+/// compared counts as different: then both are kept.
+fn says_the_same(party: &Party, letter: &Letter, other: &EnvelopeId) -> Result<bool, Fault> {
+    let Some(other) = party.home.envelope(other)? else {
+        return Ok(false);
+    };
+    let words = |letter: &Letter| {
+        let mut message = letter.opened.message.clone();
+        if let Value::Object(members) = &mut message {
+            members.retain(|name, _| !["from", "from_prior"].contains(&name.as_str()));
+        }
+        message
+    };
+    Ok(open(party, &other.to_json()).is_ok_and(|other| words(&other) == words(letter)))
 }
 
 /// The consequences of a batch, not yet applied.
 #[derive(Default)]
 struct Batch {
     changes: Vec<Change>,
-    /// Ids opened in this batch, with their senders: the store does not know them yet.
-    fresh: BTreeMap<String, Option<String>>,
+    /// Messages opened in this batch, by sender and id: the store does not know them yet.
+    fresh: BTreeMap<(String, String), EnvelopeId>,
     /// Peers met in this batch, by DID.
     met: Vec<PeerRecord>,
+    /// A peer moved to a new DID: what comes next must find it there.
+    moved: bool,
 }
 
 impl Batch {
+    /// Applies it all, and tells what the store decided.
+    fn land(self, party: &Party, judged: &mut Judged) -> Result<(), Fault> {
+        let applied = party.home.apply(&self.changes)?;
+        judged.met.extend(applied.added);
+        judged.moved.extend(applied.moved);
+        judged.acknowledged += applied.acknowledged;
+        Ok(())
+    }
+
     fn one(
         &mut self,
         party: &mut Party,
@@ -228,26 +291,54 @@ impl Batch {
             self.refuse(row.id, EXPIRED.into(), reason, judged);
             return Ok(());
         }
-        if let Some(sender) = &letter.sender
-            && self.is_repeated(party, &letter.message.id, sender)?
-        {
-            self.changes.push(Change::Discard(row.id));
-            judged.repeated += 1;
+        let to = &letter.message.to;
+        if !to.is_empty() && !address::names_us(to, &address::own_dids(&party.home)) {
+            let reason = format!("it is addressed to somebody else: {}", to.join(", "));
+            self.refuse(row.id, NOT_ADDRESSED.into(), reason, judged);
             return Ok(());
         }
-        let peer = self.peer_of(party, row, &letter, judged)?;
+        if let Some(held) = self.held(party, &letter, &row.id)? {
+            if says_the_same(party, &letter, &held)? {
+                // Whoever packs it anew has not heard our answers.
+                party.home.requeue_beginning(&[answers_to(&held)])?;
+                self.changes.push(Change::Discard(row.id));
+                judged.repeated += 1;
+            } else {
+                let reason = format!(
+                    "its sender used the id {:?} before, in {}, for something else",
+                    letter.message.id,
+                    held.short()
+                );
+                self.refuse(row.id, ID_USED_TWICE.into(), reason, judged);
+            }
+            return Ok(());
+        }
+        let peer = self.peer_of(party, row, &letter)?;
         if peer.is_none() && letter.sender.is_some() && !last {
             return Ok(());
         }
         self.keep(party, row, &letter, peer, judged)
     }
 
-    fn is_repeated(&self, party: &Party, id: &str, sender: &str) -> Result<bool, Fault> {
-        let here = self
-            .fresh
-            .get(id)
-            .is_some_and(|other| other.as_deref() == Some(sender));
-        Ok(here || party.home.holds_message(id, sender)?)
+    /// The envelope under which a message with this id, from this sender, was opened before.
+    fn held(&self, party: &Party, letter: &Letter, id: &EnvelopeId) -> Result<Option<EnvelopeId>, Fault> {
+        let Some(sender) = &letter.sender else {
+            return Ok(None);
+        };
+        let key = (one_form(sender), letter.message.id.clone());
+        Ok(match self.fresh.get(&key) {
+            Some(held) => Some(*held),
+            None => party.home.held(&key.1, &key.0, id)?,
+        })
+    }
+
+    /// Is an earlier message with this id, by the sender of this one, here?
+    fn holds(&self, party: &Party, id: &str, letter: &Letter, row: &InRow) -> Result<bool, Fault> {
+        let Some(sender) = &letter.sender else {
+            return Ok(false);
+        };
+        let key = (one_form(sender), id.to_owned());
+        Ok(self.fresh.contains_key(&key) || party.home.held(&key.1, &key.0, &row.id)?.is_some())
     }
 
     /// The peer that a message is from; one that answers an invitation of ours becomes a peer.
@@ -256,7 +347,6 @@ impl Batch {
         party: &mut Party,
         row: &InRow,
         letter: &Letter,
-        judged: &mut Judged,
     ) -> Result<Option<PeerRecord>, Fault> {
         let Some(sender) = &letter.sender else {
             return Ok(None);
@@ -264,9 +354,10 @@ impl Batch {
         if let Some(known) = party.known(sender)? {
             return Ok(Some(known));
         }
-        if let Some(moved) = moved(party, letter, sender)? {
-            judged.moved.push(moved.name.clone());
-            return Ok(Some(moved));
+        if let Some((peer, change)) = moved(party, letter, sender)? {
+            self.changes.push(change);
+            self.moved = true;
+            return Ok(Some(peer));
         }
         if let Some(met) = self.met.iter().find(|peer| same_did(&peer.did, sender)) {
             return Ok(Some(met.clone()));
@@ -280,9 +371,9 @@ impl Batch {
         let Ok(doc) = party.docs.resolve(sender) else {
             return Ok(None);
         };
-        let number = party.home.peers()?.len() + self.met.len() + 1;
         let peer = PeerRecord {
-            name: format!("peer-{number}"),
+            // The store chooses: only it knows which are free when it writes.
+            name: String::new(),
             did: sender.clone(),
             doc: doc.to_json(),
             added: now(),
@@ -290,7 +381,6 @@ impl Batch {
         party.learn(sender, doc)?;
         self.changes.push(Change::AddPeer(peer.clone()));
         self.note(invitation::ISSUED, invitation, terms.used().note());
-        judged.met.push(peer.name.clone());
         self.met.push(peer.clone());
         Ok(Some(peer))
     }
@@ -341,9 +431,10 @@ impl Batch {
                     message_id: id.clone(),
                     peers: vec![sender.clone(), peer.did.clone()],
                 });
-                judged.acknowledged += 1;
             }
-            if knows_us(party, letter) {
+            if knows_us(party, letter)
+                && party.home.note(submit::KNOWS_US, &peer.did)?.is_none()
+            {
                 self.note(submit::KNOWS_US, &peer.did, Some(row.received.to_string()));
             }
             if !has_ended(letter) {
@@ -354,10 +445,12 @@ impl Batch {
         self.changes.push(Change::Opened {
             id: row.id,
             message_id: letter.message.id.clone(),
-            sender: letter.sender.clone(),
+            sender: letter.sender.as_deref().map(one_form),
         });
-        self.fresh
-            .insert(letter.message.id.clone(), letter.sender.clone());
+        if let Some(sender) = &letter.sender {
+            self.fresh
+                .insert((one_form(sender), letter.message.id.clone()), row.id);
+        }
         judged.opened += 1;
         Ok(())
     }
@@ -370,7 +463,13 @@ impl Batch {
         peer: &PeerRecord,
         judged: &mut Judged,
     ) -> Result<(), Fault> {
-        let context = Context::default();
+        let mut held = Vec::new();
+        for id in letter.message.wants_ack() {
+            if id != letter.message.id && self.holds(party, id, letter, row)? {
+                held.push(id.to_owned());
+            }
+        }
+        let context = Context::default().with_held(held);
         let answers = protocol::respond(&letter.message, &context);
         for (number, mut answer) in answers.into_iter().enumerate() {
             // Named after the question, so that asking again cannot lead to a second answer.

@@ -56,6 +56,11 @@ impl Party {
         Ok(())
     }
 
+    /// Takes in the peers that another process added since.
+    pub(crate) fn refresh(&mut self) -> Result<(), Fault> {
+        learn_peers(&self.home, &mut self.docs)
+    }
+
     /// Our DID.
     pub(crate) fn did(&self) -> &str {
         self.home.did()

@@ -9,6 +9,7 @@
 mod appendix;
 mod bonds;
 mod bulk;
+mod custody;
 mod demo;
 mod folder;
 mod full;
@@ -19,3 +20,5 @@ mod qr;
 mod refusals;
 mod rotation;
 mod stage;
+mod together;
+mod twice;
