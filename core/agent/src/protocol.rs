@@ -24,6 +24,9 @@ pub struct Context {
     pub features: Vec<Feature>,
     /// Shuffles disclosures; fresh randomness, or a simulation's own seed.
     pub seed: u64,
+    /// Ids of earlier messages by the same sender that are here. Only these, and the message
+    /// that is answered, are acknowledged: an acknowledgement of what never came is a lie.
+    pub held: Vec<String>,
 }
 
 impl Default for Context {
@@ -32,6 +35,7 @@ impl Default for Context {
         Self {
             features: discover_features::ours(),
             seed: 0,
+            held: Vec::new(),
         }
     }
 }
@@ -50,11 +54,19 @@ impl Context {
         self.seed = seed;
         self
     }
+
+    /// The same, knowing these earlier messages of the sender; see [`Message::wants_ack`] for
+    /// those to look up.
+    #[must_use]
+    pub fn with_held(mut self, held: Vec<String>) -> Self {
+        self.held = held;
+        self
+    }
 }
 
 /// The answers that need no person: a ping's response, the features asked for, and the
-/// acknowledgement asked for (§6.1.2), on the answer when there is one. A message without
-/// `from` gets none: there is nobody to answer.
+/// acknowledgement asked for (§6.1.2) of what is here ([`Context::held`]), on the answer when
+/// there is one. A message without `from` gets none: there is nobody to answer.
 #[must_use]
 pub fn respond(message: &Message, context: &Context) -> Vec<Message> {
     if message.from.is_none() {
@@ -65,7 +77,13 @@ pub fn respond(message: &Message, context: &Context) -> Vec<Message> {
         .or_else(told)
         .into_iter()
         .collect();
-    let wanted: Vec<String> = message.wants_ack().into_iter().map(str::to_owned).collect();
+    let here = |id: &&str| *id == message.id || context.held.iter().any(|held| held == id);
+    let wanted: Vec<String> = message
+        .wants_ack()
+        .into_iter()
+        .filter(here)
+        .map(str::to_owned)
+        .collect();
     match answers.first_mut() {
         _ if wanted.is_empty() => {}
         Some(answer) => answer.ack = wanted,

@@ -21,7 +21,8 @@ impl Message {
 
     /// The ids its sender wants acknowledged, in order, this message's own in place of the
     /// empty string. None for a pure ACK (two agents would never stop) and for a `forward`
-    /// (mediators must not acknowledge).
+    /// (mediators must not acknowledge). Asking proves nothing: acknowledge only those that are
+    /// here, as [`crate::protocol::respond`] does.
     #[must_use]
     pub fn wants_ack(&self) -> Vec<&str> {
         if self.is_pure_ack() || self.is(ROUTING, "forward") {

@@ -45,6 +45,12 @@ impl<'a> Addresses<'a> {
         Ok(Self { from, to })
     }
 
+    /// The `to` header, if there is one.
+    pub(super) fn to(&self) -> Option<Vec<String>> {
+        let to = self.to.as_ref()?;
+        Some(to.iter().map(|did| (*did).to_owned()).collect())
+    }
+
     /// `from` must be the DID of this key.
     pub(super) fn check_from(&self, kid: &str) -> Result<(), OpenError> {
         let from = self.from.ok_or(OpenError::NoFrom)?;

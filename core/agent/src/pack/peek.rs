@@ -24,6 +24,8 @@ pub struct Peek {
     pub kind: PackedKind,
     /// For whose keys it is encrypted.
     pub recipient_kids: Vec<String>,
+    /// The `to` of a signed or plain message, if it has one; encryption hides it.
+    pub to: Option<Vec<String>>,
     /// The key id of authcrypt's sender, or of the first signer.
     pub sender_kid: Option<String>,
     /// DIDs that [`super::Packer::open`] will resolve for the outermost layer. An inner layer
@@ -56,6 +58,7 @@ pub fn peek(packed: &[u8], limits: &Limits) -> Result<Peek, OpenError> {
             }
             Ok(Peek {
                 kind: PackedKind::Encrypted,
+                to: None,
                 recipient_kids: jwe.recipients.iter().map(|one| clip(&one.kid)).collect(),
                 needs: jwe
                     .sender_kid
@@ -87,6 +90,7 @@ pub fn peek(packed: &[u8], limits: &Limits) -> Result<Peek, OpenError> {
             }
             Ok(Peek {
                 kind: PackedKind::Signed,
+                to: addresses.to(),
                 recipient_kids: Vec::new(),
                 sender_kid: jws.signatures.into_iter().next().map(|one| one.kid),
                 needs,
@@ -94,8 +98,9 @@ pub fn peek(packed: &[u8], limits: &Limits) -> Result<Peek, OpenError> {
         }
         Shape::Plain => {
             let object = members.into_object()?;
-            Addresses::read(&object)?;
+            let addresses = Addresses::read(&object)?;
             Ok(Peek {
+                to: addresses.to(),
                 kind: PackedKind::Plaintext,
                 recipient_kids: Vec::new(),
                 sender_kid: None,

@@ -40,7 +40,8 @@ fn a_ping_that_wants_nothing_gets_nothing() {
 fn an_acknowledgement_rides_on_the_answer_if_there_is_one() {
     let mut ping = trust_ping::ping(true).between(ALICE, &[BOB]);
     ping.please_ack = vec![String::new(), "earlier".to_owned(), ping.id.clone()];
-    let told = answers(&ping);
+    let held = Context::default().with_held(vec!["earlier".to_owned()]);
+    let told = respond(&ping, &held);
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].ack, [ping.id.as_str(), "earlier"]);
 
@@ -51,6 +52,18 @@ fn an_acknowledgement_rides_on_the_answer_if_there_is_one() {
     assert!(told[0].is_pure_ack());
     assert_eq!(told[0].ack, [letter.id.as_str()]);
     assert_eq!(told[0].thid.as_deref(), Some(letter.id.as_str()));
+}
+
+#[test]
+fn bob_acknowledges_nothing_that_never_came() {
+    let mut letter = basic_message::message("noon?").between(ALICE, &[BOB]);
+    letter.please_ack = vec!["never-sent".to_owned()];
+    assert!(answers(&letter).is_empty());
+    letter.please_ack.push(String::new());
+    assert_eq!(answers(&letter)[0].ack, [letter.id.as_str()]);
+    let mut ping = trust_ping::ping(true).between(ALICE, &[BOB]);
+    ping.please_ack = vec!["never-sent".to_owned()];
+    assert!(answers(&ping)[0].ack.is_empty());
 }
 
 #[test]
@@ -77,7 +90,8 @@ fn a_mediator_does_not_acknowledge_a_forward() {
 fn mallory_does_not_get_an_answer_larger_than_her_question() {
     let mut flood = basic_message::message("hello").between("did:example:mallory", &[BOB]);
     flood.please_ack = (0..4000).map(|n| n.to_string()).collect();
-    assert_eq!(answers(&flood)[0].ack.len(), 256);
+    let held = Context::default().with_held(flood.please_ack.clone());
+    assert_eq!(respond(&flood, &held)[0].ack.len(), 256);
     let mut nameless = trust_ping::ping(true);
     nameless.please_ack = vec![String::new()];
     assert!(answers(&nameless).is_empty());

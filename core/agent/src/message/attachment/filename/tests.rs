@@ -22,6 +22,8 @@ fn mallorys_names_stay_where_they_are_put() {
         (" . . ", None),
         ("\0\0", None),
         ("-rf", Some("rf")),
+        ("a\u{202e}gpj.exe", Some("a_gpj.exe")),
+        ("photo.jpg", Some("photo.jpg")),
         ("--output=x", Some("output=x")),
         ("NUL", Some("_NUL")),
         ("nul.txt", Some("_nul.txt")),
