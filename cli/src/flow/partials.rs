@@ -14,8 +14,9 @@ use packmule_node::Home;
 use crate::fault::Fault;
 use crate::flow::files;
 
-/// Unfinished transfers kept at most: one may hold some 4 MiB, and strangers start them.
-const MAX_KEPT: usize = 16;
+/// Unfinished transfers kept at most, while reading and on the disk: one may hold some 4 MiB, and
+/// strangers start them.
+pub(crate) const MAX_KEPT: usize = 16;
 
 fn dir(home: &Home) -> PathBuf {
     home.dir().join("partials")

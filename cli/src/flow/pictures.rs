@@ -7,13 +7,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use packmule_bus::Envelope;
-use packmule_bus::fountain::{Partial, Progress as Transfer};
+use packmule_bus::fountain::{Limits, Partial, Progress as Transfer};
 use packmule_transports::qr::{Found, Picture, Profile, Reader, Show, Tally, picture_files, show};
 
 use crate::args::PictureFormat;
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::flow::files;
+use crate::flow::{files, partials};
 use crate::ui::progress::Progress;
 
 /// Pixels a module has in saved pictures: sharp on screens, small on disk.
@@ -29,6 +29,8 @@ pub(crate) struct Gathered {
     /// Transfers that need more frames, and what is held of them.
     pub(crate) unfinished: Vec<Transfer>,
     pub(crate) partials: Vec<Partial>,
+    /// Transfers that were dropped, because there were too many at the same time.
+    pub(crate) dropped: Vec<Transfer>,
     /// Files that could not be read as pictures, with the reason.
     pub(crate) unreadable: Vec<(PathBuf, String)>,
     /// Codes seen.
@@ -47,7 +49,9 @@ pub(crate) fn read(paths: &[PathBuf], held: &[Partial], quiet: bool) -> Result<G
                 .hint("name the picture files, or the directory they lie in"),
         );
     }
-    let mut reader = Reader::default();
+    let mut limits = Limits::default();
+    limits.sessions = partials::MAX_KEPT;
+    let mut reader = Reader::new(limits);
     let mut gathered = Gathered::default();
     for partial in held {
         gathered.sort_in(reader.resume(partial));
@@ -65,6 +69,7 @@ pub(crate) fn read(paths: &[PathBuf], held: &[Partial], quiet: bool) -> Result<G
     }
     gathered.unfinished = reader.progress();
     gathered.partials = reader.partials();
+    gathered.dropped = reader.take_evicted();
     gathered.tally = reader.tally();
     Ok(gathered)
 }
@@ -184,7 +189,7 @@ fn sync(paths: &[PathBuf], dir: &Path) -> Result<(), Fault> {
 
 /// The exit code for a reading that brought nothing whole.
 pub(crate) fn exit_of(gathered: &Gathered) -> Exit {
-    if !gathered.unfinished.is_empty() {
+    if !gathered.unfinished.is_empty() || !gathered.dropped.is_empty() {
         Exit::Incomplete
     } else if gathered.envelopes.is_empty()
         && gathered.invitations.is_empty()

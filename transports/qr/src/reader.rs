@@ -160,6 +160,13 @@ impl Reader {
         self.catcher.partials()
     }
 
+    /// The transfers that were pushed out unfinished, because there were too many, since this was
+    /// asked last.
+    #[must_use]
+    pub fn take_evicted(&mut self) -> Vec<Progress> {
+        self.catcher.take_evicted()
+    }
+
     /// Takes up what a store kept, or another channel brought.
     pub fn resume(&mut self, partial: &Partial) -> Found {
         match self.catcher.merge(partial) {

@@ -70,6 +70,12 @@ fn tell(mut report: Report, gathered: &Gathered) -> Report {
             transfer.received, transfer.needed
         ));
     }
+    if !gathered.dropped.is_empty() {
+        lines.push(format!(
+            "  {} unfinished too many were dropped; show their pictures again, fewer at a time",
+            gathered.dropped.len()
+        ));
+    }
     lines.push(report.text);
     report.text = lines.join("\n");
     // A refused message weighs more than one that is still coming.
@@ -80,6 +86,12 @@ fn tell(mut report: Report, gathered: &Gathered) -> Report {
         map.insert("pictures".into(), json!(tally.pictures));
         map.insert("codes".into(), json!(tally.codes));
         map.insert("invitations".into(), json!(gathered.invitations));
+        let dropped: Vec<String> = gathered
+            .dropped
+            .iter()
+            .map(|t| t.transfer.to_string())
+            .collect();
+        map.insert("dropped".into(), json!(dropped));
         map.insert(
             "incomplete".into(),
             Value::Array(

@@ -87,6 +87,7 @@ pub struct Catcher {
     /// The one that was quiet longest comes first.
     sessions: Vec<Session>,
     done: VecDeque<(TransferId, u32)>,
+    evicted: Vec<Progress>,
 }
 
 impl Catcher {
@@ -140,6 +141,13 @@ impl Catcher {
         let mut all: Vec<_> = self.sessions.iter().map(Session::progress).collect();
         all.sort_by_key(|p| (p.transfer, p.object_bytes, p.symbol_bytes));
         all
+    }
+
+    /// The transfers that were pushed out, unfinished, since this was asked last: the latest of
+    /// them, and at most [`Limits::remembered`]. Their frames must be shown again.
+    #[must_use]
+    pub fn take_evicted(&mut self) -> Vec<Progress> {
+        std::mem::take(&mut self.evicted)
     }
 
     /// What is held of the unfinished transfers, for the store.
@@ -213,7 +221,11 @@ impl Catcher {
             .rposition(|s| Some(s.received()) == fullest);
         let victim = usize::from(spared == Some(0) && self.sessions.len() > 1);
         if victim < self.sessions.len() {
-            self.sessions.remove(victim);
+            let victim = self.sessions.remove(victim);
+            if self.evicted.len() >= self.limits.remembered.max(1) {
+                self.evicted.remove(0);
+            }
+            self.evicted.push(victim.progress());
         }
     }
 }

@@ -372,6 +372,31 @@ fn memory_is_bounded_over_all_transfers() {
 }
 
 #[test]
+fn a_transfer_that_is_pushed_out_is_told() {
+    let limits = Limits {
+        sessions: 2,
+        ..Limits::default()
+    };
+    let mut bob = Catcher::new(limits);
+    let senders: Vec<Fountain> = (0..4)
+        .map(|seed| Fountain::new(&object(1000, seed), 300).expect("sender"))
+        .collect();
+    for alice in &senders {
+        bob.catch(&alice.frame(0).expect("frame")).expect("catch");
+    }
+    assert_eq!(bob.progress().len(), 2);
+    let evicted = bob.take_evicted();
+    let held: Vec<_> = bob.progress().iter().map(|p| p.transfer).collect();
+    assert_eq!(evicted.len(), 2);
+    for alice in &senders {
+        let dropped = evicted.iter().any(|p| p.transfer == alice.transfer());
+        assert_ne!(dropped, held.contains(&alice.transfer()));
+    }
+    // Told once.
+    assert!(bob.take_evicted().is_empty());
+}
+
+#[test]
 fn what_one_channel_began_another_finishes() {
     let object = object(5_050, 20);
     let alice = Fountain::new(&object, 100).expect("sender");
