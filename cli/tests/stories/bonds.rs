@@ -46,6 +46,25 @@ fn an_acknowledgement_that_was_lost_goes_again() {
 }
 
 #[test]
+fn a_message_packed_anew_is_answered_anew() {
+    let stage = Stage::new();
+    let bob = stage.party("bob", "peer2");
+    let alice = create(Method::Peer2, &[]).unwrap();
+    bob.ok(["accept", &alice.did, "--no-hello"]);
+    let stick = stage.folder("stick");
+    for round in 1..=2 {
+        let lost = stage.folder(&format!("lost-{round}"));
+        let packed = packed_by(&alice, &bob.did(), "once", "Did you get it?", true);
+        let folder = Folder::open(&stick).unwrap();
+        folder.deliver(&packed, Kind::Encrypted, round).unwrap();
+        let told = bob.json(["import", text(&stick)]);
+        assert_eq!(told["repeated"], round - 1, "{told}");
+        assert_eq!(bob.json(["export", text(&lost)])["written"], 1);
+    }
+    assert_eq!(bob.texts(), ["Did you get it?"]);
+}
+
+#[test]
 fn a_did_peer_4_is_long_until_the_peer_knows_it_and_short_afterwards() {
     let stage = Stage::new();
     let (alice, bob) = stage.pair_of("peer4");
