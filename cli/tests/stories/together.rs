@@ -24,7 +24,7 @@ fn scene(stage: &Stage) -> (Party, NewDid) {
         added: 1,
     };
     Home::open(&bob.home).unwrap().add_peer(&peer).unwrap();
-    let folder = Folder::open(&stage.folder("stick")).unwrap();
+    let folder = Folder::open(stage.folder("stick")).unwrap();
     let to = bob.did();
     for n in 0..MESSAGES {
         let words = format!("m-{n}");
