@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::args::{Globals, UnpackArgs};
 use crate::cmd::foreign::Desk;
 use crate::fault::Fault;
-use crate::flow::{files, judge};
+use crate::flow::{address, files, judge};
 use crate::ui::output::Report;
 use crate::ui::time::now;
 
@@ -24,7 +24,16 @@ pub(crate) fn run(globals: &Globals, args: &UnpackArgs) -> Result<Report, Fault>
     let desk = Desk::open(globals, &args.foreign, needs_keys)?;
     let opened = Jose.open(&packed, &desk.keys, &desk.docs, &Limits::default())?;
     let layers: Vec<String> = opened.layers.iter().map(ToString::to_string).collect();
-    let warnings: Vec<String> = opened.warnings.iter().map(ToString::to_string).collect();
+    let mut warnings: Vec<String> = opened.warnings.iter().map(ToString::to_string).collect();
+    if let Some(party) = &desk.party
+        && let Some(to) = names(&opened.message)
+        && !address::names_us(&to, &address::own_dids(&party.home))
+    {
+        warnings.push(format!(
+            "it is addressed to somebody else: {}",
+            to.join(", ")
+        ));
+    }
     let expired = opened
         .message
         .get("expires_time")
@@ -40,4 +49,11 @@ pub(crate) fn run(globals: &Globals, args: &UnpackArgs) -> Result<Report, Fault>
         "expired": expired,
     });
     Ok(Report::new("", report).raw(opened.plaintext))
+}
+
+/// Whom a message names as its recipients, if it names any.
+fn names(message: &Value) -> Option<Vec<String>> {
+    let to = message.get("to")?.as_array()?;
+    let names = to.iter().filter_map(Value::as_str).map(str::to_owned);
+    Some(names.collect::<Vec<_>>()).filter(|names| !names.is_empty())
 }

@@ -98,6 +98,7 @@ impl Entry {
             format!("id:        {}", plain(&message.id)),
             format!("envelope:  {}", self.row.id),
             format!("from:      {}", self.from()),
+            format!("to:        {}", one_line(&to(&message.to), 200)),
             format!("protected: {}", self.protection().join(", ")),
             format!("type:      {}", plain(&message.type_uri)),
             format!(
@@ -141,6 +142,7 @@ impl Entry {
             "envelope": self.row.id.to_string(),
             "peer": self.peer,
             "sender": self.letter.sender,
+            "to": message.to,
             "type": message.type_uri,
             "text": self.text(),
             "layers": self.protection(),
@@ -155,6 +157,13 @@ impl Entry {
             "attachments": attachments,
         })
     }
+}
+
+fn to(dids: &[String]) -> String {
+    if dids.is_empty() {
+        return "nobody named".into();
+    }
+    dids.join(", ")
 }
 
 fn attached(attachment: &Attachment, number: usize) -> String {

@@ -6,6 +6,7 @@
 //!
 //! The order within each is what makes a kill at any moment harmless.
 
+pub(crate) mod address;
 pub(crate) mod attachments;
 pub(crate) mod carry;
 pub(crate) mod files;

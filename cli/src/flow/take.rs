@@ -3,16 +3,17 @@
 //! Who calls it: `import`, `qr read`, the demo. What can go wrong: files that are no messages
 //! (reported and left where they are), a full disk under the home (nothing is removed from the
 //! folder), a drive that is pulled out (what was accepted stays; the rest is taken next time).
-//! Killed between the two steps, the next run finds duplicates and removes them.
+//! Killed between the two steps, the next run finds duplicates and removes them. Only what names
+//! us is taken: the rest may be on its way to somebody else, and neither fills our disk nor is
+//! removed.
 
-use packmule_agent::did::same_did;
-use packmule_agent::pack::{Limits, peek};
 use packmule_bus::{Envelope, Kind};
 use packmule_node::{Accepted, Arrival, Home};
 use packmule_transports::drive::{Folder, Item, Settled};
 
 use crate::exit::Exit;
 use crate::fault::Fault;
+use crate::flow::address::{self, Whose};
 use crate::flow::judge::answers_to;
 use crate::ui::progress::Progress;
 use crate::ui::time::now;
@@ -31,8 +32,8 @@ pub(crate) struct Taken {
     pub(crate) duplicate: usize,
     /// Files that were left where they are, with the reason.
     pub(crate) left: Vec<(String, String)>,
-    /// Messages that are addressed to somebody else, on a medium that serves several: noted
-    /// here as refused, and left where they are for whom they are meant.
+    /// Messages that are addressed to somebody else, on a medium that serves several: left
+    /// where they are for whom they are meant, and not stored.
     pub(crate) for_others: usize,
     /// The medium is read-only, so nothing was removed from it.
     pub(crate) read_only: bool,
@@ -59,7 +60,7 @@ pub(crate) fn take_folder(home: &Home, folder: &Folder, quiet: bool) -> Result<T
         let more = listing.truncated();
         let before = taken.new;
         let mut progress = Progress::new("importing", listing.remaining() as u64, quiet);
-        let mut batch = Batch::default();
+        let mut batch = Batch::new(home);
         for item in listing {
             match item {
                 Ok(item) => batch.push(item, &mut taken),
@@ -95,9 +96,17 @@ pub(crate) fn take_envelopes(
     channel: &str,
 ) -> Result<Taken, Fault> {
     let mut taken = Taken::default();
-    let arrival = arrival(channel);
-    let accepted = home.accept_all(envelopes, &arrival)?;
-    answer_again(home, envelopes.iter().zip(&accepted))?;
+    let own = address::own_dids(home);
+    let mut ours = Vec::new();
+    for envelope in envelopes {
+        if taken.is_ours(envelope, &envelope.to_json(), &own, || {
+            envelope.id().to_string()
+        }) {
+            ours.push(envelope);
+        }
+    }
+    let accepted = home.accept_all(ours.iter().copied(), &arrival(channel))?;
+    answer_again(home, ours.into_iter().zip(&accepted))?;
     for one in accepted {
         taken.count(one);
     }
@@ -119,6 +128,27 @@ fn answer_again<'a>(
 }
 
 impl Taken {
+    /// Is this to be stored? What is not is counted or listed, under the name given.
+    fn is_ours(
+        &mut self,
+        envelope: &Envelope,
+        packed: &[u8],
+        own: &[String],
+        name: impl FnOnce() -> String,
+    ) -> bool {
+        let why = match address::whose(packed, own) {
+            _ if envelope.kind() == Kind::Other => "holds no DIDComm message".into(),
+            Whose::Ours => return true,
+            Whose::Others => {
+                self.for_others += 1;
+                return false;
+            }
+            Whose::Unknown(why) => format!("cannot tell for whom it is: {why}"),
+        };
+        self.left.push((name(), why));
+        false
+    }
+
     fn count(&mut self, accepted: Accepted) {
         match accepted {
             Accepted::New => self.new += 1,
@@ -128,42 +158,28 @@ impl Taken {
 }
 
 /// Items read and not yet accepted.
-#[derive(Default)]
 struct Batch {
+    /// Our DIDs.
+    own: Vec<String>,
     held: Vec<(Envelope, Item)>,
     bytes: usize,
 }
 
-/// Whose messages these are: our DIDs in all their forms.
-fn own_dids(home: &Home) -> Vec<String> {
-    let (did, doc) = home.identity();
-    let mut dids = vec![did.to_owned(), doc.id.clone()];
-    dids.extend(doc.also_known_as.iter().cloned());
-    dids
-}
-
-/// Is this encrypted for parties of whom none is us? What cannot be told counts as ours: it
-/// will be refused with a reason when it is opened.
-fn is_for_others(packed: &[u8], own: &[String]) -> bool {
-    let Ok(peek) = peek(packed, &Limits::default()) else {
-        return false;
-    };
-    !peek.recipient_kids.is_empty()
-        && !peek
-            .recipient_kids
-            .iter()
-            .any(|kid| own.iter().any(|did| same_did(did, kid)))
-}
-
 impl Batch {
+    fn new(home: &Home) -> Self {
+        Self {
+            own: address::own_dids(home),
+            held: Vec::new(),
+            bytes: 0,
+        }
+    }
+
     fn push(&mut self, item: Item, taken: &mut Taken) {
         match Envelope::from_packed(&item.bytes) {
-            Ok(envelope) if envelope.kind() == Kind::Other => {
-                taken
-                    .left
-                    .push((item.name, "holds no DIDComm message".into()));
-            }
             Ok(envelope) => {
+                if !taken.is_ours(&envelope, &item.bytes, &self.own, || item.name.clone()) {
+                    return;
+                }
                 self.bytes += item.bytes.len();
                 self.held.push((envelope, item));
             }
@@ -184,19 +200,11 @@ impl Batch {
         }
         let accepted =
             home.accept_all(held.iter().map(|(envelope, _)| envelope), &arrival("drive"))?;
-        answer_again(
-            home,
-            held.iter().map(|(envelope, _)| envelope).zip(&accepted),
-        )?;
+        answer_again(home, held.iter().map(|(envelope, _)| envelope).zip(&accepted))?;
         for one in accepted {
             taken.count(one);
         }
-        let own = own_dids(home);
         for (_, item) in &held {
-            if is_for_others(&item.bytes, &own) {
-                taken.for_others += 1;
-                continue;
-            }
             match folder.settle(&item.token) {
                 Ok(Settled::ReadOnly) => taken.read_only = true,
                 Ok(_) => {}

@@ -185,6 +185,15 @@ fn strangers_of_every_kind_are_refused_with_a_code() {
     let v1 = json!({ "protected": protected, "iv": "AAAAAAAAAAAAAAAA", "ciphertext": "AAAA", "tag": "AAAAAAAAAAAAAAAAAAAAAA" });
     let stick = stage.folder("v1");
     drop_in(&stick, "old.dcem", v1.to_string().as_bytes());
+    // Nobody can tell for whom: it stays, and is listed.
+    let told = bob.fails(6, ["import", text(&stick)]);
+    assert_eq!(told["left"][0]["file"], "old.dcem", "{told}");
+    assert!(stick.join("DIDCOMM/old.dcem").exists());
+    fs::remove_file(stick.join("DIDCOMM/old.dcem")).unwrap();
+    // This one names bob.
+    let mut named = v1;
+    named["recipients"] = json!([{ "header": { "kid": format!("{}#key-1", bob.did()) }, "encrypted_key": "AAAA" }]);
+    drop_in(&stick, "named.dcem", named.to_string().as_bytes());
     let told = bob.fails(4, ["import", text(&stick)]);
     assert_eq!(told["refused"][0]["problem"], "e.p.msg.version-1", "{told}");
 
