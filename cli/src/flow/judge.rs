@@ -321,7 +321,12 @@ impl Batch {
     }
 
     /// The envelope under which a message with this id, from this sender, was opened before.
-    fn held(&self, party: &Party, letter: &Letter, id: &EnvelopeId) -> Result<Option<EnvelopeId>, Fault> {
+    fn held(
+        &self,
+        party: &Party,
+        letter: &Letter,
+        id: &EnvelopeId,
+    ) -> Result<Option<EnvelopeId>, Fault> {
         let Some(sender) = &letter.sender else {
             return Ok(None);
         };
@@ -432,9 +437,7 @@ impl Batch {
                     peers: vec![sender.clone(), peer.did.clone()],
                 });
             }
-            if knows_us(party, letter)
-                && party.home.note(submit::KNOWS_US, &peer.did)?.is_none()
-            {
+            if knows_us(party, letter) && party.home.note(submit::KNOWS_US, &peer.did)?.is_none() {
                 self.note(submit::KNOWS_US, &peer.did, Some(row.received.to_string()));
             }
             if !has_ended(letter) {
@@ -492,7 +495,12 @@ impl Batch {
         letter: &Letter,
         judged: &mut Judged,
     ) -> Result<(), Fault> {
-        let Some(prior) = letter.opened.from_prior.as_ref().filter(|_| has_ended(letter)) else {
+        let Some(prior) = letter
+            .opened
+            .from_prior
+            .as_ref()
+            .filter(|_| has_ended(letter))
+        else {
             return Ok(());
         };
         let Some(peer) = party.known(&prior.iss)? else {

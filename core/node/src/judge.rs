@@ -143,10 +143,11 @@ impl Home {
                    WHERE message = ?1 AND sender = ?2 AND opened = 1 AND envelope <> ?3
                    ORDER BY seq LIMIT 1";
         let db = self.db();
-        let found = db.prepare_cached(sql)?.query_row(
-            params![message_id, sender, other_than.as_bytes()],
-            |row| row.get(0),
-        );
+        let found = db
+            .prepare_cached(sql)?
+            .query_row(params![message_id, sender, other_than.as_bytes()], |row| {
+                row.get(0)
+            });
         Ok(found.optional()?.map(EnvelopeId::from_bytes))
     }
 
