@@ -309,6 +309,11 @@ pub(crate) enum InboxVerb {
         /// The envelope id, or its beginning
         id: String,
     },
+    /// Remove a message, opened or refused, for good: it does not come back
+    Discard {
+        /// The message's id or envelope id, or its beginning
+        id: String,
+    },
     /// Save one message's attachments
     Save {
         /// The message's id or envelope id, or its beginning
@@ -337,6 +342,12 @@ pub(crate) enum OutboxVerb {
     Again {
         /// The message's id or envelope id, or its beginning
         id: String,
+    },
+    /// Forget what was acknowledged or has expired
+    Prune {
+        /// Also what was sent more than this many days ago and never acknowledged
+        #[arg(long, value_name = "DAYS")]
+        sent: Option<u64>,
     },
 }
 

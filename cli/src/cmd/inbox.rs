@@ -25,6 +25,9 @@ pub(crate) fn run(globals: &Globals, args: &InboxArgs) -> Result<Report, Fault> 
     if let Some(InboxVerb::Retry { id }) = &args.verb {
         return retry(globals, id);
     }
+    if let Some(InboxVerb::Discard { id }) = &args.verb {
+        return discard(&crate::home::open(globals)?, id);
+    }
     let mut party = crate::home::unlock(globals)?;
     // What came sealed is opened now.
     judge::judge(&mut party, globals.quiet || globals.json)?;
@@ -32,7 +35,9 @@ pub(crate) fn run(globals: &Globals, args: &InboxArgs) -> Result<Report, Fault> 
         None | Some(InboxVerb::List) => list(&party, args.all),
         Some(InboxVerb::Show { id }) => show(&party, id),
         Some(InboxVerb::Save { id, dir }) => save(&party, id, dir),
-        Some(InboxVerb::Retry { .. }) => Err(Fault::usage("retry takes an id")),
+        Some(InboxVerb::Retry { .. } | InboxVerb::Discard { .. }) => {
+            Err(Fault::usage("this takes an id"))
+        }
     }
 }
 
@@ -139,6 +144,23 @@ fn refused(home: &Home) -> Result<Report, Fault> {
         })
         .collect();
     Ok(Report::new(lines.join("\n"), json!({ "refused": list })))
+}
+
+/// Removes a message's bytes. Needs no passphrase: what is sealed can be removed too.
+fn discard(home: &Home, id: &str) -> Result<Report, Fault> {
+    let mut matching = home.named(id, 2)?;
+    if matching.is_empty() && !id.is_empty() {
+        matching = rows(home, Home::inbox)?;
+        matching.extend(rows(home, Home::refused)?);
+        matching.retain(|row| row.id.to_string().starts_with(id));
+    }
+    let row = only(matching, id)?;
+    home.discard(&row.id)?;
+    home.shrink()?;
+    Ok(Report::new(
+        format!("{} removed ({})", row.id.short(), size(row.bytes)),
+        json!({ "envelope": row.id.to_string(), "bytes": row.bytes }),
+    ))
 }
 
 fn retry(globals: &Globals, id: &str) -> Result<Report, Fault> {

@@ -15,6 +15,7 @@ pub(crate) fn run(globals: &Globals, args: &OutboxArgs) -> Result<Report, Fault>
     home.expire(now())?;
     match &args.verb {
         Some(OutboxVerb::Again { id }) => again(&home, id),
+        Some(OutboxVerb::Prune { sent }) => prune(&home, *sent),
         None | Some(OutboxVerb::List) => list(&home, args.all),
     }
 }
@@ -101,6 +102,18 @@ fn again(home: &Home, id: &str) -> Result<Report, Fault> {
     Ok(Report::new(
         format!("{} waits again; `packmule export` sends it", row.message_id),
         json!({ "id": row.message_id, "envelope": row.id.to_string(), "state": "queued" }),
+    ))
+}
+
+fn prune(home: &Home, sent: Option<u64>) -> Result<Report, Fault> {
+    let before = sent.map_or(0, |days| now().saturating_sub(days.saturating_mul(86_400)));
+    let removed = home.prune_outbox(before)?;
+    Ok(Report::new(
+        match removed {
+            0 => "nothing to forget".into(),
+            n => format!("{n} forgotten"),
+        },
+        json!({ "removed": removed }),
     ))
 }
 

@@ -194,6 +194,16 @@ impl Home {
         Err(damaged(format!("{STORE}: {verdict}")))
     }
 
+    /// Gives the disk back what removed messages took.
+    pub fn shrink(&self) -> Result<(), HomeError> {
+        let db = self.db();
+        let mut vacuum = db.prepare("PRAGMA incremental_vacuum")?;
+        let mut pages = vacuum.query([])?;
+        // Each step frees one page.
+        while pages.next()?.is_some() {}
+        Ok(())
+    }
+
     /// The connection. A thread that panicked while holding it left no transaction open, because
     /// an unfinished one rolls back when dropped: so poison means nothing here.
     pub(crate) fn db(&self) -> MutexGuard<'_, Connection> {
