@@ -1,0 +1,319 @@
+//! What follows from a batch of opened messages, gathered until it lands in one transaction.
+//!
+//! Who calls it: `judge`, which holds the home's lock. What can go wrong: the store; and whatever
+//! a stranger wrote, which ends as a refusal with a reason.
+
+use std::collections::BTreeMap;
+
+use packmule_agent::did::{same_did, short_form};
+use packmule_agent::protocol::{self, Context};
+use packmule_agent::resolve::Resolver;
+use packmule_bus::EnvelopeId;
+use packmule_node::{Change, InRow, PeerRecord};
+
+use super::bonds::{has_ended, knows_us, moved, one_form, says_the_same};
+use super::{
+    ENDED, EXPIRED, ID_USED_TWICE, Judged, Letter, NOT_ADDRESSED, Refusal, answers_to, open,
+};
+use crate::fault::Fault;
+use crate::flow::address;
+use crate::flow::invitation::{self, Terms};
+use crate::flow::party::Party;
+use crate::flow::submit::{self, Protection};
+use crate::ui::time::now;
+
+/// The consequences of a batch, not yet applied.
+#[derive(Default)]
+pub(super) struct Batch {
+    changes: Vec<Change>,
+    /// Messages opened in this batch, by sender and id: the store does not know them yet.
+    fresh: BTreeMap<(String, String), EnvelopeId>,
+    /// Peers met in this batch, by DID.
+    met: Vec<PeerRecord>,
+    /// A peer moved to a new DID: what comes next must find it there.
+    pub(super) moved: bool,
+}
+
+impl Batch {
+    /// Applies it all, and tells what the store decided.
+    pub(super) fn land(self, party: &Party, judged: &mut Judged) -> Result<(), Fault> {
+        let applied = party.home.apply(&self.changes)?;
+        judged.met.extend(applied.added);
+        judged.moved.extend(applied.moved);
+        judged.acknowledged += applied.acknowledged;
+        Ok(())
+    }
+
+    pub(super) fn one(
+        &mut self,
+        party: &mut Party,
+        row: &InRow,
+        last: bool,
+        judged: &mut Judged,
+    ) -> Result<(), Fault> {
+        let Some(envelope) = party.home.envelope(&row.id)? else {
+            return Ok(());
+        };
+        let letter = match open(party, &envelope.to_json()) {
+            Ok(letter) => letter,
+            Err((problem, reason)) => {
+                self.refuse(row.id, problem, reason, judged);
+                return Ok(());
+            }
+        };
+        if let Some(when) = letter
+            .message
+            .expires_time
+            .filter(|when| *when <= row.received)
+        {
+            let reason = format!(
+                "it had expired at {} before it came",
+                crate::ui::time::rfc3339(when)
+            );
+            self.refuse(row.id, EXPIRED.into(), reason, judged);
+            return Ok(());
+        }
+        let to = &letter.message.to;
+        if !to.is_empty() && !address::names_us(to, &address::own_dids(&party.home)) {
+            let reason = format!("it is addressed to somebody else: {}", to.join(", "));
+            self.refuse(row.id, NOT_ADDRESSED.into(), reason, judged);
+            return Ok(());
+        }
+        if let Some(held) = self.held(party, &letter, &row.id)? {
+            if says_the_same(party, &letter, &held)? {
+                // Whoever packs it anew has not heard our answers.
+                party.home.requeue_beginning(&[answers_to(&held)])?;
+                self.changes.push(Change::Discard(row.id));
+                judged.repeated += 1;
+            } else {
+                let reason = format!(
+                    "its sender used the id {:?} before, in {}, for something else",
+                    letter.message.id,
+                    held.short()
+                );
+                self.refuse(row.id, ID_USED_TWICE.into(), reason, judged);
+            }
+            return Ok(());
+        }
+        let peer = self.peer_of(party, row, &letter)?;
+        if peer.is_none() && letter.sender.is_some() && !last {
+            return Ok(());
+        }
+        self.keep(party, row, &letter, peer, judged)
+    }
+
+    /// The envelope under which a message with this id, from this sender, was opened before.
+    fn held(
+        &self,
+        party: &Party,
+        letter: &Letter,
+        id: &EnvelopeId,
+    ) -> Result<Option<EnvelopeId>, Fault> {
+        let Some(sender) = &letter.sender else {
+            return Ok(None);
+        };
+        let key = (one_form(sender), letter.message.id.clone());
+        Ok(match self.fresh.get(&key) {
+            Some(held) => Some(*held),
+            None => party.home.held(&key.1, &key.0, id)?,
+        })
+    }
+
+    /// Is an earlier message with this id, by the sender of this one, here?
+    fn holds(&self, party: &Party, id: &str, letter: &Letter, row: &InRow) -> Result<bool, Fault> {
+        let Some(sender) = &letter.sender else {
+            return Ok(false);
+        };
+        let key = (one_form(sender), id.to_owned());
+        Ok(self.fresh.contains_key(&key) || party.home.held(&key.1, &key.0, &row.id)?.is_some())
+    }
+
+    /// The peer that a message is from; one that answers an invitation of ours becomes a peer.
+    fn peer_of(
+        &mut self,
+        party: &mut Party,
+        row: &InRow,
+        letter: &Letter,
+    ) -> Result<Option<PeerRecord>, Fault> {
+        let Some(sender) = &letter.sender else {
+            return Ok(None);
+        };
+        if let Some(known) = party.known(sender)? {
+            return Ok(Some(known));
+        }
+        if let Some((peer, change)) = moved(party, letter, sender)? {
+            self.changes.push(change);
+            self.moved = true;
+            return Ok(Some(peer));
+        }
+        if let Some(met) = self.met.iter().find(|peer| same_did(&peer.did, sender)) {
+            return Ok(Some(met.clone()));
+        }
+        let Some(invitation) = letter.message.pthid.as_deref() else {
+            return Ok(None);
+        };
+        let Some(terms) = self.admits(party, invitation, sender, row.received)? else {
+            return Ok(None);
+        };
+        let Ok(doc) = party.docs.resolve(sender) else {
+            return Ok(None);
+        };
+        let peer = PeerRecord {
+            // The store chooses: only it knows which are free when it writes.
+            name: String::new(),
+            did: sender.clone(),
+            doc: doc.to_json(),
+            added: now(),
+        };
+        party.learn(sender, doc)?;
+        self.changes.push(Change::AddPeer(peer.clone()));
+        self.note(invitation::ISSUED, invitation, terms.used().note());
+        self.met.push(peer.clone());
+        Ok(Some(peer))
+    }
+
+    /// The terms of an invitation of ours, if they still make this sender a peer. A peer that
+    /// was removed does not come back by an old invitation.
+    fn admits(
+        &self,
+        party: &Party,
+        invitation: &str,
+        sender: &str,
+        received: u64,
+    ) -> Result<Option<Terms>, Fault> {
+        // What this batch has used up already is not in the store yet.
+        let used = self.changes.iter().rev().find_map(|change| match change {
+            Change::Note { topic, key, value }
+                if topic == invitation::ISSUED && key == invitation =>
+            {
+                Some(value.clone())
+            }
+            _ => None,
+        });
+        let note = match used {
+            Some(value) => value,
+            None => party.home.note(invitation::ISSUED, invitation)?,
+        };
+        let Some(terms) = note.as_deref().and_then(Terms::read) else {
+            return Ok(None);
+        };
+        let key = short_form(sender).unwrap_or(sender);
+        let removed = party.home.note(invitation::REMOVED, key)?.is_some();
+        let full = party.home.peer_count()? + self.met.len() >= invitation::MAX_PEERS;
+        Ok((terms.hold_at(received) && !removed && !full).then_some(terms))
+    }
+
+    /// Keeps a message, notes what it acknowledges, and queues the automatic answers.
+    fn keep(
+        &mut self,
+        party: &Party,
+        row: &InRow,
+        letter: &Letter,
+        peer: Option<PeerRecord>,
+        judged: &mut Judged,
+    ) -> Result<(), Fault> {
+        if let (Some(sender), Some(peer)) = (&letter.sender, peer) {
+            for id in &letter.message.ack {
+                self.changes.push(Change::Acknowledge {
+                    message_id: id.clone(),
+                    peers: vec![sender.clone(), peer.did.clone()],
+                });
+            }
+            if knows_us(party, letter) && party.home.note(submit::KNOWS_US, &peer.did)?.is_none() {
+                self.note(submit::KNOWS_US, &peer.did, Some(row.received.to_string()));
+            }
+            if !has_ended(letter) {
+                self.answer(party, row, letter, &peer, judged)?;
+            }
+        }
+        self.hear_the_end(party, row, letter, judged)?;
+        self.changes.push(Change::Opened {
+            id: row.id,
+            message_id: letter.message.id.clone(),
+            sender: letter.sender.as_deref().map(one_form),
+        });
+        if let Some(sender) = &letter.sender {
+            self.fresh
+                .insert((one_form(sender), letter.message.id.clone()), row.id);
+        }
+        judged.opened += 1;
+        Ok(())
+    }
+
+    fn answer(
+        &mut self,
+        party: &Party,
+        row: &InRow,
+        letter: &Letter,
+        peer: &PeerRecord,
+        judged: &mut Judged,
+    ) -> Result<(), Fault> {
+        let mut held = Vec::new();
+        for id in letter.message.wants_ack() {
+            if id != letter.message.id && self.holds(party, id, letter, row)? {
+                held.push(id.to_owned());
+            }
+        }
+        let context = Context::default().with_held(held);
+        let answers = protocol::respond(&letter.message, &context);
+        for (number, mut answer) in answers.into_iter().enumerate() {
+            // Named after the question, so that asking again cannot lead to a second answer.
+            answer.id = format!("{}{number}", answers_to(&row.id));
+            // A peer whose keys do not fit ours gets no answer; its message is good all the same.
+            if let Ok(records) = submit::records(party, &peer.did, answer, Protection::Auth) {
+                judged.answers += records.len().min(1);
+                self.changes.extend(records.into_iter().map(Change::Queue));
+            }
+        }
+        Ok(())
+    }
+
+    /// A peer that gives up its DID for none ends the relationship (spec: ending a relationship).
+    /// Only its present DID can say so, in a message from that DID or from nobody.
+    fn hear_the_end(
+        &mut self,
+        party: &Party,
+        row: &InRow,
+        letter: &Letter,
+        judged: &mut Judged,
+    ) -> Result<(), Fault> {
+        let Some(prior) = letter
+            .opened
+            .from_prior
+            .as_ref()
+            .filter(|_| has_ended(letter))
+        else {
+            return Ok(());
+        };
+        let Some(peer) = party.known(&prior.iss)? else {
+            return Ok(());
+        };
+        let its_own = |did: &str| same_did(&peer.did, did);
+        if its_own(&prior.iss) && letter.sender.as_deref().is_none_or(its_own) {
+            self.note(ENDED, &peer.did, Some(row.received.to_string()));
+            judged.ended.push(peer.name);
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, topic: &str, key: &str, value: Option<String>) {
+        self.changes.push(Change::Note {
+            topic: topic.to_owned(),
+            key: key.to_owned(),
+            value,
+        });
+    }
+
+    fn refuse(&mut self, id: EnvelopeId, problem: String, reason: String, judged: &mut Judged) {
+        self.changes.push(Change::Refuse {
+            id,
+            problem: problem.clone(),
+            detail: reason.clone(),
+        });
+        judged.refused.push(Refusal {
+            id,
+            problem,
+            reason,
+        });
+    }
+}
