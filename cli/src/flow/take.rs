@@ -200,7 +200,10 @@ impl Batch {
         }
         let accepted =
             home.accept_all(held.iter().map(|(envelope, _)| envelope), &arrival("drive"))?;
-        answer_again(home, held.iter().map(|(envelope, _)| envelope).zip(&accepted))?;
+        answer_again(
+            home,
+            held.iter().map(|(envelope, _)| envelope).zip(&accepted),
+        )?;
         for one in accepted {
             taken.count(one);
         }

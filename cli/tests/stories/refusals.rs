@@ -192,7 +192,8 @@ fn strangers_of_every_kind_are_refused_with_a_code() {
     fs::remove_file(stick.join("DIDCOMM/old.dcem")).unwrap();
     // This one names bob.
     let mut named = v1;
-    named["recipients"] = json!([{ "header": { "kid": format!("{}#key-1", bob.did()) }, "encrypted_key": "AAAA" }]);
+    named["recipients"] =
+        json!([{ "header": { "kid": format!("{}#key-1", bob.did()) }, "encrypted_key": "AAAA" }]);
     drop_in(&stick, "named.dcem", named.to_string().as_bytes());
     let told = bob.fails(4, ["import", text(&stick)]);
     assert_eq!(told["refused"][0]["problem"], "e.p.msg.version-1", "{told}");
