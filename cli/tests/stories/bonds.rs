@@ -344,3 +344,25 @@ fn encrypting_without_a_sender_asks_for_no_passphrase() {
         assert_eq!(opened["message"]["body"]["where"], "the well");
     }
 }
+
+#[test]
+fn bob_is_told_how_much_alice_can_receive() {
+    let stage = Stage::new();
+    let (alice, bob) = stage.pair();
+    let question =
+        json!({"queries": [{"feature-type": "constraint", "match": "max_receive_bytes"}]});
+    let queries = "https://didcomm.org/discover-features/2.0/queries";
+    let body = question.to_string();
+    bob.ok(["send", "alice", "--type", queries, "--body", &body]);
+    assert_eq!(bring(&stage, &bob, &alice)["answers"], 1);
+    bring(&stage, &alice, &bob);
+    let list = bob.json(["inbox", "--all"]);
+    let ids = list["messages"].as_array().unwrap().iter();
+    let shown = ids.map(|m| bob.json(["inbox", "show", m["id"].as_str().unwrap()]));
+    let told: String = shown.map(|message| message.to_string()).collect();
+    // As a string, in bytes (spec: max_receive_bytes).
+    assert!(
+        told.contains("max_receive_bytes") && told.contains("\"67108864\""),
+        "{told}"
+    );
+}

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 
 use packmule_agent::did::{same_did, short_form};
+use packmule_agent::protocol::discover_features::{self, Feature};
 use packmule_agent::protocol::{self, Context};
 use packmule_agent::resolve::Resolver;
-use packmule_bus::EnvelopeId;
+use packmule_bus::{EnvelopeId, MAX_ENVELOPE};
 use packmule_node::{Change, InRow, PeerRecord};
 
 use super::bonds::{has_ended, knows_us, moved, one_form, says_the_same};
@@ -254,7 +255,15 @@ impl Batch {
                 held.push(id.to_owned());
             }
         }
-        let context = Context::default().with_held(held);
+        let mut features = discover_features::ours();
+        features.push(Feature::max_receive_bytes(MAX_ENVELOPE as u64));
+        // The order of a disclosure shall not tell which program wrote it; and asking the same
+        // question again, after a kill, shall give the same answer: the question's id decides.
+        let seed = row.id.as_bytes().first_chunk().copied();
+        let context = Context::default()
+            .with_held(held)
+            .with_features(features)
+            .with_seed(seed.map_or(0, u64::from_be_bytes));
         let answers = protocol::respond(&letter.message, &context);
         for (number, mut answer) in answers.into_iter().enumerate() {
             // Named after the question, so that asking again cannot lead to a second answer.
