@@ -3,10 +3,8 @@
 # modes: fast full deep
 cargo fmt --all --check
 cargo clippy --workspace --all-targets --locked -- -D warnings
-if [ "$CHECK_MODE" = fast ]; then
-  cargo nextest run --workspace --locked --no-fail-fast -E 'not test(/slow_/)'
-else
-  cargo nextest run --workspace --locked --no-fail-fast
+cargo nextest run --workspace --locked --no-fail-fast
+if [ "$CHECK_MODE" != fast ]; then
   cargo test --workspace --locked --doc
   RUSTDOCFLAGS="-D warnings" cargo doc --workspace --locked --no-deps
 fi
