@@ -7,16 +7,28 @@
 
 #[cfg(feature = "drive")]
 pub use packmule_drive as drive;
+#[cfg(feature = "mem")]
+pub use packmule_mem as mem;
 #[cfg(feature = "qr")]
 pub use packmule_qr as qr;
+#[cfg(feature = "tcp")]
+pub use packmule_tcp as tcp;
+#[cfg(feature = "ws")]
+pub use packmule_ws as ws;
 
 /// The names of the transports in this build, sorted: as features, in records of how a message
 /// came (`qr`, `drive:/media/stick`), and in what `packmule doctor` prints.
 pub const NAMES: &[&str] = &[
     #[cfg(feature = "drive")]
     "drive",
+    #[cfg(feature = "mem")]
+    "mem",
     #[cfg(feature = "qr")]
     "qr",
+    #[cfg(feature = "tcp")]
+    "tcp",
+    #[cfg(feature = "ws")]
+    "ws",
 ];
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! message, every transport, the node and the CLI. What can go wrong: bytes from strangers;
 //! every decoder here is bounded, yields errors and never panics.
 
+pub mod bus;
 mod cbor;
 mod envelope;
 pub mod fountain;
@@ -14,8 +15,12 @@ mod headers;
 mod id;
 mod identity;
 mod inspect;
+pub mod label;
+pub mod link;
 mod packed;
 mod parts;
+pub mod receipt;
+pub mod time;
 mod wire;
 
 pub use envelope::{DecodeError, Envelope, EnvelopeError, Kind, MAX_ENVELOPE};

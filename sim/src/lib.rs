@@ -1,0 +1,1 @@
+//! Simulated links, contacts, disks and faults: the bus driven by a seed.

@@ -1,0 +1,1 @@
+//! Links and mailboxes in memory: the shortest adapter, for learning and for tests.

@@ -1,0 +1,1 @@
+//! Links over TCP, and neighbours on the LAN found by mDNS.

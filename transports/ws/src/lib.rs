@@ -1,0 +1,1 @@
+//! WebSocket: DIDComm rules towards strangers, sessions towards our own kind.
