@@ -4,3 +4,6 @@
 //! drivers. What can go wrong: see [`io`].
 
 pub mod io;
+mod sabotage;
+
+pub use sabotage::Sabotage;

@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use sha2::{Digest, Sha256};
+
 use crate::label::{DidTag, Label};
 use crate::link::{LinkFacts, Role, Way};
 use crate::receipt::{Reason, Receipt, Rung};
@@ -36,6 +38,17 @@ pub struct NodeKey(pub [u8; 32]);
 /// The name of a wire form: the first 16 bytes of its SHA-256. Partials with equal names merge.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct WireHash(pub [u8; 16]);
+
+impl WireHash {
+    /// The name of these bytes.
+    #[must_use]
+    pub fn of(wire: &[u8]) -> Self {
+        let digest: [u8; 32] = Sha256::digest(wire).into();
+        let mut hash = [0; 16];
+        hash.copy_from_slice(digest.split_at(16).0);
+        Self(hash)
+    }
+}
 
 /// A message to carry.
 #[derive(Clone, Debug)]
