@@ -348,6 +348,9 @@ pub struct Taker {
     pub at: u64,
     /// Copies that went with it.
     pub copies: u16,
+    /// It said that it has custody. `false`: copies were promised to it, durably, before the
+    /// offer left; they are its until it says that it did not take them.
+    pub sure: bool,
 }
 
 /// How a held bundle stands.
@@ -428,6 +431,8 @@ pub enum Event {
     NotTaken(EnvelopeId, Reason),
     /// A bundle became a dead letter.
     Dead(EnvelopeId, Reason),
+    /// A carried bundle made room for another: others hold copies of it.
+    Evicted(EnvelopeId),
     /// A node is at the other end of a link.
     Met(LinkId, NodeKey),
     /// It has proven control of a DID.
