@@ -19,7 +19,9 @@ pub mod label;
 pub mod link;
 mod packed;
 mod parts;
+pub mod ranges;
 pub mod receipt;
+pub mod session;
 pub mod time;
 mod wire;
 
