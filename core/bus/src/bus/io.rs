@@ -331,9 +331,11 @@ pub struct Held {
 pub enum Origin {
     /// Our own agent's.
     Own,
-    /// Carried, as this node gave it.
+    /// Carried, as this node gave it: a stranger's.
     From(NodeKey),
-    /// Carried, as a mailbox gave it.
+    /// Carried, as this node gave it, which had proven the DID of a peer of ours.
+    Friend(NodeKey),
+    /// Carried, as a mailbox gave it: a stranger's.
     Mailbox,
 }
 
@@ -371,6 +373,8 @@ pub struct Arrived {
     pub id: EnvelopeId,
     /// Which of our DIDs it is for.
     pub to: DidTag,
+    /// The length of its wire form.
+    pub bytes: u64,
     /// The transport's name.
     pub transport: String,
     /// Posix seconds.
