@@ -45,5 +45,5 @@ pub(crate) fn open(globals: &Globals) -> Result<Home, Fault> {
 pub(crate) fn unlock(globals: &Globals) -> Result<Party, Fault> {
     let home = open(globals)?;
     let passphrase = passphrase::get(globals.passphrase_file.as_deref())?;
-    Party::unlock(home, &passphrase)
+    Ok(Party::unlock(home, &passphrase)?)
 }

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use packmule_agent::did::{DidDoc, did_of, short_form, web_url};
 use packmule_agent::protocol::trust_ping;
 use packmule_agent::resolve::Resolver;
-use packmule_node::{Change, PeerRecord};
+use packmule_node::desk::{ENDED, Protection};
+use packmule_node::{Change, PeerRecord, REMOVED_PEERS};
 use serde_json::json;
 
 use crate::args::{AcceptArgs, Globals};
@@ -16,9 +17,7 @@ use crate::cmd::foreign::docs_in;
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::flow::invitation::{self, Found};
-use crate::flow::judge;
 use crate::flow::party::Party;
-use crate::flow::submit::{self, Protection};
 use crate::ui::output::{Report, one_line};
 use crate::ui::time::now;
 
@@ -34,13 +33,13 @@ pub(crate) fn run(globals: &Globals, args: &AcceptArgs) -> Result<Report, Fault>
             (from, Some(message.id.clone()))
         }
     };
-    let mut party = crate::home::unlock(globals)?;
+    let party = crate::home::unlock(globals)?;
     let given = given_docs(&args.did_doc)?;
-    if let Some(renewed) = keep_docs(&mut party, &did, &given)? {
+    if let Some(renewed) = keep_docs(&party, &did, &given)? {
         return Ok(renewed);
     }
     let accepted = accept(
-        &mut party,
+        &party,
         &did,
         pthid.as_deref(),
         args.name.as_deref(),
@@ -74,7 +73,7 @@ fn given_docs(files: &[PathBuf]) -> Result<Vec<DidDoc>, Fault> {
 
 /// Keeps the documents that were given: there is no network to fetch them from. When `did` is a
 /// peer already that is all there is to do, and the report of it comes back.
-fn keep_docs(party: &mut Party, did: &str, given: &[DidDoc]) -> Result<Option<Report>, Fault> {
+fn keep_docs(party: &Party, did: &str, given: &[DidDoc]) -> Result<Option<Report>, Fault> {
     let did = did_of(did);
     if given.is_empty() {
         return Ok(None);
@@ -85,15 +84,15 @@ fn keep_docs(party: &mut Party, did: &str, given: &[DidDoc]) -> Result<Option<Re
     };
     let now = now();
     party.keep(doc, now)?;
-    party.home.keep_doc(did, doc, now)?;
-    let Some(known) = party.home.find_peer(did)? else {
+    party.home().keep_doc(did, doc, now)?;
+    let Some(known) = party.home().find_peer(did)? else {
         return Ok(None);
     };
     let renewed = PeerRecord {
         doc: doc.to_json(),
         ..known.clone()
     };
-    party.home.update_peer(did, &renewed)?;
+    party.home().update_peer(did, &renewed)?;
     Ok(Some(Report::new(
         format!("{} has a new document now", known.name),
         json!({ "name": known.name, "did": known.did, "renewed": true }),
@@ -110,27 +109,31 @@ pub(crate) struct Accepted {
 
 /// Adds the peer and queues the hello, both or neither.
 pub(crate) fn accept(
-    party: &mut Party,
+    party: &Party,
     did: &str,
     pthid: Option<&str>,
     name: Option<&str>,
     hello: bool,
 ) -> Result<Accepted, Fault> {
     let did = did_of(did);
-    party.docs.learn(did)?;
-    let doc = party.docs.resolve(did)?;
+    party.learn_form(did)?;
+    let doc = party.docs().resolve(did)?;
     if packmule_agent::did::same_did(did, party.did()) {
         return Err(Fault::usage("this invitation is your own").hint("give it to someone else"));
     }
     let short = short_form(did).unwrap_or(did);
-    if let Some(known) = party.home.find_peer(did)?.or(party.home.find_peer(short)?) {
+    if let Some(known) = party
+        .home()
+        .find_peer(did)?
+        .or(party.home().find_peer(short)?)
+    {
         return Err(
             Fault::new(Exit::Exists, format!("{} is a peer already", known.name))
                 .hint(format!("`packmule send {} …` writes to it", known.name)),
         );
     }
     let name = match name {
-        Some(name) if party.home.find_peer(name)?.is_some() => {
+        Some(name) if party.home().find_peer(name)?.is_some() => {
             return Err(
                 Fault::new(Exit::Exists, format!("there is a peer {name:?} already"))
                     .hint("choose another --name"),
@@ -142,7 +145,7 @@ pub(crate) fn accept(
     };
     // The book of a did:web knows how old the document is; others do not change.
     if web_url(did).is_err() {
-        party.docs.insert(doc.clone());
+        party.learn(did, doc.clone())?;
     }
     let mut changes = vec![Change::AddPeer(PeerRecord {
         name,
@@ -151,7 +154,7 @@ pub(crate) fn accept(
         added: now(),
     })];
     // Whoever was removed comes back by our own will, and so does one that had ended it.
-    for (topic, key) in [(invitation::REMOVED, short), (judge::ENDED, did)] {
+    for (topic, key) in [(REMOVED_PEERS, short), (ENDED, did)] {
         changes.push(Change::Note {
             topic: topic.into(),
             key: key.to_owned(),
@@ -163,10 +166,10 @@ pub(crate) fn accept(
         let mut ping = trust_ping::ping(false);
         ping.pthid = pthid.map(str::to_owned);
         hello_id = Some(ping.id.clone());
-        let records = submit::records(party, did, ping, Protection::Auth)?;
+        let records = party.records(did, ping, Protection::Auth)?;
         changes.extend(records.into_iter().map(Change::Queue));
     }
-    let applied = party.home.apply(&changes)?;
+    let applied = party.home().apply(&changes)?;
     let name = applied.added.into_iter().next().ok_or_else(|| {
         Fault::new(Exit::Exists, "it has become a peer meanwhile")
             .hint("`packmule peers` tells its name")

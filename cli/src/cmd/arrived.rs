@@ -1,13 +1,13 @@
 //! What `import` and `qr read` have in common: opening what arrived, and telling of it.
 
 use packmule_node::Home;
-use serde_json::{Value, json};
+use packmule_node::desk::Judged;
+use serde_json::{Map, Value, json};
 
 use crate::args::Globals;
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::flow::judge::{self, Judged};
-use crate::flow::party::Party;
+use crate::flow::party::{self, Party};
 use crate::flow::take::Taken;
 use crate::ui::output::{Report, one_line};
 
@@ -32,7 +32,7 @@ impl Opener {
     pub(crate) fn home(&self) -> &Home {
         match self {
             Self::Sealed(home) => home,
-            Self::Unlocked(party) => &party.home,
+            Self::Unlocked(party) => party.home(),
         }
     }
 
@@ -40,7 +40,7 @@ impl Opener {
     pub(crate) fn judge(&mut self, quiet: bool) -> Result<Option<Judged>, Fault> {
         match self {
             Self::Sealed(_) => Ok(None),
-            Self::Unlocked(party) => judge::judge(party, quiet).map(Some),
+            Self::Unlocked(party) => party::judge(party, quiet).map(Some),
         }
     }
 }
@@ -76,7 +76,7 @@ pub(crate) fn report(taken: Taken, judged: Option<Judged>) -> Result<Report, Fau
         }
         tell(&judged, &mut lines);
         if let Value::Object(map) = &mut object {
-            map.extend(judged.json());
+            map.extend(members(&judged));
         }
     } else {
         lines.push("  kept sealed; `packmule inbox` opens them".into());
@@ -86,6 +86,25 @@ pub(crate) fn report(taken: Taken, judged: Option<Judged>) -> Result<Report, Fau
         return Err(fault);
     }
     Ok(Report::new(lines.join("\n"), object).exit(exit))
+}
+
+/// What came of opening, as members of a report.
+fn members(judged: &Judged) -> Map<String, Value> {
+    let refused: Vec<Value> = judged
+        .refused
+        .iter()
+        .map(|r| json!({ "envelope": r.id.to_string(), "problem": r.problem, "reason": r.reason }))
+        .collect();
+    let mut map = Map::new();
+    map.insert("opened".into(), json!(judged.opened));
+    map.insert("repeated".into(), json!(judged.repeated));
+    map.insert("refused".into(), Value::Array(refused));
+    map.insert("met".into(), json!(judged.met));
+    map.insert("moved".into(), json!(judged.moved));
+    map.insert("ended".into(), json!(judged.ended));
+    map.insert("acknowledged".into(), json!(judged.acknowledged));
+    map.insert("answers".into(), json!(judged.answers));
+    map
 }
 
 fn headline(taken: &Taken) -> String {

@@ -49,8 +49,8 @@ impl Desk {
                 _ => fault,
             })?;
             Self {
-                keys: party.keys.clone(),
-                docs: party.docs.clone(),
+                keys: party.keys().clone(),
+                docs: party.docs(),
                 party: Some(party),
             }
         } else if crate::home::dir(globals).is_ok_and(|dir| dir.join("identity.json").exists()) {
@@ -58,7 +58,7 @@ impl Desk {
             let party = Party::with_keys(crate::home::open(globals)?, Keyring::new())?;
             Self {
                 keys: Keyring::new(),
-                docs: party.docs.clone(),
+                docs: party.docs(),
                 party: Some(party),
             }
         } else {

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use crate::args::{Globals, InboxArgs, InboxVerb};
 use crate::cmd::outbox::only;
 use crate::fault::Fault;
+use crate::flow::attachments;
 use crate::flow::letters::Entry;
-use crate::flow::party::Party;
-use crate::flow::{attachments, judge};
+use crate::flow::party::{self, Party};
 use crate::ui::output::{Report, one_line, size};
 use crate::ui::time::rfc3339;
 
@@ -28,9 +28,9 @@ pub(crate) fn run(globals: &Globals, args: &InboxArgs) -> Result<Report, Fault> 
     if let Some(InboxVerb::Discard { id }) = &args.verb {
         return discard(&crate::home::open(globals)?, id);
     }
-    let mut party = crate::home::unlock(globals)?;
+    let party = crate::home::unlock(globals)?;
     // What came sealed is opened now.
-    judge::judge(&mut party, globals.quiet || globals.json)?;
+    party::judge(&party, globals.quiet || globals.json)?;
     match &args.verb {
         None | Some(InboxVerb::List) => list(&party, args.all),
         Some(InboxVerb::Show { id }) => show(&party, id),
@@ -53,7 +53,7 @@ fn list(party: &Party, all: bool) -> Result<Report, Fault> {
             hidden += 1;
         }
     })?;
-    let dead = rows(&party.home, Home::refused)?.len();
+    let dead = rows(party.home(), Home::refused)?.len();
     if lines.is_empty() {
         lines.push("no messages".into());
     }
@@ -78,7 +78,7 @@ fn list(party: &Party, all: bool) -> Result<Report, Fault> {
 
 fn show(party: &Party, id: &str) -> Result<Report, Fault> {
     let entry = find(party, id)?;
-    party.home.mark_read(&entry.row.id)?;
+    party.home().mark_read(&entry.row.id)?;
     let mut object = entry.json();
     if let Value::Object(map) = &mut object {
         map.insert("message".into(), entry.letter.opened.message.clone());
@@ -89,7 +89,7 @@ fn show(party: &Party, id: &str) -> Result<Report, Fault> {
 fn save(party: &Party, id: &str, dir: &Path) -> Result<Report, Fault> {
     let entry = find(party, id)?;
     let saved = attachments::save_all(&entry.letter.message.attachments, dir)?;
-    party.home.mark_read(&entry.row.id)?;
+    party.home().mark_read(&entry.row.id)?;
     if saved.is_empty() {
         return Err(Fault::not_found("this message has no attachments"));
     }
@@ -164,14 +164,14 @@ fn discard(home: &Home, id: &str) -> Result<Report, Fault> {
 }
 
 fn retry(globals: &Globals, id: &str) -> Result<Report, Fault> {
-    let mut party = crate::home::unlock(globals)?;
-    let matching: Vec<InRow> = rows(&party.home, Home::refused)?
+    let party = crate::home::unlock(globals)?;
+    let matching: Vec<InRow> = rows(party.home(), Home::refused)?
         .into_iter()
         .filter(|row| !id.is_empty() && row.id.to_string().starts_with(id))
         .collect();
     let row = only(matching, id)?;
-    party.home.retry(&row.id)?;
-    let judged = judge::judge(&mut party, globals.quiet || globals.json)?;
+    party.home().retry(&row.id)?;
+    let judged = party::judge(&party, globals.quiet || globals.json)?;
     match judged.refused.iter().find(|refusal| refusal.id == row.id) {
         Some(again) => Err(Fault::refused(
             again.problem.clone(),
@@ -187,7 +187,7 @@ fn retry(globals: &Globals, id: &str) -> Result<Report, Fault> {
 /// The one message with this id, opened; no other one is.
 fn find(party: &Party, id: &str) -> Result<Entry, Fault> {
     const SHOWN: usize = 5;
-    let matching = party.home.named(id, SHOWN + 1)?;
+    let matching = party.home().named(id, SHOWN + 1)?;
     if matching.len() > 1 {
         let ids: Vec<String> = matching
             .iter()
@@ -204,10 +204,11 @@ fn find(party: &Party, id: &str) -> Result<Entry, Fault> {
     }
     let row = only(matching, id)?;
     let envelope = party
-        .home
+        .home()
         .envelope(&row.id)?
         .ok_or_else(|| Fault::not_found(format!("message {id:?} was just removed")))?;
-    let letter = judge::open(party, &envelope.to_json())
+    let letter = party
+        .open(&envelope.to_json())
         .map_err(|(problem, reason)| Fault::refused(problem, reason))?;
     Entry::new(party, row, letter)
 }
@@ -217,11 +218,11 @@ fn find(party: &Party, id: &str) -> Result<Entry, Fault> {
 /// document with it.
 fn each(party: &Party, mut see: impl FnMut(Entry)) -> Result<Vec<Shut>, Fault> {
     let mut shut = Vec::new();
-    for row in rows(&party.home, Home::inbox)? {
-        let Some(envelope) = party.home.envelope(&row.id)? else {
+    for row in rows(party.home(), Home::inbox)? {
+        let Some(envelope) = party.home().envelope(&row.id)? else {
             continue;
         };
-        match judge::open(party, &envelope.to_json()) {
+        match party.open(&envelope.to_json()) {
             Ok(letter) => see(Entry::new(party, row, letter)?),
             Err((problem, reason)) => shut.push(Shut {
                 id: row.id.to_string(),

@@ -1,13 +1,13 @@
 //! `packmule invite`: an out-of-band invitation as a URL, and as a QR code.
 
 use packmule_agent::protocol::out_of_band;
+use packmule_node::desk::invitation::{HOLDS, ISSUED, Terms, remember};
 use packmule_node::{Change, Home};
 use packmule_transports::qr::show_text;
 use serde_json::json;
 
 use crate::args::{Globals, InviteArgs};
 use crate::fault::Fault;
-use crate::flow::invitation::{HOLDS, ISSUED, Terms};
 use crate::flow::{files, pictures};
 use crate::ui::output::Report;
 use crate::ui::time::{now, rfc3339};
@@ -115,11 +115,7 @@ pub(crate) fn issue(
 ) -> Result<Issued, Fault> {
     let invitation = out_of_band::invitation(home.did(), goal_code, goal);
     let url = out_of_band::to_url(&invitation, base_url)?;
-    home.apply(&[Change::Note {
-        topic: ISSUED.into(),
-        key: invitation.id.clone(),
-        value: terms.note(),
-    }])?;
+    remember(home, &invitation.id, terms, now())?;
     Ok(Issued {
         id: invitation.id,
         url,

@@ -160,7 +160,9 @@ fn recipients(args: &PackArgs, desk: &Desk, draft: &Draft) -> Result<Vec<String>
     args.to
         .iter()
         .map(|to| match &desk.party {
-            Some(party) if !to.starts_with("did:") => Ok(party.peer(to)?.did),
+            Some(party) if !to.starts_with("did:") => {
+                Ok(crate::flow::party::peer(party.home(), to)?.did)
+            }
             _ => Ok(to.clone()),
         })
         .collect()

@@ -2,13 +2,13 @@
 
 use packmule_agent::message::Message;
 use packmule_agent::protocol::basic_message;
+use packmule_node::desk::{ENDED, Protection};
 use serde_json::{Value, json};
 
 use crate::args::{Globals, SendArgs};
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::flow::submit::{self, Protection};
-use crate::flow::{attachments, files, judge};
+use crate::flow::{attachments, files};
 use crate::ui::output::{Report, size};
 use crate::ui::time::{now, rfc3339};
 
@@ -23,7 +23,7 @@ pub(crate) fn run(globals: &Globals, args: &SendArgs) -> Result<Report, Fault> {
     // The peer before the passphrase: a typo should not cost a second.
     let home = crate::home::open(globals)?;
     let peer = crate::flow::party::peer(&home, &args.peer)?;
-    if let Some(when) = home.note(judge::ENDED, &peer.did)? {
+    if let Some(when) = home.note(ENDED, &peer.did)? {
         let when = when.parse().map_or(when, rfc3339);
         return Err(Fault::new(
             Exit::Refused,
@@ -33,7 +33,7 @@ pub(crate) fn run(globals: &Globals, args: &SendArgs) -> Result<Report, Fault> {
     }
     drop(home);
     let party = crate::home::unlock(globals)?;
-    let queued = submit::submit(&party, &peer, message, how)?;
+    let queued = party.submit(&peer, message, how)?;
     let envelopes: Vec<String> = queued.envelopes.iter().map(ToString::to_string).collect();
     Ok(Report::new(
         format!(

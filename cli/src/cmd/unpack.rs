@@ -2,12 +2,13 @@
 
 use packmule_agent::pack::{Jose, Limits, PackedKind, Packer, peek};
 use packmule_bus::{DecodeError, Envelope};
+use packmule_node::desk::{address, sender_of};
 use serde_json::{Value, json};
 
 use crate::args::{Globals, UnpackArgs};
 use crate::cmd::foreign::Desk;
 use crate::fault::Fault;
-use crate::flow::{address, files, judge};
+use crate::flow::files;
 use crate::ui::output::Report;
 use crate::ui::time::now;
 
@@ -27,7 +28,7 @@ pub(crate) fn run(globals: &Globals, args: &UnpackArgs) -> Result<Report, Fault>
     let mut warnings: Vec<String> = opened.warnings.iter().map(ToString::to_string).collect();
     if let Some(party) = &desk.party
         && let Some(to) = names(&opened.message)
-        && !address::names_us(&to, &address::own_dids(&party.home))
+        && !address::names_us(&to, &address::own_dids(party.home()))
     {
         warnings.push(format!(
             "it is addressed to somebody else: {}",
@@ -42,7 +43,7 @@ pub(crate) fn run(globals: &Globals, args: &UnpackArgs) -> Result<Report, Fault>
     let report = json!({
         "message": opened.message,
         "layers": layers,
-        "sender": judge::sender_of(&opened),
+        "sender": sender_of(&opened),
         "signed_by": opened.signed_by,
         "recipient_kid": opened.recipient_kid,
         "warnings": warnings,

@@ -8,11 +8,12 @@ use packmule_agent::pack::{Jose, PackPlan, Packer};
 use packmule_agent::protocol::basic_message;
 use packmule_agent::resolve::DocBook;
 use packmule_bus::Kind;
+use packmule_node::desk::Refusal;
 use packmule_transports::drive::Folder;
 
 use super::stage::{Stage, expect};
 use crate::fault::Fault;
-use crate::flow::{judge, take};
+use crate::flow::{party, take};
 use crate::ui::time::now;
 
 /// Mallory encrypts with her own key a message that says it is from alice.
@@ -65,20 +66,20 @@ pub(super) fn tampered(stage: &mut Stage) -> Result<Vec<String>, Fault> {
 }
 
 /// Puts bytes on the stick, lets bob import, and wants exactly one refusal and nothing else.
-fn bring(stage: &mut Stage, packed: &[u8]) -> Result<judge::Refusal, Fault> {
+fn bring(stage: &mut Stage, packed: &[u8]) -> Result<Refusal, Fault> {
     let stick = stage.place("stick")?;
     let folder = Folder::open(&stick)?;
     folder.deliver(packed, Kind::Encrypted, now())?;
     let bob = stage.bob()?;
-    let before = bob.home.inbox(0, 1000)?.len();
-    take::take_folder(&bob.home, &folder, true)?;
-    let judged = judge::judge(bob, true)?;
-    let after = bob.home.inbox(0, 1000)?.len();
+    let before = bob.home().inbox(0, 1000)?.len();
+    take::take_folder(bob.home(), &folder, true)?;
+    let judged = party::judge(bob, true)?;
+    let after = bob.home().inbox(0, 1000)?.len();
     expect(
         before == after && judged.opened == 0,
         "a forgery reached the inbox",
     )?;
-    let listed = bob.home.refused(0, 1000)?;
+    let listed = bob.home().refused(0, 1000)?;
     let refusal = judged.refused.into_iter().next();
     let refusal = refusal.ok_or_else(|| Fault::not_found("the forgery was not refused"))?;
     expect(

@@ -5,14 +5,14 @@ use std::fs;
 use packmule_agent::protocol::basic_message;
 use packmule_bus::Envelope;
 use packmule_node::OutState;
+use packmule_node::desk::Protection;
 use packmule_transports::drive::Folder;
 
 use super::stage::{Stage, expect, newest, open_all, sizes};
 use crate::args::PictureFormat;
 use crate::fault::Fault;
 use crate::flow::pictures::{self, Saving};
-use crate::flow::submit::{self, Protection};
-use crate::flow::{attachments, carry, files, take};
+use crate::flow::{attachments, carry, files, party, take};
 use crate::ui::output::{one_line, size};
 use crate::ui::time::now;
 
@@ -37,24 +37,23 @@ pub(super) fn frames(stage: &mut Stage) -> Result<Vec<String>, Fault> {
     let dir = stage.place("qr")?;
     let words = report();
     let bob = stage.bob()?;
-    let alice_peer = bob.peer("alice")?;
-    let queued = submit::submit(
-        bob,
+    let alice_peer = party::peer(bob.home(), "alice")?;
+    let queued = bob.submit(
         &alice_peer,
         basic_message::message(&words),
         Protection::Auth,
     )?;
     let mut told = Vec::new();
     let mut lost = 0;
-    for row in carry::rows(&bob.home, Some(OutState::Queued))? {
-        let (packed, _) = carry::packed(&bob.home, &row)?;
+    for row in carry::rows(bob.home(), Some(OutState::Queued))? {
+        let (packed, _) = carry::packed(bob.home(), &row)?;
         let envelope = Envelope::from_packed(&packed)?;
         let how = Saving {
             format: PictureFormat::Png,
             redundancy: Some(170),
         };
         let paths = pictures::save(&envelope, &dir, how, true)?;
-        bob.home.mark_sent(&[row.id], "qr", now())?;
+        bob.home().mark_sent(&[row.id], "qr", now())?;
         let hello = row.message_id != queued.message_id;
         told.push(format!(
             "bob's {}: {}; {} picture(s)",
@@ -72,7 +71,7 @@ pub(super) fn frames(stage: &mut Stage) -> Result<Vec<String>, Fault> {
     expect(lost > 0, "no frame could be lost")?;
     let alice = stage.alice()?;
     let gathered = pictures::read(std::slice::from_ref(&dir), &[], true)?;
-    take::take_envelopes(&alice.home, &gathered.envelopes, "qr")?;
+    take::take_envelopes(alice.home(), &gathered.envelopes, "qr")?;
     let judged = open_all(alice)?;
     expect(judged.met.len() == 1, "alice did not meet bob")?;
     let arrived = newest(alice)?;
@@ -86,12 +85,12 @@ pub(super) fn frames(stage: &mut Stage) -> Result<Vec<String>, Fault> {
         dir.display()
     ));
     told.push("the hello named her invitation, so bob is her peer now; she calls him bob".into());
-    let met = alice.peer(&judged.met.concat())?;
+    let met = party::peer(alice.home(), &judged.met.concat())?;
     let renamed = packmule_node::PeerRecord {
         name: "bob".into(),
         ..met.clone()
     };
-    alice.home.update_peer(&met.did, &renamed)?;
+    alice.home().update_peer(&met.did, &renamed)?;
     told.push(format!(
         "from: {}; protected: {}; \"{}\"",
         renamed.name,
@@ -107,21 +106,21 @@ pub(super) fn folder(stage: &mut Stage) -> Result<Vec<String>, Fault> {
     let photo_path = stage.dir.join("invitation.png");
     stage.photo = files::read_input(Some(&photo_path))?;
     let alice = stage.alice()?;
-    let bob_peer = alice.peer("bob")?;
+    let bob_peer = party::peer(alice.home(), "bob")?;
     let mut answer = basic_message::message("Thank you. The code that I showed you is attached.");
     answer
         .attachments
         .push(attachments::from_file(&photo_path)?);
     answer.please_ack = vec![String::new()];
-    let queued = submit::submit(alice, &bob_peer, answer, Protection::Auth)?;
+    let queued = alice.submit(&bob_peer, answer, Protection::Auth)?;
     let folder = Folder::open(&stick)?;
     let mut packed = Vec::new();
-    for row in carry::rows(&alice.home, Some(OutState::Queued))? {
+    for row in carry::rows(alice.home(), Some(OutState::Queued))? {
         if row.message_id == queued.message_id {
-            packed = carry::packed(&alice.home, &row)?.0;
+            packed = carry::packed(alice.home(), &row)?.0;
         }
     }
-    let carried = carry::export(&alice.home, &folder, None, true)?;
+    let carried = carry::export(alice.home(), &folder, None, true)?;
     if let Some(fault) = carried.broken {
         return Err(fault);
     }
@@ -130,7 +129,7 @@ pub(super) fn folder(stage: &mut Stage) -> Result<Vec<String>, Fault> {
     stage.answer_id = queued.message_id;
     let dir = stage.place("received")?;
     let bob = stage.bob()?;
-    let taken = take::take_folder(&bob.home, &folder, true)?;
+    let taken = take::take_folder(bob.home(), &folder, true)?;
     expect(
         taken.new >= 1 && taken.broken.is_none(),
         "the folder brought nothing",
@@ -160,13 +159,13 @@ pub(super) fn folder(stage: &mut Stage) -> Result<Vec<String>, Fault> {
 /// Alice asked for an acknowledgement: it goes back by the same stick.
 pub(super) fn ack(stage: &mut Stage) -> Result<Vec<String>, Fault> {
     let folder = Folder::open(stage.place("stick")?)?;
-    let carried = carry::export(&stage.bob()?.home, &folder, None, true)?;
+    let carried = carry::export(stage.bob()?.home(), &folder, None, true)?;
     expect(carried.written >= 1, "bob's agent answered nothing")?;
     let wanted = stage.answer_id.clone();
     let alice = stage.alice()?;
-    take::take_folder(&alice.home, &folder, true)?;
+    take::take_folder(alice.home(), &folder, true)?;
     open_all(alice)?;
-    let acknowledged = carry::rows(&alice.home, Some(OutState::Acknowledged))?;
+    let acknowledged = carry::rows(alice.home(), Some(OutState::Acknowledged))?;
     expect(
         acknowledged.iter().any(|row| row.message_id == wanted),
         "no acknowledgement came",
@@ -180,9 +179,9 @@ pub(super) fn ack(stage: &mut Stage) -> Result<Vec<String>, Fault> {
 pub(super) fn twice(stage: &mut Stage) -> Result<Vec<String>, Fault> {
     let envelope = Envelope::from_packed(&stage.copied)?;
     let bob = stage.bob()?;
-    let before = bob.home.inbox(0, 1000)?.len();
-    let taken = take::take_envelopes(&bob.home, &[envelope], "qr")?;
-    let after = bob.home.inbox(0, 1000)?.len();
+    let before = bob.home().inbox(0, 1000)?.len();
+    let taken = take::take_envelopes(bob.home(), &[envelope], "qr")?;
+    let after = bob.home().inbox(0, 1000)?.len();
     expect(
         taken.duplicate == 1 && before == after,
         "a message arrived twice",

@@ -1,5 +1,6 @@
 //! Homes are made; an invitation crosses as a picture.
 
+use packmule_node::desk::invitation::{HOLDS, Terms};
 use packmule_transports::qr::show_text;
 
 use super::stage::{Stage, expect};
@@ -24,12 +25,12 @@ pub(super) fn homes(stage: &mut Stage) -> Result<Vec<String>, Fault> {
 
 /// Alice's invitation is drawn, read back from the picture, and accepted by bob.
 pub(super) fn invitation(stage: &mut Stage) -> Result<Vec<String>, Fault> {
-    let terms = invitation::Terms {
-        until: now().saturating_add(invitation::HOLDS),
+    let terms = Terms {
+        until: now().saturating_add(HOLDS),
         uses: Some(1),
     };
     let issued = invite::issue(
-        &stage.alice()?.home,
+        stage.alice()?.home(),
         terms,
         "https://packmule.example/i",
         Some("to meet at the well"),

@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 
 use packmule_agent::did::{Method, create};
 use packmule_node::Home;
+use packmule_node::desk::Judged;
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::flow::files;
-use crate::flow::judge::{self, Judged};
 use crate::flow::letters::Entry;
-use crate::flow::party::Party;
+use crate::flow::party::{self, Party};
 use crate::ui::output::size;
 
 /// Where the story plays, and who is in it.
@@ -75,13 +75,13 @@ impl Stage {
     }
 
     /// Alice.
-    pub(crate) fn alice(&mut self) -> Result<&mut Party, Fault> {
-        self.alice.as_mut().ok_or_else(off_stage)
+    pub(crate) fn alice(&self) -> Result<&Party, Fault> {
+        self.alice.as_ref().ok_or_else(off_stage)
     }
 
     /// Bob.
-    pub(crate) fn bob(&mut self) -> Result<&mut Party, Fault> {
-        self.bob.as_mut().ok_or_else(off_stage)
+    pub(crate) fn bob(&self) -> Result<&Party, Fault> {
+        self.bob.as_ref().ok_or_else(off_stage)
     }
 
     /// A directory of the stage, made.
@@ -122,8 +122,8 @@ pub(crate) fn expect(holds: bool, what: &str) -> Result<(), Fault> {
 }
 
 /// Opens what arrived, and refuses surprises.
-pub(crate) fn open_all(party: &mut Party) -> Result<Judged, Fault> {
-    let judged = judge::judge(party, true)?;
+pub(crate) fn open_all(party: &Party) -> Result<Judged, Fault> {
+    let judged = party::judge(party, true)?;
     match judged.refused.first() {
         None => Ok(judged),
         Some(refusal) => Err(Fault::refused(
@@ -136,11 +136,12 @@ pub(crate) fn open_all(party: &mut Party) -> Result<Judged, Fault> {
 /// The newest message for a person in a party's inbox.
 pub(crate) fn newest(party: &Party) -> Result<Entry, Fault> {
     let mut newest = None;
-    for row in party.home.inbox(0, 1000)? {
-        let Some(envelope) = party.home.envelope(&row.id)? else {
+    for row in party.home().inbox(0, 1000)? {
+        let Some(envelope) = party.home().envelope(&row.id)? else {
             continue;
         };
-        let letter = judge::open(party, &envelope.to_json())
+        let letter = party
+            .open(&envelope.to_json())
             .map_err(|(problem, reason)| Fault::refused(problem, reason))?;
         let entry = Entry::new(party, row, letter)?;
         if entry.is_for_people() {

@@ -7,6 +7,7 @@ use packmule_agent::pack::{OpenError, PackError};
 use packmule_agent::resolve::ResolveError;
 
 use packmule_bus::{DecodeError, EnvelopeError, InspectError};
+use packmule_node::desk::{BookError, DeskError, JudgeError, SubmitError};
 use packmule_node::{ApplyError, CreateError, HomeError, PeerError, QueueError, UnlockError};
 use packmule_transports::drive::{
     AckError, CollectError, DeliverError, FolderError, SettleError, SyncError,
@@ -101,6 +102,48 @@ impl From<ApplyError> for Fault {
             ApplyError::Home(home) => home.into(),
             ApplyError::Peer(peer) => peer.into(),
             ApplyError::NotAMessage(envelope) => envelope.into(),
+            other => Self::new(Exit::Internal, other.to_string()),
+        }
+    }
+}
+
+impl From<BookError> for Fault {
+    fn from(err: BookError) -> Self {
+        match err {
+            BookError::Home(home) => home.into(),
+            BookError::Resolve(resolve) => resolve.into(),
+            other => Self::damaged(other.to_string()),
+        }
+    }
+}
+
+impl From<DeskError> for Fault {
+    fn from(err: DeskError) -> Self {
+        match err {
+            DeskError::Unlock(unlock) => unlock.into(),
+            DeskError::Book(book) => book.into(),
+            other => Self::new(Exit::Internal, other.to_string()),
+        }
+    }
+}
+
+impl From<JudgeError> for Fault {
+    fn from(err: JudgeError) -> Self {
+        match err {
+            JudgeError::Home(home) => home.into(),
+            JudgeError::Apply(apply) => apply.into(),
+            JudgeError::Book(book) => book.into(),
+            other => Self::new(Exit::Internal, other.to_string()),
+        }
+    }
+}
+
+impl From<SubmitError> for Fault {
+    fn from(err: SubmitError) -> Self {
+        match err {
+            SubmitError::Home(home) => home.into(),
+            SubmitError::Pack(pack) => pack.into(),
+            SubmitError::Queue(queue) => queue.into(),
             other => Self::new(Exit::Internal, other.to_string()),
         }
     }

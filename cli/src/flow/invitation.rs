@@ -1,66 +1,16 @@
-//! Out-of-band invitations: made, remembered, found in whatever form they come.
+//! Out-of-band invitations, found in whatever form they come.
 //!
-//! Who calls it: `invite`, `accept`, the demo. What can go wrong: a text that holds none, a
+//! Who calls it: `accept`, the demo. What can go wrong: a text that holds none, a
 //! picture without one, an invitation whose DID we cannot resolve.
 
 use std::path::{Path, PathBuf};
 
 use packmule_agent::message::Message;
 use packmule_agent::protocol::out_of_band;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::flow::{files, pictures};
-
-/// The topic of notes under which the invitations we issued are remembered: whoever answers one
-/// (`pthid`) becomes a peer.
-pub(crate) const ISSUED: &str = "invitation";
-
-/// How long an invitation holds when nobody says otherwise, in seconds: 30 days.
-pub(crate) const HOLDS: u64 = 30 * 86_400;
-
-/// The topic of notes on DIDs (did:peer:4: short forms) whose peers were removed: an invitation
-/// does not bring them back, only `accept` does. The node writes it with the removal.
-pub(crate) const REMOVED: &str = packmule_node::REMOVED_PEERS;
-
-/// Most peers that may come by invitations: an open one must not fill the disk.
-pub(crate) const MAX_PEERS: usize = 10_000;
-
-/// How far an invitation of ours goes. Kept as the note under [`ISSUED`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Terms {
-    /// Posix seconds after which it makes nobody a peer.
-    pub(crate) until: u64,
-    /// How many may still answer; none: any number.
-    pub(crate) uses: Option<u32>,
-}
-
-impl Terms {
-    /// From a note. One that cannot be read holds for nobody.
-    pub(crate) fn read(note: &str) -> Option<Self> {
-        serde_json::from_str(note).ok()
-    }
-
-    /// Does it hold for an answer that came at this time?
-    pub(crate) fn hold_at(self, received: u64) -> bool {
-        received < self.until && self.uses != Some(0)
-    }
-
-    /// After one more answer.
-    pub(crate) fn used(self) -> Self {
-        Self {
-            uses: self.uses.map(|uses| uses.saturating_sub(1)),
-            ..self
-        }
-    }
-
-    /// As a note; none when it has been used up.
-    pub(crate) fn note(self) -> Option<String> {
-        (self.uses != Some(0)).then(|| json!(self).to_string())
-    }
-}
 
 /// What was accepted.
 pub(crate) enum Found {

@@ -5,12 +5,12 @@
 
 use packmule_agent::did::did_of;
 use packmule_agent::message::Attachment;
+use packmule_node::desk::Letter;
 use packmule_node::{InRow, InState};
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
 use crate::flow::attachments;
-use crate::flow::judge::Letter;
 use crate::flow::party::Party;
 use crate::ui::output::{one_line, plain, size};
 use crate::ui::time::rfc3339;

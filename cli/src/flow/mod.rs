@@ -1,22 +1,18 @@
-//! What verbs share, and what a node will take over: submit, carry, take, judge.
+//! What verbs share: carry, take, and how things look from the command line.
 //!
-//! * [`submit`]: build → pack → queue. * [`carry`]: outbox → channel → marked sent.
-//! * [`take`]: channel → accepted durably → settled. * [`judge`]: open what was accepted,
-//!   refuse or keep it, queue automatic answers; one transaction a batch.
+//! * [`carry`]: outbox → channel → marked sent. * [`take`]: channel → accepted durably → settled.
 //!
-//! The order within each is what makes a kill at any moment harmless.
+//! What lies between, packing and queueing letters and judging arrivals, is the node's desk
+//! ([`packmule_node::desk`]). The order within each is what makes a kill at any moment harmless.
 
-pub(crate) mod address;
 pub(crate) mod attachments;
 pub(crate) mod carry;
 pub(crate) mod files;
 pub(crate) mod invitation;
-pub(crate) mod judge;
 pub(crate) mod letters;
 pub(crate) mod partials;
 pub(crate) mod party;
 pub(crate) mod pictures;
-pub(crate) mod submit;
 pub(crate) mod take;
 
 use packmule_bus::Envelope;

@@ -8,13 +8,13 @@
 //! removed.
 
 use packmule_bus::{Envelope, Kind};
+use packmule_node::desk::address::{self, Whose};
+use packmule_node::desk::answers_to;
 use packmule_node::{Accepted, Arrival, Home};
 use packmule_transports::drive::{Folder, Item, Settled};
 
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::flow::address::{self, Whose};
-use crate::flow::judge::answers_to;
 use crate::ui::progress::Progress;
 use crate::ui::time::now;
 

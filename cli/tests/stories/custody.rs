@@ -87,7 +87,7 @@ fn a_signed_promise_to_carol_is_none_to_bob() {
     };
     let home = Home::open(&bob.home).unwrap();
     let envelope = Envelope::from_packed(&packed).unwrap();
-    home.accept(&envelope, &arrival).unwrap();
+    home.accept_all([&envelope], &arrival).unwrap();
     drop(home);
     assert!(bob.texts().is_empty());
     let refused = bob.json(["inbox", "--refused"]);

@@ -16,6 +16,7 @@
 //! What can go wrong: see [`HomeError`] for the disk, and one small error enum per verb.
 //! A fault never changes anything half way.
 
+pub mod desk;
 mod error;
 mod home;
 mod inbox;

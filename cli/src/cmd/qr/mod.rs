@@ -61,7 +61,7 @@ fn waiting(
             && row.state == OutState::Expired
         {
             return Err(Fault::refused(
-                crate::flow::judge::EXPIRED,
+                packmule_node::desk::EXPIRED,
                 format!(
                     "message {} has expired and is not sent any more",
                     row.message_id

@@ -10,18 +10,18 @@ use packmule_agent::protocol::discover_features::{self, Feature};
 use packmule_agent::protocol::{self, Context};
 use packmule_agent::resolve::Resolver;
 use packmule_bus::{EnvelopeId, MAX_ENVELOPE};
-use packmule_node::{Change, InRow, PeerRecord};
 
 use super::bonds::{has_ended, knows_us, moved, one_form, says_the_same};
 use super::{
-    ENDED, EXPIRED, ID_USED_TWICE, Judged, Letter, NOT_ADDRESSED, Refusal, answers_to, open,
+    ENDED, EXPIRED, ID_USED_TWICE, JudgeError, Judged, Letter, NOT_ADDRESSED, Refusal, answers_to,
 };
-use crate::fault::Fault;
-use crate::flow::address;
-use crate::flow::invitation::{self, Terms};
-use crate::flow::party::Party;
-use crate::flow::submit::{self, Protection};
-use crate::ui::time::now;
+use crate::desk::Desk;
+use crate::desk::address;
+use crate::desk::date::rfc3339;
+use crate::desk::invitation::{self, Terms};
+use crate::desk::submit::{KNOWS_US, Protection};
+use crate::home::now;
+use crate::{Change, InRow, PeerRecord, REMOVED_PEERS};
 
 /// The consequences of a batch, not yet applied.
 #[derive(Default)]
@@ -37,8 +37,8 @@ pub(super) struct Batch {
 
 impl Batch {
     /// Applies it all, and tells what the store decided.
-    pub(super) fn land(self, party: &Party, judged: &mut Judged) -> Result<(), Fault> {
-        let applied = party.home.apply(&self.changes)?;
+    pub(super) fn land(self, desk: &Desk, judged: &mut Judged) -> Result<(), JudgeError> {
+        let applied = desk.home.apply(&self.changes)?;
         judged.met.extend(applied.added);
         judged.moved.extend(applied.moved);
         judged.acknowledged += applied.acknowledged;
@@ -47,15 +47,15 @@ impl Batch {
 
     pub(super) fn one(
         &mut self,
-        party: &mut Party,
+        desk: &Desk,
         row: &InRow,
         last: bool,
         judged: &mut Judged,
-    ) -> Result<(), Fault> {
-        let Some(envelope) = party.home.envelope(&row.id)? else {
+    ) -> Result<(), JudgeError> {
+        let Some(envelope) = desk.home.envelope(&row.id)? else {
             return Ok(());
         };
-        let letter = match open(party, &envelope.to_json()) {
+        let letter = match desk.open(&envelope.to_json()) {
             Ok(letter) => letter,
             Err((problem, reason)) => {
                 self.refuse(row.id, problem, reason, judged);
@@ -67,23 +67,20 @@ impl Batch {
             .expires_time
             .filter(|when| *when <= row.received)
         {
-            let reason = format!(
-                "it had expired at {} before it came",
-                crate::ui::time::rfc3339(when)
-            );
+            let reason = format!("it had expired at {} before it came", rfc3339(when));
             self.refuse(row.id, EXPIRED.into(), reason, judged);
             return Ok(());
         }
         let to = &letter.message.to;
-        if !to.is_empty() && !address::names_us(to, &address::own_dids(&party.home)) {
+        if !to.is_empty() && !address::names_us(to, &address::own_dids(&desk.home)) {
             let reason = format!("it is addressed to somebody else: {}", to.join(", "));
             self.refuse(row.id, NOT_ADDRESSED.into(), reason, judged);
             return Ok(());
         }
-        if let Some(held) = self.held(party, &letter, &row.id)? {
-            if says_the_same(party, &letter, &held)? {
+        if let Some(held) = self.held(desk, &letter, &row.id)? {
+            if says_the_same(desk, &letter, &held)? {
                 // Whoever packs it anew has not heard our answers.
-                party.home.requeue_beginning(&[answers_to(&held)])?;
+                desk.home.requeue_beginning(&[answers_to(&held)])?;
                 self.changes.push(Change::Discard(row.id));
                 judged.repeated += 1;
             } else {
@@ -96,53 +93,59 @@ impl Batch {
             }
             return Ok(());
         }
-        let peer = self.peer_of(party, row, &letter)?;
+        let peer = self.peer_of(desk, row, &letter)?;
         if peer.is_none() && letter.sender.is_some() && !last {
             return Ok(());
         }
-        self.keep(party, row, &letter, peer, judged)
+        self.keep(desk, row, &letter, peer, judged)
     }
 
     /// The envelope under which a message with this id, from this sender, was opened before.
     fn held(
         &self,
-        party: &Party,
+        desk: &Desk,
         letter: &Letter,
         id: &EnvelopeId,
-    ) -> Result<Option<EnvelopeId>, Fault> {
+    ) -> Result<Option<EnvelopeId>, JudgeError> {
         let Some(sender) = &letter.sender else {
             return Ok(None);
         };
         let key = (one_form(sender), letter.message.id.clone());
         Ok(match self.fresh.get(&key) {
             Some(held) => Some(*held),
-            None => party.home.held(&key.1, &key.0, id)?,
+            None => desk.home.held(&key.1, &key.0, id)?,
         })
     }
 
     /// Is an earlier message with this id, by the sender of this one, here?
-    fn holds(&self, party: &Party, id: &str, letter: &Letter, row: &InRow) -> Result<bool, Fault> {
+    fn holds(
+        &self,
+        desk: &Desk,
+        id: &str,
+        letter: &Letter,
+        row: &InRow,
+    ) -> Result<bool, JudgeError> {
         let Some(sender) = &letter.sender else {
             return Ok(false);
         };
         let key = (one_form(sender), id.to_owned());
-        Ok(self.fresh.contains_key(&key) || party.home.held(&key.1, &key.0, &row.id)?.is_some())
+        Ok(self.fresh.contains_key(&key) || desk.home.held(&key.1, &key.0, &row.id)?.is_some())
     }
 
     /// The peer that a message is from; one that answers an invitation of ours becomes a peer.
     fn peer_of(
         &mut self,
-        party: &mut Party,
+        desk: &Desk,
         row: &InRow,
         letter: &Letter,
-    ) -> Result<Option<PeerRecord>, Fault> {
+    ) -> Result<Option<PeerRecord>, JudgeError> {
         let Some(sender) = &letter.sender else {
             return Ok(None);
         };
-        if let Some(known) = party.known(sender)? {
+        if let Some(known) = desk.known(sender)? {
             return Ok(Some(known));
         }
-        if let Some((peer, change)) = moved(party, letter, sender)? {
+        if let Some((peer, change)) = moved(desk, letter, sender)? {
             self.changes.push(change);
             self.moved = true;
             return Ok(Some(peer));
@@ -153,10 +156,10 @@ impl Batch {
         let Some(invitation) = letter.message.pthid.as_deref() else {
             return Ok(None);
         };
-        let Some(terms) = self.admits(party, invitation, sender, row.received)? else {
+        let Some(terms) = self.admits(desk, invitation, sender, row.received)? else {
             return Ok(None);
         };
-        let Ok(doc) = party.docs.resolve(sender) else {
+        let Ok(doc) = desk.book().docs.resolve(sender) else {
             return Ok(None);
         };
         let peer = PeerRecord {
@@ -166,7 +169,7 @@ impl Batch {
             doc: doc.to_json(),
             added: now(),
         };
-        party.learn(sender, doc)?;
+        desk.learn(sender, doc)?;
         self.changes.push(Change::AddPeer(peer.clone()));
         self.note(invitation::ISSUED, invitation, terms.used().note());
         self.met.push(peer.clone());
@@ -177,11 +180,11 @@ impl Batch {
     /// was removed does not come back by an old invitation.
     fn admits(
         &self,
-        party: &Party,
+        desk: &Desk,
         invitation: &str,
         sender: &str,
         received: u64,
-    ) -> Result<Option<Terms>, Fault> {
+    ) -> Result<Option<Terms>, JudgeError> {
         // What this batch has used up already is not in the store yet.
         let used = self.changes.iter().rev().find_map(|change| match change {
             Change::Note { topic, key, value }
@@ -193,26 +196,26 @@ impl Batch {
         });
         let note = match used {
             Some(value) => value,
-            None => party.home.note(invitation::ISSUED, invitation)?,
+            None => desk.home.note(invitation::ISSUED, invitation)?,
         };
         let Some(terms) = note.as_deref().and_then(Terms::read) else {
             return Ok(None);
         };
         let key = short_form(sender).unwrap_or(sender);
-        let removed = party.home.note(invitation::REMOVED, key)?.is_some();
-        let full = party.home.peer_count()? + self.met.len() >= invitation::MAX_PEERS;
+        let removed = desk.home.note(REMOVED_PEERS, key)?.is_some();
+        let full = desk.home.peer_count()? + self.met.len() >= invitation::MAX_PEERS;
         Ok((terms.hold_at(received) && !removed && !full).then_some(terms))
     }
 
     /// Keeps a message, notes what it acknowledges, and queues the automatic answers.
     fn keep(
         &mut self,
-        party: &Party,
+        desk: &Desk,
         row: &InRow,
         letter: &Letter,
         peer: Option<PeerRecord>,
         judged: &mut Judged,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), JudgeError> {
         if let (Some(sender), Some(peer)) = (&letter.sender, peer) {
             for id in &letter.message.ack {
                 self.changes.push(Change::Acknowledge {
@@ -220,14 +223,14 @@ impl Batch {
                     peers: vec![sender.clone(), peer.did.clone()],
                 });
             }
-            if knows_us(party, letter) && party.home.note(submit::KNOWS_US, &peer.did)?.is_none() {
-                self.note(submit::KNOWS_US, &peer.did, Some(row.received.to_string()));
+            if knows_us(desk, letter) && desk.home.note(KNOWS_US, &peer.did)?.is_none() {
+                self.note(KNOWS_US, &peer.did, Some(row.received.to_string()));
             }
             if !has_ended(letter) {
-                self.answer(party, row, letter, &peer, judged)?;
+                self.answer(desk, row, letter, &peer, judged)?;
             }
         }
-        self.hear_the_end(party, row, letter, judged)?;
+        self.hear_the_end(desk, row, letter, judged)?;
         self.changes.push(Change::Opened {
             id: row.id,
             message_id: letter.message.id.clone(),
@@ -243,15 +246,15 @@ impl Batch {
 
     fn answer(
         &mut self,
-        party: &Party,
+        desk: &Desk,
         row: &InRow,
         letter: &Letter,
         peer: &PeerRecord,
         judged: &mut Judged,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), JudgeError> {
         let mut held = Vec::new();
         for id in letter.message.wants_ack() {
-            if id != letter.message.id && self.holds(party, id, letter, row)? {
+            if id != letter.message.id && self.holds(desk, id, letter, row)? {
                 held.push(id.to_owned());
             }
         }
@@ -269,7 +272,7 @@ impl Batch {
             // Named after the question, so that asking again cannot lead to a second answer.
             answer.id = format!("{}{number}", answers_to(&row.id));
             // A peer whose keys do not fit ours gets no answer; its message is good all the same.
-            if let Ok(records) = submit::records(party, &peer.did, answer, Protection::Auth) {
+            if let Ok(records) = desk.records(&peer.did, answer, Protection::Auth) {
                 judged.answers += records.len().min(1);
                 self.changes.extend(records.into_iter().map(Change::Queue));
             }
@@ -281,11 +284,11 @@ impl Batch {
     /// Only its present DID can say so, in a message from that DID or from nobody.
     fn hear_the_end(
         &mut self,
-        party: &Party,
+        desk: &Desk,
         row: &InRow,
         letter: &Letter,
         judged: &mut Judged,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), JudgeError> {
         let Some(prior) = letter
             .opened
             .from_prior
@@ -294,7 +297,7 @@ impl Batch {
         else {
             return Ok(());
         };
-        let Some(peer) = party.known(&prior.iss)? else {
+        let Some(peer) = desk.known(&prior.iss)? else {
             return Ok(());
         };
         let its_own = |did: &str| same_did(&peer.did, did);

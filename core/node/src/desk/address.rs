@@ -6,12 +6,13 @@
 
 use packmule_agent::did::same_did;
 use packmule_agent::pack::{Limits, peek};
-use packmule_node::Home;
 use serde_json::Value;
+
+use crate::Home;
 
 /// Whose a packed message is, as far as its outside tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Whose {
+pub enum Whose {
     /// It names a key or DID of ours, or is open and names nobody.
     Ours,
     /// It names others only.
@@ -21,7 +22,7 @@ pub(crate) enum Whose {
 }
 
 /// Our DIDs in all their forms.
-pub(crate) fn own_dids(home: &Home) -> Vec<String> {
+pub fn own_dids(home: &Home) -> Vec<String> {
     let (did, doc) = home.identity();
     let mut dids = vec![did.to_owned(), doc.id.clone()];
     dids.extend(doc.also_known_as.iter().cloned());
@@ -29,14 +30,14 @@ pub(crate) fn own_dids(home: &Home) -> Vec<String> {
 }
 
 /// Does one of these DIDs, or DID URLs, belong to one of ours?
-pub(crate) fn names_us<S: AsRef<str>>(named: &[S], own: &[String]) -> bool {
+pub fn names_us<S: AsRef<str>>(named: &[S], own: &[String]) -> bool {
     named
         .iter()
         .any(|one| own.iter().any(|did| same_did(did, one.as_ref())))
 }
 
 /// Whose a packed message is.
-pub(crate) fn whose(packed: &[u8], own: &[String]) -> Whose {
+pub fn whose(packed: &[u8], own: &[String]) -> Whose {
     match peek(packed, &Limits::default()) {
         Ok(peek) => match peek.to {
             Some(to) => by_names(&to, own),

@@ -6,17 +6,16 @@
 use packmule_agent::did::{same_did, short_form};
 use packmule_agent::resolve::Resolver;
 use packmule_bus::EnvelopeId;
-use packmule_node::{Change, PeerRecord};
 use serde_json::Value;
 
-use super::{ENDED, Letter, open};
-use crate::fault::Fault;
-use crate::flow::party::Party;
+use super::{ENDED, JudgeError, Letter};
+use crate::desk::Desk;
+use crate::{Change, PeerRecord};
 
 /// Does this message show that its sender has our document? It was encrypted for our key, and
 /// who encrypted it proved to be its sender.
-pub(super) fn knows_us(party: &Party, letter: &Letter) -> bool {
-    let ours = |did: &str| same_did(did, party.did());
+pub(super) fn knows_us(desk: &Desk, letter: &Letter) -> bool {
+    let ours = |did: &str| same_did(did, desk.did());
     letter.opened.recipient_kid.as_deref().is_some_and(ours)
         && (letter.opened.sender.is_some() || letter.message.to.iter().any(|did| ours(did)))
 }
@@ -30,10 +29,10 @@ pub(super) fn has_ended(letter: &Letter) -> bool {
 /// A peer that rotated to a new DID and proved it (spec: DID rotation) is the same peer. Only
 /// its present DID can name the next one: the keys of one that it gave up may be anyone's.
 pub(super) fn moved(
-    party: &mut Party,
+    desk: &Desk,
     letter: &Letter,
     sender: &str,
-) -> Result<Option<(PeerRecord, Change)>, Fault> {
+) -> Result<Option<(PeerRecord, Change)>, JudgeError> {
     let Some(prior) = &letter.opened.from_prior else {
         return Ok(None);
     };
@@ -44,11 +43,11 @@ pub(super) fn moved(
     {
         return Ok(None);
     }
-    let (Some(known), Ok(doc)) = (party.known(&prior.iss)?, party.docs.resolve(sender)) else {
+    let (Some(known), Ok(doc)) = (desk.known(&prior.iss)?, desk.book().docs.resolve(sender)) else {
         return Ok(None);
     };
     // One that ended the relationship gave up its DID for none.
-    let ended = party.home.note(ENDED, &known.did)?.is_some();
+    let ended = desk.home.note(ENDED, &known.did)?.is_some();
     if ended || !same_did(&known.did, &prior.iss) {
         return Ok(None);
     }
@@ -62,7 +61,7 @@ pub(super) fn moved(
         doc: doc.to_json(),
         ..known
     };
-    party.learn(sender, doc)?;
+    desk.learn(sender, doc)?;
     Ok(Some((peer, change)))
 }
 
@@ -76,11 +75,11 @@ pub(super) fn one_form(did: &str) -> String {
 /// change of DID by it, or name itself in another form; all else must be equal. What cannot be
 /// compared counts as different: then both are kept.
 pub(super) fn says_the_same(
-    party: &Party,
+    desk: &Desk,
     letter: &Letter,
     other: &EnvelopeId,
-) -> Result<bool, Fault> {
-    let Some(other) = party.home.envelope(other)? else {
+) -> Result<bool, JudgeError> {
+    let Some(other) = desk.home.envelope(other)? else {
         return Ok(false);
     };
     let words = |letter: &Letter| {
@@ -90,5 +89,7 @@ pub(super) fn says_the_same(
         }
         message
     };
-    Ok(open(party, &other.to_json()).is_ok_and(|other| words(&other) == words(letter)))
+    Ok(desk
+        .open(&other.to_json())
+        .is_ok_and(|other| words(&other) == words(letter)))
 }

@@ -1,0 +1,119 @@
+//! Submitting a message: build → pack → queue.
+//!
+//! Who calls it: `send`, `accept`, automatic answers, the node's `send`. What can go wrong: no
+//! key of the peer fits ours, a full disk. "Queued" means that it is on the disk.
+
+use packmule_agent::did::short_form;
+use packmule_agent::message::Message;
+use packmule_agent::pack::{Jose, PackError, PackPlan, Packer};
+use packmule_bus::EnvelopeId;
+
+use super::Desk;
+use crate::home::now;
+use crate::{HomeError, OutRecord, PeerRecord, QueueError};
+
+/// How a message is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// Encrypted, and the recipient knows from whom.
+    Auth,
+    /// Encrypted, from nobody.
+    Anon,
+    /// Signed, then encrypted: the recipient can prove to others who wrote it. The signature
+    /// authenticates; the spec (message layer) advises against authcrypt around it.
+    Signed,
+}
+
+/// What was queued.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Queued {
+    /// The message's id.
+    pub message_id: String,
+    /// Its envelopes: one for each DID it is for.
+    pub envelopes: Vec<EnvelopeId>,
+    /// Bytes of the packed messages.
+    pub bytes: usize,
+}
+
+/// Why nothing was queued.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// It could not be packed for that peer.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// The outbox did not take it.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The disk.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+}
+
+/// The topic of notes on which peers (by their DIDs) have written to us under our DID, and proved
+/// that it was them: they know our document.
+pub(super) const KNOWS_US: &str = "knows-us";
+
+impl Desk {
+    /// Packs a message for a peer and queues it.
+    pub fn submit(
+        &self,
+        peer: &PeerRecord,
+        message: Message,
+        how: Protection,
+    ) -> Result<Queued, SubmitError> {
+        let records = self.records(&peer.did, message, how)?;
+        let envelopes = self.home.queue_all(&records)?;
+        Ok(Queued {
+            message_id: records
+                .first()
+                .map(|r| r.message_id.clone())
+                .unwrap_or_default(),
+            envelopes,
+            bytes: records.iter().map(|record| record.packed.len()).sum(),
+        })
+    }
+
+    /// Packs a message for a DID into records for the outbox, which are not queued yet.
+    pub fn records(
+        &self,
+        to: &str,
+        mut message: Message,
+        how: Protection,
+    ) -> Result<Vec<OutRecord>, SubmitError> {
+        let now = now();
+        let (own, addressed) = self.forms(to)?;
+        message.to = vec![addressed.clone()];
+        message.from = (how != Protection::Anon).then(|| own.clone());
+        message.created_time.get_or_insert(now);
+        let plan = PackPlan {
+            to: vec![addressed],
+            from: (how == Protection::Auth).then(|| own.clone()),
+            sign: (how == Protection::Signed).then(|| own.clone()),
+            ..PackPlan::default()
+        };
+        let packed = Jose.pack(&message.to_json(), &plan, &self.keys, &self.book().docs)?;
+        Ok(packed
+            .into_iter()
+            .map(|packed| OutRecord {
+                packed,
+                peer: to.to_owned(),
+                message_id: message.id.clone(),
+                created: now,
+                expires: message.expires_time,
+            })
+            .collect())
+    }
+
+    /// Our DID and the peer's, as they go into a message. The did:peer:4 specification wants long
+    /// forms until the other side has shown that it knows them, and short ones afterwards.
+    fn forms(&self, to: &str) -> Result<(String, String), HomeError> {
+        let known = self.home.note(KNOWS_US, to)?.is_some();
+        let form = |did: &str| match short_form(did).filter(|_| known) {
+            Some(short) => short.to_owned(),
+            None => did.to_owned(),
+        };
+        Ok((form(self.did()), form(to)))
+    }
+}
