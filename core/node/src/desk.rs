@@ -12,6 +12,7 @@ pub mod date;
 pub mod invitation;
 mod judge;
 mod submit;
+pub mod verdict;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

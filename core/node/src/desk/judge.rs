@@ -11,6 +11,7 @@ mod bonds;
 use packmule_agent::message::Message;
 use packmule_agent::pack::{Jose, Limits, Opened, Packer};
 use packmule_bus::EnvelopeId;
+use packmule_bus::receipt::Reason;
 
 use super::{BookError, Desk};
 use crate::{ApplyError, HomeError};
@@ -66,6 +67,8 @@ pub struct Judged {
     pub acknowledged: usize,
     /// Automatic answers queued.
     pub answers: usize,
+    /// What the agent says of each envelope: kept, or refused with a reason. It is durable.
+    pub verdicts: Vec<(EnvelopeId, Option<Reason>)>,
 }
 
 /// Why judging stopped. What landed before stays; the rest is judged next time.

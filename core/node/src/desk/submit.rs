@@ -102,6 +102,7 @@ impl Desk {
                 message_id: message.id.clone(),
                 created: now,
                 expires: message.expires_time,
+                ..OutRecord::default()
             })
             .collect())
     }

@@ -20,6 +20,7 @@ use crate::desk::address;
 use crate::desk::date::rfc3339;
 use crate::desk::invitation::{self, Terms};
 use crate::desk::submit::{KNOWS_US, Protection};
+use crate::desk::verdict;
 use crate::home::now;
 use crate::{Change, InRow, PeerRecord, REMOVED_PEERS};
 
@@ -83,6 +84,7 @@ impl Batch {
                 desk.home.requeue_beginning(&[answers_to(&held)])?;
                 self.changes.push(Change::Discard(row.id));
                 judged.repeated += 1;
+                judged.verdicts.push((row.id, None));
             } else {
                 let reason = format!(
                     "its sender used the id {:?} before, in {}, for something else",
@@ -241,6 +243,7 @@ impl Batch {
                 .insert((one_form(sender), letter.message.id.clone()), row.id);
         }
         judged.opened += 1;
+        judged.verdicts.push((row.id, None));
         Ok(())
     }
 
@@ -322,6 +325,7 @@ impl Batch {
             problem: problem.clone(),
             detail: reason.clone(),
         });
+        judged.verdicts.push((id, Some(verdict::reason(&problem))));
         judged.refused.push(Refusal {
             id,
             problem,
