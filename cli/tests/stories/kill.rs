@@ -41,6 +41,7 @@ fn queue(home: &Path, author: &NewDid, to: &str, round: usize) {
                 message_id: id,
                 created: 1_800_000_000,
                 expires: None,
+                ..OutRecord::default()
             }
         })
         .collect();

@@ -7,42 +7,52 @@ use std::{env, error::Error, path::PathBuf};
 
 use packmule_agent::did::{Method, create};
 use packmule_bus::Envelope;
-use packmule_node::{Arrival, Home, OutRecord, PeerRecord};
+use packmule_node::{Arrival, Change, Home, OutRecord, PeerRecord};
 use serde_json::json;
 
 const NOW: u64 = 1_795_000_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let dir: PathBuf = env::args_os().nth(1).ok_or("usage: … FOLDER")?.into();
-    let home = Home::create(&dir, &create(Method::Key, &[])?, b"fixture v1")?;
-    home.add_peer(&PeerRecord {
+    let home = Home::create(&dir, &create(Method::Key, &[])?, b"fixture v2")?;
+    let bob = |did: &str| PeerRecord {
         name: "bob".into(),
-        did: "did:example:bob".into(),
-        doc: json!({ "id": "did:example:bob" }),
+        did: did.into(),
+        doc: json!({ "id": did }),
         added: NOW,
-    })?;
-    home.add_peer_alias("bob", "did:example:bob-old")?;
-    for number in [1, 2] {
-        home.queue(&OutRecord {
-            packed: packed(number),
-            peer: "did:example:bob".into(),
-            message_id: format!("message-{number}"),
-            created: NOW,
-            expires: Some(NOW + 3600),
-        })?;
-    }
-    let second = Envelope::from_packed(&packed(2))?;
-    home.mark_sent(&[second.id()], "drive", NOW)?;
+    };
+    // A former DID of bob's.
+    home.add_peer(&bob("did:example:bob-old"))?;
+    home.update_peer("bob", &bob("did:example:bob"))?;
+    let records = [1, 2].map(|number| OutRecord {
+        packed: packed(number),
+        peer: "did:example:bob".into(),
+        message_id: format!("message-{number}"),
+        created: NOW,
+        expires: Some(NOW + 3600),
+        ..OutRecord::default()
+    });
+    let queued = home.queue_all(&records)?;
+    home.mark_sent(queued.get(1..).unwrap_or_default(), "drive", NOW)?;
     let arrival = Arrival {
         channel: "drive".into(),
         received: NOW,
     };
     for number in [3, 4] {
-        home.accept(&Envelope::from_packed(&packed(number))?, &arrival)?;
+        home.accept_all([&Envelope::from_packed(&packed(number))?], &arrival)?;
     }
-    let refused = Envelope::from_packed(&packed(4))?;
-    home.refuse(&refused.id(), "e.p.trust.crypto", "no key of ours opens it")?;
-    home.set_note("own", "form", "long")?;
+    home.apply(&[
+        Change::Refuse {
+            id: Envelope::from_packed(&packed(4))?.id(),
+            problem: "e.p.trust.crypto".into(),
+            detail: "no key of ours opens it".into(),
+        },
+        Change::Note {
+            topic: "own".into(),
+            key: "form".into(),
+            value: Some("long".into()),
+        },
+    ])?;
     Ok(())
 }
 

@@ -2,13 +2,14 @@
 //!
 //! Called by `import`, `qr read`, `inbox`. Only packed bytes are stored: what they say stays
 //! behind the passphrase, and reading opens them each time. What can go wrong is told per verb;
-//! the one promise is that `accept` has committed when it returns, so that a channel may delete
+//! the one promise is that `accept_all` has committed when it returns, so that a channel may delete
 //! its copy.
 
 use packmule_bus::{Envelope, EnvelopeId};
-use rusqlite::{OptionalExtension, Row, ToSql, params};
+use rusqlite::{Connection, Row, ToSql, params};
 
 use crate::{
+    bodies::{self, Staged},
     error::{HomeError, damaged},
     home::Home,
     peers::{from_sql, to_sql},
@@ -44,17 +45,6 @@ pub enum InState {
     Refused,
 }
 
-impl InState {
-    fn of(number: i64) -> Result<Self, HomeError> {
-        match number {
-            0 => Ok(Self::New),
-            1 => Ok(Self::Read),
-            2 => Ok(Self::Refused),
-            other => Err(damaged(format!("inbox state {other}"))),
-        }
-    }
-}
-
 /// One line of the inbox. The bytes are read apart, by [`Home::envelope`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -63,7 +53,7 @@ pub struct InRow {
     pub seq: i64,
     /// The envelope.
     pub id: EnvelopeId,
-    /// Bytes of its identity form.
+    /// Bytes of the form it is kept in.
     pub bytes: u64,
     /// The channel that brought it first.
     pub channel: String,
@@ -79,59 +69,36 @@ pub struct InRow {
 
 /// Letters of an envelope id's short form, which nobody can find another envelope for.
 const SHORT: usize = 26;
-const COLUMNS: &str = "seq, envelope, bytes, channel, received, state, problem, detail";
+const COLUMNS: &str = "seq, envelope, bytes, channel, state, received, problem, detail";
 
 impl Home {
-    /// Stores an envelope, unless it was ever seen before. Committed and synced on return.
-    pub fn accept(&self, envelope: &Envelope, arrival: &Arrival) -> Result<Accepted, HomeError> {
-        let accepted = self.accept_all([envelope], arrival)?;
-        accepted
-            .into_iter()
-            .next()
-            .ok_or_else(|| damaged("the inbox took nothing"))
-    }
-
     /// Stores many in one transaction: all of them are committed on return, or none.
     pub fn accept_all<'a>(
         &self,
         envelopes: impl IntoIterator<Item = &'a Envelope>,
         arrival: &Arrival,
     ) -> Result<Vec<Accepted>, HomeError> {
-        self.change(|tx| {
-            let mut see =
-                tx.prepare_cached("INSERT OR IGNORE INTO seen (envelope, first) VALUES (?1, ?2)")?;
-            let mut insert = tx.prepare_cached(
-                "INSERT INTO inbox (envelope, identity, bytes, channel, received)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?;
-            let received = to_sql(arrival.received);
+        let mut folder = false;
+        let accepted = self.change(|tx| {
             let mut accepted = Vec::new();
             for envelope in envelopes {
-                let id = envelope.id();
-                if see.execute(params![id.as_bytes(), received])? == 0 {
+                let (id, bytes) = (envelope.id(), envelope.identity().len() as u64);
+                if !take(tx, &id, bytes, &arrival.channel, arrival.received)? {
                     accepted.push(Accepted::Duplicate);
                     continue;
                 }
-                let identity = envelope.identity();
-                insert.execute(params![
-                    id.as_bytes(),
-                    identity,
-                    i64::try_from(identity.len()).unwrap_or(i64::MAX),
-                    arrival.channel,
-                    received,
-                ])?;
+                let staged = self.shelf().stage(&id, envelope.identity())?;
+                folder |= matches!(staged, Staged::File(_));
+                // A body that the bus has already is of more use; a file of ours is swept.
+                bodies::put(tx, &id, staged, false)?;
                 accepted.push(Accepted::New);
             }
-            Ok(accepted)
-        })
-    }
-
-    /// Was this envelope ever accepted, be it read, refused or removed since?
-    pub fn seen(&self, id: &EnvelopeId) -> Result<bool, HomeError> {
-        let sql = "SELECT 1 FROM seen WHERE envelope = ?1";
-        let db = self.db();
-        let found = db.query_row(sql, [id.as_bytes()], |_| Ok(())).optional()?;
-        Ok(found.is_some())
+            if folder {
+                self.shelf().sync()?;
+            }
+            Ok::<_, HomeError>(accepted)
+        })?;
+        Ok(accepted)
     }
 
     /// A page of what was accepted and not refused, in order of arrival: after `after` (a `seq`;
@@ -152,8 +119,8 @@ impl Home {
             let mut query = db.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM inbox WHERE state < 2 AND ({which}) ORDER BY seq LIMIT ?1"
             ))?;
-            let rows = query.query_map(values, columns)?;
-            rows.map(|row| row_of(row?)).collect()
+            let rows = query.query_map(values, row_of)?;
+            rows.map(|row| row?).collect()
         };
         // The first and the last envelope id that begin so. Its last letter stands for one bit.
         let bound = |fill: char, last: char| {
@@ -183,11 +150,6 @@ impl Home {
         )
     }
 
-    /// A page of those not read yet.
-    pub fn unread(&self, after: i64, limit: usize) -> Result<Vec<InRow>, HomeError> {
-        self.page("state = 0", after, limit)
-    }
-
     /// A page of the dead letters.
     pub fn refused(&self, after: i64, limit: usize) -> Result<Vec<InRow>, HomeError> {
         self.page("state = 2", after, limit)
@@ -195,62 +157,36 @@ impl Home {
 
     /// The envelope itself, of any state, checked against its id.
     pub fn envelope(&self, id: &EnvelopeId) -> Result<Option<Envelope>, HomeError> {
-        let sql = "SELECT identity FROM inbox WHERE envelope = ?1";
-        let found: Option<Vec<u8>> = self
-            .db()
-            .query_row(sql, [id.as_bytes()], |row| row.get(0))
-            .optional()?;
-        let Some(identity) = found else {
-            return Ok(None);
-        };
-        let envelope = Envelope::decode(&identity)
-            .map_err(|error| damaged(format!("message {id}: {error}")))?;
-        if envelope.id() != *id {
-            return Err(damaged(format!(
-                "message {id} has other bytes than it came with"
-            )));
-        }
-        Ok(Some(envelope))
+        bodies::envelope(&self.db(), self.shelf(), id)
     }
 
     /// Marks a message read.
     pub fn mark_read(&self, id: &EnvelopeId) -> Result<(), HomeError> {
-        self.set_state(id, 1, None, "state = 0")
-    }
-
-    /// Makes a message a dead letter, with a problem code and a reason for people. Its bytes are
-    /// kept, so that it can be tried again, say with a key found later.
-    pub fn refuse(&self, id: &EnvelopeId, problem: &str, detail: &str) -> Result<(), HomeError> {
-        self.set_state(id, 2, Some((problem, detail)), "state < 2")
+        self.set_state(id, 1, "state = 0")
     }
 
     /// Makes a dead letter a new message again.
     pub fn retry(&self, id: &EnvelopeId) -> Result<(), HomeError> {
-        self.set_state(id, 0, None, "state = 2")
+        self.set_state(id, 0, "state = 2")
     }
 
     /// Removes a message's bytes. It stays seen for ever: it will not come back.
     pub fn discard(&self, id: &EnvelopeId) -> Result<(), HomeError> {
-        self.change(|tx| {
+        let file = self.change(|tx| {
             tx.execute("DELETE FROM inbox WHERE envelope = ?1", [id.as_bytes()])?;
-            Ok(())
-        })
+            Ok::<_, HomeError>(bodies::release(tx, id)?)
+        })?;
+        self.shelf().remove_all(file);
+        Ok(())
     }
 
-    fn set_state(
-        &self,
-        id: &EnvelopeId,
-        state: i64,
-        reason: Option<(&str, &str)>,
-        only_if: &str,
-    ) -> Result<(), HomeError> {
-        let (problem, detail) = reason.unzip();
+    fn set_state(&self, id: &EnvelopeId, state: i64, only_if: &str) -> Result<(), HomeError> {
         self.change(|tx| {
             tx.prepare_cached(&format!(
-                "UPDATE inbox SET state = ?2, problem = ?3, detail = ?4
+                "UPDATE inbox SET state = ?2, problem = NULL, detail = NULL
                  WHERE envelope = ?1 AND {only_if}"
             ))?
-            .execute(params![id.as_bytes(), state, problem, detail])?;
+            .execute(params![id.as_bytes(), state])?;
             Ok(())
         })
     }
@@ -266,45 +202,54 @@ impl Home {
             "SELECT {COLUMNS} FROM inbox WHERE {which} AND seq > ?1 ORDER BY seq LIMIT ?2"
         ))?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = query.query_map(params![after, limit], columns)?;
-        rows.map(|row| row_of(row?)).collect()
+        let rows = query.query_map(params![after, limit], row_of)?;
+        rows.map(|row| row?).collect()
     }
 }
 
-type Columns = (
-    i64,
-    [u8; 32],
-    i64,
-    String,
-    i64,
-    i64,
-    Option<String>,
-    Option<String>,
-);
-
-fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
-    Ok((
-        row.get(0)?,
-        row.get(1)?,
-        row.get(2)?,
-        row.get(3)?,
-        row.get(4)?,
-        row.get(5)?,
-        row.get(6)?,
-        row.get(7)?,
-    ))
+/// Makes the row of an envelope that was never accepted before. Answers whether it was new.
+pub(crate) fn take(
+    tx: &Connection,
+    id: &EnvelopeId,
+    bytes: u64,
+    channel: &str,
+    received: u64,
+) -> rusqlite::Result<bool> {
+    // What was only carried so far may be for us after all: we may have a new DID.
+    let sql = "INSERT INTO seen (envelope, first) VALUES (?1, ?2)
+               ON CONFLICT (envelope) DO UPDATE SET carried = 0, until = NULL WHERE carried = 1";
+    let fresh = tx
+        .prepare_cached(sql)?
+        .execute(params![id.as_bytes(), to_sql(received)])?;
+    if fresh == 0 {
+        return Ok(false);
+    }
+    let sql = "INSERT INTO inbox (envelope, bytes, channel, received) VALUES (?1, ?2, ?3, ?4)";
+    tx.prepare_cached(sql)?.execute(params![
+        id.as_bytes(),
+        to_sql(bytes),
+        channel,
+        to_sql(received)
+    ])?;
+    Ok(true)
 }
 
-fn row_of(columns: Columns) -> Result<InRow, HomeError> {
-    let (seq, id, bytes, channel, received, state, problem, detail) = columns;
-    Ok(InRow {
-        seq,
-        id: EnvelopeId::from_bytes(id),
-        bytes: from_sql(bytes),
-        channel,
-        received: from_sql(received),
-        state: InState::of(state)?,
-        problem,
-        detail,
-    })
+/// The columns of [`COLUMNS`]. A state that never was is damage.
+fn row_of(row: &Row<'_>) -> rusqlite::Result<Result<InRow, HomeError>> {
+    let state = match row.get(4)? {
+        0 => InState::New,
+        1 => InState::Read,
+        2 => InState::Refused,
+        other => return Ok(Err(damaged(format!("inbox state {other}")))),
+    };
+    Ok(Ok(InRow {
+        seq: row.get(0)?,
+        id: EnvelopeId::from_bytes(row.get(1)?),
+        bytes: from_sql(row.get(2)?),
+        channel: row.get(3)?,
+        received: from_sql(row.get(5)?),
+        state,
+        problem: row.get(6)?,
+        detail: row.get(7)?,
+    }))
 }

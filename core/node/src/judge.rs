@@ -11,10 +11,11 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::Value;
 
 use crate::{
+    bodies,
     error::HomeError,
     home::{Home, now},
     inbox::InRow,
-    outbox::OutRecord,
+    outbox::{OutRecord, Queue},
     peers::{PeerRecord, add_alias, check_name, to_sql},
 };
 
@@ -117,11 +118,15 @@ impl Home {
         if changes.is_empty() {
             return Ok(applied);
         }
+        let mut files = Vec::new();
         self.change(|tx| {
-            changes
-                .iter()
-                .try_for_each(|change| apply(tx, change, &mut applied))
+            let outbox = Queue::open(tx, self.shelf())?;
+            changes.iter().try_for_each(|change| {
+                files.extend(apply(tx, &outbox, change, &mut applied)?);
+                Ok::<_, ApplyError>(())
+            })
         })?;
+        self.shelf().remove_all(files);
         Ok(applied)
     }
 
@@ -170,9 +175,18 @@ impl Home {
     }
 }
 
-fn apply(tx: &Transaction<'_>, change: &Change, told: &mut Applied) -> Result<(), ApplyError> {
+/// Answers the files of bodies that nobody refers to any more.
+fn apply(
+    tx: &Transaction<'_>,
+    outbox: &Queue<'_>,
+    change: &Change,
+    told: &mut Applied,
+) -> Result<Vec<String>, ApplyError> {
+    let mut files = Vec::new();
     match change {
-        Change::Queue(record) => queue(tx, record)?,
+        Change::Queue(record) => {
+            outbox.put(record, &Envelope::from_packed(&record.packed)?)?;
+        }
         Change::AddPeer(peer) => told.added.extend(add_peer(tx, peer)?),
         Change::MovePeer { from, did, doc } => told.moved.extend(move_peer(tx, from, did, doc)?),
         Change::Opened {
@@ -200,10 +214,15 @@ fn apply(tx: &Transaction<'_>, change: &Change, told: &mut Applied) -> Result<()
         Change::Discard(id) => {
             tx.prepare_cached("DELETE FROM inbox WHERE envelope = ?1 AND opened = 0")?
                 .execute([id.as_bytes()])?;
+            files.extend(bodies::release(tx, id)?);
         }
         Change::Acknowledge { message_id, peers } => {
             for did in peers {
-                told.acknowledged += acknowledge(tx, message_id, did, now())?;
+                let settled = acknowledge(tx, message_id, did, now())?;
+                told.acknowledged += settled.len();
+                for id in &settled {
+                    files.extend(bodies::release(tx, id)?);
+                }
             }
         }
         Change::Note { topic, key, value } => {
@@ -220,43 +239,27 @@ fn apply(tx: &Transaction<'_>, change: &Change, told: &mut Applied) -> Result<()
             };
         }
     }
-    Ok(())
-}
-
-/// The same answer packed anew has another envelope, so the message id and the recipient's DID
-/// decide.
-fn queue(tx: &Transaction<'_>, record: &OutRecord) -> Result<(), ApplyError> {
-    let id = Envelope::from_packed(&record.packed)?.id();
-    tx.prepare_cached(
-        "INSERT OR IGNORE INTO outbox (envelope, message, peer, packed, created, expires, changed)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?5
-         WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE message = ?2 AND peer = ?3)",
-    )?
-    .execute(params![
-        id.as_bytes(),
-        record.message_id,
-        record.peer,
-        record.packed,
-        to_sql(record.created),
-        record.expires.map(to_sql),
-    ])?;
-    Ok(())
+    Ok(files)
 }
 
 /// Settles what `did`, or the peer that it is or was a DID of, acknowledges: a message that was
 /// sent to its former DID is acknowledged from the present one.
-pub(crate) fn acknowledge(
+fn acknowledge(
     tx: &Transaction<'_>,
     message_id: &str,
     did: &str,
     now: u64,
-) -> rusqlite::Result<usize> {
+) -> rusqlite::Result<Vec<EnvelopeId>> {
     tx.prepare_cached(
-        "UPDATE outbox SET state = 2, packed = x'', changed = ?3
+        "UPDATE outbox SET state = 2, changed = ?3
          WHERE message = ?1 AND state <> 2 AND (peer = ?2 OR peer IN (
-           SELECT did FROM aliases WHERE peer = (SELECT peer FROM aliases WHERE did = ?2)))",
+           SELECT did FROM aliases WHERE peer = (SELECT peer FROM aliases WHERE did = ?2)))
+         RETURNING envelope",
     )?
-    .execute(params![message_id, did, to_sql(now)])
+    .query_map(params![message_id, did, to_sql(now)], |row| {
+        Ok(EnvelopeId::from_bytes(row.get(0)?))
+    })?
+    .collect()
 }
 
 /// Answers the name it got, or nothing when its DID is known.

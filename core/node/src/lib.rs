@@ -16,6 +16,7 @@
 //! What can go wrong: see [`HomeError`] for the disk, and one small error enum per verb.
 //! A fault never changes anything half way.
 
+mod bodies;
 pub mod desk;
 mod error;
 mod home;
@@ -24,7 +25,9 @@ mod judge;
 mod lock;
 mod outbox;
 mod peers;
+mod records;
 mod schema;
+mod writer;
 
 pub use error::HomeError;
 pub use home::{CreateError, Home, UnlockError};

@@ -3,17 +3,18 @@
 //! Called by `send`, `export`, `qr` and by whoever hears an ack. The bytes are packed before they
 //! come here. A message to several DIDs is one envelope a DID, all with one message id.
 
-use packmule_bus::{Envelope, EnvelopeError, EnvelopeId};
-use rusqlite::{OptionalExtension, Row, params};
+use packmule_bus::{Envelope, EnvelopeError, EnvelopeId, label::Priority, receipt::Reason};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::{
+    bodies::{self, Shelf, Staged},
     error::{HomeError, damaged},
     home::{Home, now},
     peers::{from_sql, to_sql},
 };
 
 /// A packed message to be queued.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OutRecord {
     /// The packed message, exactly as it will be delivered.
     pub packed: Vec<u8>,
@@ -25,6 +26,10 @@ pub struct OutRecord {
     pub created: u64,
     /// Posix seconds after which it must not be sent any more.
     pub expires: Option<u64>,
+    /// A node may send it by these transports only; none: by whatever works.
+    pub by: Vec<String>,
+    /// What a node sends first.
+    pub priority: Priority,
 }
 
 /// How far a message has come.
@@ -39,25 +44,18 @@ pub enum OutState {
     Acknowledged,
     /// Its time ran out before an acknowledgement.
     Expired,
+    /// Somebody who had to take it would not, or we took it back; see the row's reason.
+    Refused,
 }
 
 impl OutState {
-    fn of(number: i64) -> Result<Self, HomeError> {
-        match number {
-            0 => Ok(Self::Queued),
-            1 => Ok(Self::Sent),
-            2 => Ok(Self::Acknowledged),
-            3 => Ok(Self::Expired),
-            other => Err(damaged(format!("outbox state {other}"))),
-        }
-    }
-
-    fn number(self) -> i64 {
+    pub(crate) fn number(self) -> i64 {
         match self {
             Self::Queued => 0,
             Self::Sent => 1,
             Self::Acknowledged => 2,
             Self::Expired => 3,
+            Self::Refused => 4,
         }
     }
 }
@@ -74,8 +72,8 @@ pub struct OutRow {
     pub message_id: String,
     /// The recipient's DID.
     pub peer: String,
-    /// Bytes of the packed message; 0 once it was acknowledged or has expired: nobody needs
-    /// them then, and they are dropped.
+    /// Bytes of the packed message; 0 once it was acknowledged, has expired or was refused:
+    /// nobody needs them then, and they are dropped.
     pub bytes: u64,
     /// How far it has come.
     pub state: OutState,
@@ -87,6 +85,8 @@ pub struct OutRow {
     pub expires: Option<u64>,
     /// When the state changed last, in posix seconds.
     pub changed: u64,
+    /// Why it was refused, if it was.
+    pub reason: Option<Reason>,
 }
 
 /// Why nothing was queued.
@@ -101,44 +101,24 @@ pub enum QueueError {
     Home(#[from] HomeError),
 }
 
-const COLUMNS: &str = "seq, envelope, message, peer, length(packed), state, sent_by, created, \
-                       expires, changed";
+const COLUMNS: &str = "seq, envelope, message, peer, iif(state < 2, bytes, 0), state, sent_by, \
+                       created, expires, changed, reason";
 
 impl Home {
-    /// Queues one packed message; it is on the disk when this returns.
-    pub fn queue(&self, record: &OutRecord) -> Result<EnvelopeId, QueueError> {
-        let ids = self.queue_all(std::slice::from_ref(record))?;
-        ids.into_iter()
-            .next()
-            .ok_or_else(|| damaged("the outbox took nothing").into())
-    }
-
-    /// Queues all or none, in one transaction. One that is queued already stays as it is.
+    /// Queues all or none, in one transaction. One that is queued already stays as it is: the
+    /// same envelope, or the same message to the same DID, packed anew.
     pub fn queue_all(&self, records: &[OutRecord]) -> Result<Vec<EnvelopeId>, QueueError> {
-        let ids = records
+        let envelopes = records
             .iter()
-            .map(|record| Ok(Envelope::from_packed(&record.packed)?.id()))
+            .map(|record| Envelope::from_packed(&record.packed))
             .collect::<Result<Vec<_>, EnvelopeError>>()?;
         self.change(|tx| {
-            let mut insert = tx.prepare_cached(
-                "INSERT OR IGNORE INTO outbox
-                 (envelope, message, peer, packed, created, expires, changed)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5)",
-            )?;
-            for (record, id) in records.iter().zip(&ids) {
-                insert.execute(params![
-                    id.as_bytes(),
-                    record.message_id,
-                    record.peer,
-                    record.packed,
-                    to_sql(record.created),
-                    record.expires.map(to_sql),
-                ])?;
-            }
-            Ok(())
+            let queue = Queue::open(tx, self.shelf())?;
+            let both = records.iter().zip(&envelopes);
+            both.map(|(record, envelope)| queue.put(record, envelope))
+                .collect::<Result<Vec<_>, HomeError>>()
         })
-        .map_err(QueueError::Home)?;
-        Ok(ids)
+        .map_err(QueueError::Home)
     }
 
     /// A page of the outbox in the order of queueing: those after `after` (a `seq`; 0 for the
@@ -155,54 +135,24 @@ impl Home {
              WHERE seq > ?1 AND (?2 IS NULL OR state = ?2) ORDER BY seq LIMIT ?3"
         ))?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = query.query_map(params![after, state.map(OutState::number), limit], columns)?;
-        rows.map(|row| row_of(row?)).collect()
+        let rows = query.query_map(params![after, state.map(OutState::number), limit], row_of)?;
+        rows.map(|row| row?).collect()
     }
 
-    /// The packed bytes of one message of the outbox; none when they were dropped.
+    /// One message of the outbox, packed as it was; none once its bytes were dropped.
     pub fn outgoing(&self, id: &EnvelopeId) -> Result<Option<Vec<u8>>, HomeError> {
-        let sql = "SELECT packed FROM outbox WHERE envelope = ?1 AND state < 2";
-        let db = self.db();
-        Ok(db
-            .query_row(sql, [id.as_bytes()], |row| row.get(0))
-            .optional()?)
+        let envelope = bodies::envelope(&self.db(), self.shelf(), id)?;
+        Ok(envelope.map(|envelope| envelope.to_json()))
     }
 
     /// Notes that a channel took these envelopes, in one transaction. Acknowledged and expired
     /// ones keep their state. Call it only after the channel has them durably.
     pub fn mark_sent(&self, ids: &[EnvelopeId], by: &str, now: u64) -> Result<(), HomeError> {
         self.change(|tx| {
-            let mut update = tx.prepare_cached(
-                "UPDATE outbox SET state = 1, changed = ?3, sent_by = CASE
-                   WHEN sent_by IS NULL THEN ?2
-                   WHEN instr(',' || sent_by || ',', ',' || ?2 || ',') THEN sent_by
-                   ELSE sent_by || ',' || ?2 END
-                 WHERE envelope = ?1 AND state IN (0, 1)",
-            )?;
             for id in ids {
-                update.execute(params![id.as_bytes(), by, to_sql(now)])?;
+                mark(tx, id, by, now)?;
             }
             Ok(())
-        })
-    }
-
-    /// Notes that the recipient `peer` (any of these DIDs) has these messages. Answers how many
-    /// envelopes that settled. An ack counts only from the one the message was for, since anyone
-    /// may learn a message id; the caller passes the DIDs of the authenticated sender.
-    pub fn acknowledge(
-        &self,
-        message_ids: &[String],
-        peer: &[&str],
-        now: u64,
-    ) -> Result<usize, HomeError> {
-        self.change(|tx| {
-            let mut settled = 0;
-            for message in message_ids {
-                for did in peer {
-                    settled += crate::judge::acknowledge(tx, message, did, now)?;
-                }
-            }
-            Ok(settled)
         })
     }
 
@@ -229,68 +179,175 @@ impl Home {
     /// Removes the rows of what was acknowledged or has expired, and of what was sent before
     /// `sent_before` (posix seconds; 0: none), acknowledged or not. Answers how many.
     pub fn prune_outbox(&self, sent_before: u64) -> Result<usize, HomeError> {
-        let removed = self.change(|tx| {
-            Ok::<_, HomeError>(tx.execute(
-                "DELETE FROM outbox WHERE state >= 2 OR state = 1 AND changed < ?1",
-                [to_sql(sent_before)],
-            )?)
-        })?;
+        let sql = "DELETE FROM outbox WHERE state >= 2 OR state = 1 AND changed < ?1
+                   RETURNING envelope";
+        let removed = self.settle_where(sql, sent_before)?;
         self.shrink()?;
         Ok(removed)
     }
 
     /// Expires what is past its time and not acknowledged. Answers how many.
     pub fn expire(&self, now: u64) -> Result<usize, HomeError> {
-        self.change(|tx| {
-            Ok(tx.execute(
-                "UPDATE outbox SET state = 3, packed = x'', changed = ?1
-                 WHERE state IN (0, 1) AND expires IS NOT NULL AND expires <= ?1",
-                [to_sql(now)],
-            )?)
-        })
+        let sql = "UPDATE outbox SET state = 3, changed = ?1
+                   WHERE state IN (0, 1) AND expires IS NOT NULL AND expires <= ?1
+                   RETURNING envelope";
+        self.settle_where(sql, now)
+    }
+
+    /// Runs what answers the envelopes that nobody will send any more, and lets go of their
+    /// bytes. Answers how many.
+    fn settle_where(&self, sql: &str, time: u64) -> Result<usize, HomeError> {
+        let (settled, files) = self.change(|tx| {
+            let ids = tx
+                .prepare_cached(sql)?
+                .query_map([to_sql(time)], |row| {
+                    Ok(EnvelopeId::from_bytes(row.get(0)?))
+                })?
+                .collect::<Result<Vec<_>, _>>()?;
+            let mut files = Vec::new();
+            for id in &ids {
+                files.extend(bodies::release(tx, id)?);
+            }
+            Ok::<_, HomeError>((ids.len(), files))
+        })?;
+        self.shelf().remove_all(files);
+        Ok(settled)
     }
 }
 
-type Columns = (
-    i64,
-    [u8; 32],
-    String,
-    String,
-    i64,
-    i64,
-    Option<String>,
-    i64,
-    Option<i64>,
-    i64,
-);
-
-fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
-    Ok((
-        row.get(0)?,
-        row.get(1)?,
-        row.get(2)?,
-        row.get(3)?,
-        row.get(4)?,
-        row.get(5)?,
-        row.get(6)?,
-        row.get(7)?,
-        row.get(8)?,
-        row.get(9)?,
-    ))
+/// What may be queued in one transaction. A message for several keys of one DID is several
+/// envelopes, which come together: so only what was here before counts as the same message.
+pub(crate) struct Queue<'a> {
+    tx: &'a Transaction<'a>,
+    shelf: &'a Shelf,
+    before: i64,
 }
 
-fn row_of(columns: Columns) -> Result<OutRow, HomeError> {
-    let (seq, id, message_id, peer, bytes, state, sent_by, created, expires, changed) = columns;
-    Ok(OutRow {
-        seq,
-        id: EnvelopeId::from_bytes(id),
-        message_id,
-        peer,
-        bytes: from_sql(bytes),
-        state: OutState::of(state)?,
-        sent_by,
-        created: from_sql(created),
-        expires: expires.map(from_sql),
-        changed: from_sql(changed),
-    })
+impl<'a> Queue<'a> {
+    pub(crate) fn open(tx: &'a Transaction<'a>, shelf: &'a Shelf) -> rusqlite::Result<Self> {
+        let sql = "SELECT coalesce(max(seq), 0) FROM outbox";
+        let before = tx.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        Ok(Self { tx, shelf, before })
+    }
+
+    /// Queues one, unless it is queued. Answers the id of the envelope that is queued.
+    pub(crate) fn put(
+        &self,
+        record: &OutRecord,
+        envelope: &Envelope,
+    ) -> Result<EnvelopeId, HomeError> {
+        let id = envelope.id();
+        let same: Option<[u8; 32]> = self
+            .tx
+            .prepare_cached(
+                "SELECT envelope FROM outbox WHERE envelope = ?1
+                 UNION ALL SELECT envelope FROM outbox
+                 WHERE message = ?2 AND peer = ?3 AND seq <= ?4 LIMIT 1",
+            )?
+            .query_row(
+                params![id.as_bytes(), record.message_id, record.peer, self.before],
+                |row| row.get(0),
+            )
+            .optional()?;
+        if let Some(same) = same {
+            return Ok(EnvelopeId::from_bytes(same));
+        }
+        let staged = self.shelf.stage(&id, envelope.identity())?;
+        if matches!(staged, Staged::File(_)) {
+            self.shelf.sync()?;
+        }
+        // A file that is not needed is swept.
+        bodies::put(self.tx, &id, staged, false)?;
+        self.tx
+            .prepare_cached(
+                "INSERT INTO outbox
+             (envelope, message, peer, created, expires, changed, bytes, only_by, priority)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?4, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                id.as_bytes(),
+                record.message_id,
+                record.peer,
+                to_sql(record.created),
+                record.expires.map(to_sql),
+                to_sql(record.packed.len() as u64),
+                record.by.join(","),
+                record.priority as u8,
+            ])?;
+        Ok(id)
+    }
+}
+
+/// Notes that a channel took an envelope, unless it is settled or the channel had it before.
+pub(crate) fn mark(tx: &Connection, id: &EnvelopeId, by: &str, now: u64) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE outbox SET state = 1, changed = ?3, sent_by = CASE
+           WHEN sent_by IS NULL THEN ?2
+           WHEN instr(',' || sent_by || ',', ',' || ?2 || ',') THEN sent_by
+           ELSE sent_by || ',' || ?2 END
+         WHERE envelope = ?1 AND state IN (0, 1)",
+    )?
+    .execute(params![id.as_bytes(), by, to_sql(now)])?;
+    Ok(())
+}
+
+/// A message of ours that a node took on without a verb that queued it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OwnRow {
+    /// The envelope.
+    pub(crate) id: EnvelopeId,
+    /// The plaintext's id, or the envelope's where nobody knows that.
+    pub(crate) message_id: String,
+    /// The recipient's DID.
+    pub(crate) peer: String,
+    /// Of the packed message.
+    pub(crate) bytes: u64,
+    /// Posix seconds.
+    pub(crate) created: u64,
+    /// Posix seconds.
+    pub(crate) expires: Option<u64>,
+}
+
+/// Makes its row, unless it has one.
+pub(crate) fn put_own(tx: &Connection, row: &OwnRow) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO outbox
+         (envelope, message, peer, created, expires, changed, bytes, submitted)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?4, ?6, 1)",
+    )?
+    .execute(params![
+        row.id.as_bytes(),
+        row.message_id,
+        row.peer,
+        to_sql(row.created),
+        row.expires.map(to_sql),
+        to_sql(row.bytes),
+    ])?;
+    Ok(())
+}
+
+/// The columns of [`COLUMNS`]. A state that never was is damage.
+fn row_of(row: &Row<'_>) -> rusqlite::Result<Result<OutRow, HomeError>> {
+    let state = match row.get(5)? {
+        0 => OutState::Queued,
+        1 => OutState::Sent,
+        2 => OutState::Acknowledged,
+        3 => OutState::Expired,
+        4 => OutState::Refused,
+        other => return Ok(Err(damaged(format!("outbox state {other}")))),
+    };
+    let reason: Option<u8> = row.get(10)?;
+    Ok(Ok(OutRow {
+        seq: row.get(0)?,
+        id: EnvelopeId::from_bytes(row.get(1)?),
+        message_id: row.get(2)?,
+        peer: row.get(3)?,
+        bytes: from_sql(row.get(4)?),
+        state,
+        sent_by: row.get(6)?,
+        created: from_sql(row.get(7)?),
+        expires: row.get::<_, Option<i64>>(8)?.map(from_sql),
+        changed: from_sql(row.get(9)?),
+        reason: reason.and_then(Reason::from_byte),
+    }))
 }

@@ -123,15 +123,6 @@ impl Home {
         })
     }
 
-    /// Gives a peer one more DID to be recognised by.
-    pub fn add_peer_alias(&self, known_as: &str, did: &str) -> Result<(), PeerError> {
-        self.change(|tx| {
-            let id = peer_id(tx, known_as)?;
-            refuse_foreign(tx, did, Some(id))?;
-            add_alias(tx, id, did)
-        })
-    }
-
     /// How many peers there are.
     pub fn peer_count(&self) -> Result<usize, HomeError> {
         let count: i64 = self
@@ -184,18 +175,6 @@ impl Home {
             Ok((did, json(&doc)?, from_sql(fetched)))
         })
         .collect()
-    }
-
-    /// Writes a small note, such as a peer's epoch or which form of our DID it knows.
-    pub fn set_note(&self, topic: &str, key: &str, value: &str) -> Result<(), HomeError> {
-        self.change(|tx| {
-            tx.execute(
-                "INSERT INTO notes (topic, key, value) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (topic, key) DO UPDATE SET value = excluded.value",
-                [topic, key, value],
-            )?;
-            Ok(())
-        })
     }
 
     /// Reads a note.

@@ -8,7 +8,7 @@ use packmule_bus::Envelope;
 use packmule_node::{Accepted, CreateError, Home, HomeError, QueueError};
 use tempfile::tempdir;
 
-use crate::{PASSPHRASE, by_drive, envelope, home_in, packed, to_bob};
+use crate::{PASSPHRASE, accept, by_drive, envelope, home_in, packed, to_bob};
 
 /// Tells the re-run where the file system is mounted.
 const MOUNTED: &str = "PACKMULE_TEST_MOUNT";
@@ -66,8 +66,8 @@ fn a_full_disk_refuses_the_next_message_and_keeps_the_others() {
         let big = |number| Envelope::from_packed(&packed(number, 20_000)).unwrap();
         let mut accepted = 0;
         let error = loop {
-            match home.accept(&big(accepted), &by_drive()) {
-                Ok(how) => assert_eq!(how, Accepted::New),
+            match home.accept_all([&big(accepted)], &by_drive()) {
+                Ok(how) => assert_eq!(how, [Accepted::New]),
                 Err(error) => break error,
             }
             accepted += 1;
@@ -78,16 +78,12 @@ fn a_full_disk_refuses_the_next_message_and_keeps_the_others() {
         assert!(accepted > 20, "only {accepted} fitted");
         let mut large = to_bob(1);
         large.packed = packed(1, 400_000);
-        let error = home.queue(&large).unwrap_err();
+        let error = home.queue_all(&[large]).unwrap_err();
         assert!(
             matches!(error, QueueError::Home(HomeError::DiskFull)),
             "{error:?}"
         );
 
-        assert!(
-            !home.seen(&big(accepted).id()).unwrap(),
-            "refused is not seen"
-        );
         let rows = home.inbox(0, 9999).unwrap();
         assert_eq!(rows.len(), accepted);
         drop(home);
@@ -104,7 +100,7 @@ fn a_full_disk_refuses_the_next_message_and_keeps_the_others() {
         for row in rows {
             assert!(home.envelope(&row.id).unwrap().is_some());
         }
-        let again = home.accept(&big(accepted), &by_drive()).unwrap();
+        let again = accept(&home, &big(accepted), &by_drive());
         assert_eq!(again, Accepted::New);
     });
 }
@@ -133,7 +129,7 @@ fn a_read_only_disk_is_told_as_such() {
     on_a_disk(test, "size=4m", |disk| {
         let dir = disk.join("alice");
         let home = home_in(&dir);
-        home.accept(&envelope(1), &by_drive()).unwrap();
+        accept(&home, &envelope(1), &by_drive());
         drop(home);
         let remounted = Command::new("mount")
             .args(["-o", "remount,ro"])
@@ -141,7 +137,8 @@ fn a_read_only_disk_is_told_as_such() {
             .status()
             .unwrap();
         assert!(remounted.success());
-        let outcome = Home::open(&dir).and_then(|home| home.accept(&envelope(2), &by_drive()));
+        let outcome =
+            Home::open(&dir).and_then(|home| home.accept_all([&envelope(2)], &by_drive()));
         assert!(matches!(outcome, Err(HomeError::ReadOnly)), "{outcome:?}");
     });
 }

@@ -17,8 +17,8 @@ mod post;
 use std::path::Path;
 
 use packmule_agent::did::{Method, create};
-use packmule_bus::Envelope;
-use packmule_node::{Arrival, Home, OutRecord, PeerRecord};
+use packmule_bus::{Envelope, EnvelopeId};
+use packmule_node::{Accepted, Arrival, Home, OutRecord, PeerRecord};
 use serde_json::json;
 
 /// When all of this happens, in posix seconds.
@@ -64,5 +64,15 @@ fn to_bob(number: usize) -> OutRecord {
         message_id: format!("message-{number}"),
         created: NOW,
         expires: None,
+        ..OutRecord::default()
     }
+}
+
+fn accept(home: &Home, envelope: &Envelope, arrival: &Arrival) -> Accepted {
+    home.accept_all([envelope], arrival).unwrap().remove(0)
+}
+
+fn queue(home: &Home, record: &OutRecord) -> EnvelopeId {
+    let records = std::slice::from_ref(record);
+    home.queue_all(records).unwrap().remove(0)
 }

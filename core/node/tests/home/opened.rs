@@ -5,14 +5,14 @@ use packmule_node::{Change, Home};
 use serde_json::json;
 use tempfile::tempdir;
 
-use crate::{by_drive, envelope, home_in, peer, to_bob};
+use crate::{accept, by_drive, envelope, home_in, peer, queue, to_bob};
 
 #[test]
 fn the_consequences_of_a_message_land_together() {
     let place = tempdir().unwrap();
     let home = home_in(&place.path().join("alice"));
-    home.queue(&to_bob(1)).unwrap();
-    home.accept(&envelope(9), &by_drive()).unwrap();
+    queue(&home, &to_bob(1));
+    accept(&home, &envelope(9), &by_drive());
     assert_eq!(home.unopened(0, 10).unwrap().len(), 1);
 
     let opened = |message: &str| Change::Opened {
@@ -54,7 +54,7 @@ fn the_consequences_of_a_message_land_together() {
 fn what_one_judge_opened_another_cannot_undo() {
     let place = tempdir().unwrap();
     let home = home_in(&place.path().join("bob"));
-    home.accept(&envelope(1), &by_drive()).unwrap();
+    accept(&home, &envelope(1), &by_drive());
     let id = envelope(1).id();
     let opened = |message: &str| Change::Opened {
         id,
@@ -130,7 +130,7 @@ fn only_the_present_did_names_the_next_and_all_of_them_acknowledge() {
     let home = home_in(&place.path().join("alice"));
     home.add_peer(&peer("bob", "did:example:bob")).unwrap();
     home.add_peer(&peer("carol", "did:example:carol")).unwrap();
-    home.queue(&to_bob(1)).unwrap();
+    queue(&home, &to_bob(1));
     let moves = |from: &str, to: &str| {
         let change = Change::MovePeer {
             from: from.into(),

@@ -1,0 +1,140 @@
+//! Making a home: whole or not at all.
+//!
+//! Called by `init`. It is built under a temporary name beside its place, synced, then renamed.
+//! What can go wrong: something is there already, or the disk is full; then nothing is left.
+
+use std::{
+    fs::{self, DirBuilder, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use packmule_agent::{
+    did::NewDid,
+    keys::Keyring,
+    keystore::{self, Cost, KeystoreError},
+};
+
+use super::{Home, IDENTITY, Identity, KEYS, STORE, now, sync_dir};
+use crate::{error::HomeError, schema};
+
+/// Why no home was made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// Something is there already; it was not touched.
+    #[error("{0} is not empty; choose another folder with --home, or use the home in it")]
+    Exists(PathBuf),
+    /// The keys could not be sealed.
+    #[error("cannot seal the keys: {0}")]
+    Seal(#[source] KeystoreError),
+    /// The disk.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+}
+
+impl Home {
+    /// Makes a home: complete under a temporary name beside it, synced, then renamed. A crash
+    /// leaves no half of one. `dir` must not exist, or be an empty folder.
+    pub fn create(dir: &Path, new: &NewDid, passphrase: &[u8]) -> Result<Self, CreateError> {
+        Self::create_with(dir, new, passphrase, Cost::STANDARD)
+    }
+
+    /// The same, with another cost of guessing the passphrase: less for small devices.
+    pub fn create_with(
+        dir: &Path,
+        new: &NewDid,
+        passphrase: &[u8],
+        cost: Cost,
+    ) -> Result<Self, CreateError> {
+        let refused = || CreateError::Exists(dir.to_owned());
+        let occupied = match fs::read_dir(dir) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(error) => error.kind() == io::ErrorKind::NotADirectory,
+        };
+        if occupied {
+            return Err(refused());
+        }
+        let dir = std::path::absolute(dir).map_err(HomeError::from)?;
+        let parent = dir.parent().ok_or_else(refused)?;
+        fs::create_dir_all(parent).map_err(HomeError::from)?;
+        let building = Building::begin(parent)?;
+        building.fill(new, passphrase, cost)?;
+        match fs::rename(&building.path, &dir) {
+            Ok(()) => {}
+            Err(error) if is_occupied(&error) => return Err(CreateError::Exists(dir)),
+            Err(error) => return Err(HomeError::from(error).into()),
+        }
+        sync_dir(parent).map_err(HomeError::from)?;
+        Ok(Self::open(&dir)?)
+    }
+}
+
+/// A home under construction; dropping it removes what is left under the temporary name.
+struct Building {
+    path: PathBuf,
+}
+
+impl Building {
+    fn begin(parent: &Path) -> Result<Self, HomeError> {
+        for attempt in 0..1000 {
+            let path = parent.join(format!(".packmule-{}-{attempt}.new", std::process::id()));
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => return Ok(Self { path }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(HomeError::Io(io::ErrorKind::AlreadyExists.into()))
+    }
+
+    fn fill(&self, new: &NewDid, passphrase: &[u8], cost: Cost) -> Result<(), CreateError> {
+        let mut keys = Keyring::new();
+        for (kid, secret) in &new.secrets {
+            keys.insert(kid.clone(), secret.clone());
+        }
+        let sealed = keystore::seal_with(&keys, passphrase, cost).map_err(CreateError::Seal)?;
+        let identity = Identity {
+            did: new.did.clone(),
+            doc: new.doc.to_json(),
+            created: now(),
+        };
+        let identity =
+            serde_json::to_vec_pretty(&identity).map_err(|error| HomeError::Io(error.into()))?;
+        let db = schema::create(&self.path.join(STORE))?;
+        // Closing moves everything from the log into the one file.
+        db.close().map_err(|(_, error)| HomeError::from(error))?;
+        let write = || {
+            write_synced(&self.path.join(KEYS), 0o600, &sealed)?;
+            write_synced(&self.path.join(IDENTITY), 0o644, &identity)?;
+            sync_dir(&self.path)
+        };
+        write().map_err(|error: io::Error| HomeError::from(error).into())
+    }
+}
+
+impl Drop for Building {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+fn write_synced(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn is_occupied(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::DirectoryNotEmpty
+            | io::ErrorKind::AlreadyExists
+            | io::ErrorKind::NotADirectory
+    )
+}

@@ -1,0 +1,294 @@
+//! One batch into the tables.
+
+use std::collections::BTreeSet;
+
+use packmule_bus::{
+    EnvelopeId,
+    bus::io::{Arrived, Held, HeldState, Key, Op, Origin, Partial, Record, Verdict},
+    label::Label,
+    receipt::{Reason, Receipt},
+};
+use rusqlite::{Connection, ToSql, params};
+
+use super::{Batch, Files, labels::takers_text, pieces};
+use crate::{
+    HomeError,
+    bodies::{self, Staged},
+    inbox, outbox,
+    peers::to_sql,
+};
+
+/// Writes a batch whose large bodies are staged. Answers the files that nothing needs after the
+/// commit.
+pub(crate) fn write(
+    tx: &Connection,
+    batch: &Batch,
+    mut files: Files,
+    now: u64,
+) -> Result<Vec<String>, HomeError> {
+    let mut writing = Writing {
+        tx,
+        now,
+        loose: BTreeSet::new(),
+        kept: BTreeSet::new(),
+        files: Vec::new(),
+    };
+    for row in &batch.rows {
+        outbox::put_own(tx, row)?;
+    }
+    for op in &batch.ops {
+        if let Op::Body(id, form) = op {
+            let staged = files
+                .remove(id)
+                .map_or(Staged::Row(form.as_slice()), Staged::File);
+            writing.files.extend(bodies::put(tx, id, staged, true)?);
+            writing.loose.insert(*id);
+        }
+    }
+    for op in &batch.ops {
+        match op {
+            Op::Put(record) => writing.put(record)?,
+            Op::Drop(key) => writing.forget(key)?,
+            _ => {}
+        }
+    }
+    for id in writing.loose.difference(&writing.kept) {
+        writing.files.extend(bodies::release(tx, id)?);
+    }
+    Ok(writing.files)
+}
+
+struct Writing<'a> {
+    tx: &'a Connection,
+    now: u64,
+    /// Bodies that may have nobody who refers to them.
+    loose: BTreeSet<EnvelopeId>,
+    /// Bodies that this batch itself refers to.
+    kept: BTreeSet<EnvelopeId>,
+    /// Files to remove after the commit.
+    files: Vec<String>,
+}
+
+impl Writing<'_> {
+    fn put(&mut self, record: &Record) -> rusqlite::Result<()> {
+        match record {
+            Record::Held(held) => self.held(held),
+            Record::Inbox(arrived) => self.arrived(arrived),
+            Record::Seen(id, until) => self.seen(id, *until),
+            Record::Receipt(receipt) => self.receipt(receipt),
+            Record::Partial(partial) => self.partial(partial),
+            // A record of a newer bus than this store knows cannot be: they are built together.
+            _ => Ok(()),
+        }
+    }
+
+    fn held(&mut self, held: &Held) -> rusqlite::Result<()> {
+        let (origin, node) = match held.origin {
+            Origin::Own => (0, None),
+            Origin::From(key) => (1, Some(key.0)),
+            Origin::Mailbox => (2, None),
+            Origin::Friend(key) => (3, Some(key.0)),
+        };
+        let (state, reason) = match held.state {
+            HeldState::Waiting => (0, None),
+            HeldState::Delivered => (1, None),
+            HeldState::Dead(reason) => (2, Some(reason as u8)),
+        };
+        let Label {
+            to,
+            expires,
+            priority,
+            hops,
+            copies,
+        } = held.label;
+        self.run(
+            "INSERT OR REPLACE INTO held
+             (envelope, wire, bytes, recipient, expires, priority, hops, copies, origin, node,
+              since, only_by, takers, state, reason)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+            params![
+                held.id.as_bytes(),
+                held.wire.0,
+                to_sql(held.bytes),
+                to.as_bytes(),
+                expires.map(to_sql),
+                priority as u8,
+                hops,
+                copies,
+                origin,
+                node,
+                to_sql(held.since),
+                held.by.join(","),
+                takers_text(&held.takers),
+                state,
+                reason,
+            ],
+        )?;
+        if held.origin == Origin::Own {
+            self.own(held)?;
+        }
+        if held.state == HeldState::Delivered {
+            self.loose.insert(held.id);
+        } else {
+            self.kept.insert(held.id);
+        }
+        Ok(())
+    }
+
+    /// What people see of our own message.
+    fn own(&self, held: &Held) -> rusqlite::Result<()> {
+        let id = held.id.as_bytes();
+        let now = to_sql(self.now);
+        match held.state {
+            HeldState::Waiting if !held.takers.iter().any(|taker| taker.sure) => self.run(
+                "UPDATE outbox SET submitted = 1 WHERE envelope = ?1 AND submitted = 0",
+                params![id],
+            ),
+            HeldState::Waiting => {
+                for taker in held.takers.iter().filter(|taker| taker.sure) {
+                    outbox::mark(self.tx, &held.id, &taker.transport, self.now)?;
+                }
+                self.run(
+                    "UPDATE outbox SET submitted = 1 WHERE envelope = ?1 AND submitted = 0",
+                    params![id],
+                )
+            }
+            HeldState::Delivered => self.run(
+                "UPDATE outbox SET state = 2, submitted = 1, changed = ?2
+                 WHERE envelope = ?1 AND state <> 2",
+                params![id, now],
+            ),
+            HeldState::Dead(reason) => self.run(
+                "UPDATE outbox SET state = ?3, reason = ?4, submitted = 1, changed = ?2
+                 WHERE envelope = ?1 AND state < 2",
+                params![
+                    id,
+                    now,
+                    if reason == Reason::Expired { 3 } else { 4 },
+                    reason as u8
+                ],
+            ),
+        }
+    }
+
+    fn arrived(&mut self, arrived: &Arrived) -> rusqlite::Result<()> {
+        let verdict = arrived.acknowledged.map(|verdict| match verdict {
+            Verdict::Kept => 0,
+            Verdict::Refused(reason) => reason as u8,
+        });
+        self.run(
+            "INSERT OR REPLACE INTO arrived (envelope, recipient, transport, at, expires, verdict,
+              bytes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                arrived.id.as_bytes(),
+                arrived.to.as_bytes(),
+                arrived.transport,
+                to_sql(arrived.at),
+                arrived.expires.map(to_sql),
+                verdict,
+                to_sql(arrived.bytes),
+            ],
+        )?;
+        // Without its body it is news of one that came before.
+        if self.loose.contains(&arrived.id) {
+            let Arrived {
+                id,
+                bytes,
+                transport,
+                at,
+                ..
+            } = arrived;
+            if inbox::take(self.tx, id, *bytes, transport, *at)? {
+                self.kept.insert(*id);
+            }
+        }
+        Ok(())
+    }
+
+    fn seen(&self, id: &EnvelopeId, until: Option<u64>) -> rusqlite::Result<()> {
+        self.run(
+            "INSERT INTO seen (envelope, first, until, carried) VALUES (?1, ?2, ?3, 1)
+             ON CONFLICT (envelope) DO UPDATE SET until = excluded.until WHERE carried = 1",
+            params![id.as_bytes(), to_sql(self.now), until.map(to_sql)],
+        )
+    }
+
+    fn receipt(&self, receipt: &Receipt) -> rusqlite::Result<()> {
+        let ids: Vec<u8> = receipt.ids.iter().flat_map(|id| *id.as_bytes()).collect();
+        self.run(
+            "INSERT OR REPLACE INTO receipts (signature, ids, refused, at, did, kid)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                receipt.signature,
+                ids,
+                receipt.refused.map(|reason| reason as u8),
+                to_sql(receipt.at),
+                receipt.did,
+                receipt.kid,
+            ],
+        )
+    }
+
+    fn partial(&self, partial: &Partial) -> rusqlite::Result<()> {
+        let label = &partial.label;
+        self.run(
+            "INSERT INTO partials
+             (wire, envelope, bytes, recipient, expires, priority, hops, copies, at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+             ON CONFLICT (wire) DO UPDATE SET recipient = ?4, expires = ?5, priority = ?6,
+               hops = ?7, copies = ?8, at = ?9",
+            params![
+                partial.wire.0,
+                partial.id.as_bytes(),
+                to_sql(partial.bytes),
+                label.to.as_bytes(),
+                label.expires.map(to_sql),
+                label.priority as u8,
+                label.hops,
+                label.copies,
+                to_sql(partial.at),
+            ],
+        )?;
+        pieces::write(self.tx, partial)
+    }
+
+    fn forget(&mut self, key: &Key) -> rusqlite::Result<()> {
+        match key {
+            Key::Held(id) => {
+                self.run(
+                    "DELETE FROM held WHERE envelope = ?1",
+                    params![id.as_bytes()],
+                )?;
+                // What the bus lets go of before it was delivered or died was taken back.
+                self.run(
+                    "UPDATE outbox SET state = 4, reason = ?2, changed = ?3
+                     WHERE envelope = ?1 AND state < 2 AND submitted = 1",
+                    params![id.as_bytes(), Reason::Forgotten as u8, to_sql(self.now)],
+                )?;
+                self.kept.remove(id);
+                self.loose.insert(*id);
+                Ok(())
+            }
+            Key::Inbox(id) => self.run(
+                "DELETE FROM arrived WHERE envelope = ?1",
+                params![id.as_bytes()],
+            ),
+            Key::Seen(id) => self.run(
+                "DELETE FROM seen WHERE envelope = ?1 AND carried = 1",
+                params![id.as_bytes()],
+            ),
+            Key::Receipt(signature) => self.run(
+                "DELETE FROM receipts WHERE signature = ?1",
+                params![signature],
+            ),
+            Key::Partial(wire) => self.run("DELETE FROM partials WHERE wire = ?1", params![wire.0]),
+            _ => Ok(()),
+        }
+    }
+
+    fn run(&self, sql: &str, values: &[&dyn ToSql]) -> rusqlite::Result<()> {
+        self.tx.prepare_cached(sql)?.execute(values)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,205 @@
+//! One thread that makes batches durable: all that wait, in one transaction, then it tells each.
+//!
+//! Called by the node's driver. A commit costs an `fsync`, whatever is in it, so that under load
+//! many batches share one (group commit), and alone a batch waits for nobody. What can go wrong:
+//! the disk. A group that fails is tried again batch by batch, so that one that is too large does
+//! not take the others with it; of a batch that failed nothing is written.
+
+use std::{
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread,
+};
+
+use packmule_bus::bus::io::{BatchId, DiskFault};
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::{
+    Home, HomeError,
+    bodies::Shelf,
+    home::{Turn, now},
+    records::{Batch, Files, write},
+};
+
+/// Most bytes in one transaction: bounds how long the first of a group waits for the last.
+const GROUP_BYTES: usize = 4 << 20;
+/// The log grows by about so much before it is moved into the store, beside the writing.
+const CHECKPOINT_BYTES: usize = 4 << 20;
+/// Pages of log after which the writer moves them itself, should the other thread not keep up.
+const BACKSTOP_PAGES: i64 = 16_384;
+
+/// Told once for each batch: it is durable, or not at all.
+pub(crate) type Told = Box<dyn Fn(BatchId, Result<(), DiskFault>) + Send>;
+
+/// The way to the writing thread. Dropping it lets the thread write what waits, and end.
+pub(crate) struct Writer {
+    queue: Option<Sender<(BatchId, Batch)>>,
+    waiting: Arc<AtomicUsize>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread, with connections of its own.
+    pub(crate) fn start(home: &Home, told: Told) -> Result<Self, HomeError> {
+        let db = home.connect()?;
+        db.pragma_update(None, "wal_autocheckpoint", BACKSTOP_PAGES)?;
+        let (queue, batches) = channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let (grown, checkpoints) = channel();
+        let work = Work {
+            db,
+            turn: home.turn(),
+            shelf: home.shelf().clone(),
+            batches,
+            told,
+            waiting: Arc::clone(&waiting),
+            grown,
+        };
+        let other = home.connect()?;
+        let threads = vec![
+            spawn("packmule-writer", move || work.run())?,
+            spawn("packmule-log", move || checkpoint(&other, &checkpoints))?,
+        ];
+        Ok(Self {
+            queue: Some(queue),
+            waiting,
+            threads,
+        })
+    }
+
+    /// Hands a batch over. Its outcome is told.
+    pub(crate) fn persist(&self, id: BatchId, batch: Batch) {
+        self.waiting.fetch_add(batch.bytes(), Ordering::Relaxed);
+        if let Some(queue) = &self.queue {
+            // The thread ends after this side is dropped only.
+            let _ = queue.send((id, batch));
+        }
+    }
+
+    /// About how many bytes wait to be written.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Work {
+    db: Connection,
+    turn: Turn,
+    shelf: Shelf,
+    batches: Receiver<(BatchId, Batch)>,
+    told: Told,
+    waiting: Arc<AtomicUsize>,
+    grown: Sender<()>,
+}
+
+impl Work {
+    fn run(mut self) {
+        let mut unmoved = 0;
+        while let Ok(first) = self.batches.recv() {
+            let mut bytes = first.1.bytes();
+            let mut group = vec![first];
+            while bytes < GROUP_BYTES {
+                let Ok(next) = self.batches.try_recv() else {
+                    break;
+                };
+                bytes += next.1.bytes();
+                group.push(next);
+            }
+            self.land(group);
+            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+            unmoved += bytes;
+            if unmoved >= CHECKPOINT_BYTES {
+                unmoved = 0;
+                let _ = self.grown.send(());
+            }
+        }
+    }
+
+    fn land(&mut self, group: Vec<(BatchId, Batch)>) {
+        if self.write(&group).is_ok() {
+            for (id, _) in group {
+                (self.told)(id, Ok(()));
+            }
+            return;
+        }
+        for one in group {
+            let outcome = self.write(std::slice::from_ref(&one));
+            (self.told)(one.0, outcome.map_err(|error| fault(&error)));
+        }
+    }
+
+    fn write(&mut self, group: &[(BatchId, Batch)]) -> Result<(), HomeError> {
+        let mut staged = Vec::with_capacity(group.len());
+        let outcome = self.write_staged(group, &mut staged);
+        match &outcome {
+            Ok(unneeded) => self.shelf.remove_all(unneeded.iter().cloned()),
+            // Nothing names them: the transaction that did was undone.
+            Err(_) => self
+                .shelf
+                .remove_all(staged.into_iter().flat_map(Files::into_values)),
+        }
+        outcome.map(|_| ())
+    }
+
+    fn write_staged(
+        &mut self,
+        group: &[(BatchId, Batch)],
+        staged: &mut Vec<Files>,
+    ) -> Result<Vec<String>, HomeError> {
+        for (_, batch) in group {
+            staged.push(batch.stage(&self.shelf)?);
+        }
+        if staged.iter().any(|files| !files.is_empty()) {
+            self.shelf.sync()?;
+        }
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let tx = self
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let now = now();
+        let mut unneeded = Vec::new();
+        for ((_, batch), files) in group.iter().zip(staged.iter()) {
+            unneeded.extend(write(&tx, batch, files.clone(), now)?);
+        }
+        tx.commit()?;
+        Ok(unneeded)
+    }
+}
+
+/// Moves the log into the store without holding up whoever writes.
+fn checkpoint(db: &Connection, asked: &Receiver<()>) {
+    while asked.recv().is_ok() {
+        while asked.try_recv().is_ok() {}
+        // What fails here is tried again; the writer has its own backstop.
+        let _ = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    }
+}
+
+fn fault(error: &HomeError) -> DiskFault {
+    match error {
+        HomeError::DiskFull => DiskFault::Full,
+        _ => DiskFault::Broken,
+    }
+}
+
+fn spawn(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<thread::JoinHandle<()>, HomeError> {
+    Ok(thread::Builder::new().name(name.to_owned()).spawn(work)?)
+}
+
+#[cfg(test)]
+mod tests;
