@@ -145,6 +145,13 @@ const FILES: [(&str, &str); 12] = [
     ("wifi", include_str!("../presets/wifi.toml")),
 ];
 
+impl Default for Channel {
+    /// What a file without any key describes: 1 MB/s, reliable, nothing wrong, no latency.
+    fn default() -> Self {
+        shape::Shape::default().open()
+    }
+}
+
 impl Channel {
     /// The preset with this name.
     ///

@@ -120,46 +120,61 @@ impl TryFrom<Shape> for Channel {
             let why = "is a list of lengths, each from 16 to 16777216 bytes";
             return Err(PresetError::Number { key: "mtu", why });
         }
-        let longest = shape.mtu.iter().copied().max().unwrap_or(0) as u64;
-        let ms_of = |key, ms| span(key, Some(ms)).map(Option::unwrap_or_default);
-        Ok(Self {
-            connect: ms_of("connect_ms", shape.connect_ms)?,
-            latency: ms_of("latency_ms", shape.latency_ms)?,
-            jitter: ms_of("jitter_ms", shape.jitter_ms)?,
-            turnaround: ms_of("turnaround_ms", shape.turnaround_ms)?,
-            reorder_by: ms_of("reorder_ms", shape.reorder_ms)?,
-            idle: span("idle_ms", shape.idle_ms)?,
-            life: span("life_ms", shape.life_ms)?,
-            name: shape.name,
-            about: shape.about,
-            rate: shape.bytes_per_s,
-            rate_back: back,
-            burst: shape
+        for (key, ms) in [
+            ("connect_ms", Some(shape.connect_ms)),
+            ("latency_ms", Some(shape.latency_ms)),
+            ("jitter_ms", Some(shape.jitter_ms)),
+            ("turnaround_ms", Some(shape.turnaround_ms)),
+            ("reorder_ms", Some(shape.reorder_ms)),
+            ("idle_ms", shape.idle_ms),
+            ("life_ms", shape.life_ms),
+        ] {
+            // A year is more than any channel waits, and far from what a float cannot hold.
+            if ms.is_some_and(|ms| !(0.0..=31_622_400_000.0).contains(&ms)) {
+                let why = "is from 0 ms to a year";
+                return Err(PresetError::Number { key, why });
+            }
+        }
+        Ok(shape.open())
+    }
+}
+
+impl Shape {
+    /// The channel of numbers that were checked.
+    pub(super) fn open(self) -> Channel {
+        let longest = self.mtu.iter().copied().max().unwrap_or(0) as u64;
+        Channel {
+            connect: span(self.connect_ms),
+            latency: span(self.latency_ms),
+            jitter: span(self.jitter_ms),
+            turnaround: span(self.turnaround_ms),
+            reorder_by: span(self.reorder_ms),
+            idle: self.idle_ms.map(span),
+            life: self.life_ms.map(span),
+            name: self.name,
+            about: self.about,
+            rate: self.bytes_per_s,
+            rate_back: self.back_bytes_per_s.unwrap_or(self.bytes_per_s),
+            burst: self
                 .burst_bytes
-                .unwrap_or_else(|| longest.saturating_add(shape.overhead_bytes)),
-            mtu: shape.mtu,
-            overhead: shape.overhead_bytes,
-            half_duplex: shape.half_duplex,
-            loss,
-            corrupt: shape.corrupt,
-            duplicate: shape.duplicate,
-            reorder: shape.reorder,
-            reliable: shape.reliable,
-            ordered: shape.ordered,
-            one_way: shape.one_way,
-        })
+                .unwrap_or_else(|| longest.saturating_add(self.overhead_bytes)),
+            mtu: self.mtu,
+            overhead: self.overhead_bytes,
+            half_duplex: self.half_duplex,
+            loss: self.loss,
+            corrupt: self.corrupt,
+            duplicate: self.duplicate,
+            reorder: self.reorder,
+            reliable: self.reliable,
+            ordered: self.ordered,
+            one_way: self.one_way,
+        }
     }
 }
 
 /// Milliseconds as whole microseconds.
-fn span(key: &'static str, ms: Option<f64>) -> Result<Option<Duration>, PresetError> {
-    let Some(ms) = ms else { return Ok(None) };
-    // A year is more than any channel waits, and far from what a float cannot hold.
-    if !(0.0..=31_622_400_000.0).contains(&ms) {
-        let why = "is from 0 ms to a year";
-        return Err(PresetError::Number { key, why });
-    }
-    Ok(Some(Duration::from_micros((ms * 1000.0).round() as u64)))
+fn span(ms: f64) -> Duration {
+    Duration::from_micros((ms * 1000.0).round() as u64)
 }
 
 impl From<Channel> for Shape {
