@@ -9,6 +9,7 @@
 
 pub mod bus;
 mod cbor;
+pub mod depot;
 mod envelope;
 pub mod fountain;
 mod headers;

@@ -1,0 +1,344 @@
+//! What is offered to us and what arrives.
+//!
+//! What is it: [`Depot::submit`], [`Depot::judge`], [`Depot::arrived`]. Who calls it: the bus.
+//! What can go wrong: everything here was said by a stranger. Labels are cut down to what our
+//! policy allows; an offer of what cannot fit is refused before a byte of it comes.
+
+use super::config::WhenFull;
+use super::quota::{Charge, Lack};
+use super::seen::MARGIN;
+use super::turn::{Arrival, Effect, Judgement, Meta, Source, Turn};
+use super::{Depot, queue};
+use crate::EnvelopeId;
+use crate::bus::io::{Arrived, Event, Held, HeldState, Key, NodeKey, Op, Origin, Record};
+use crate::label::{DidTag, Label};
+use crate::receipt::{Reason, Rung};
+use crate::time::Now;
+
+/// Evictions remembered, so that what made room is not fetched again at once.
+const EVICTED_KEPT: usize = 4_096;
+
+impl Depot {
+    /// Takes a message of our own. The bus adds its body. The same message again changes
+    /// nothing and is told how far it has come.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it was not taken; nothing has changed then.
+    pub fn submit(
+        &mut self,
+        now: Now,
+        meta: Meta,
+        by: Vec<String>,
+        turn: &mut Turn,
+    ) -> Result<(), Reason> {
+        self.read(now);
+        if let Some(entry) = self.queue.get(&meta.id)
+            && entry.is_own()
+        {
+            let rung = entry.rung();
+            turn.tell(progress(meta.id, rung));
+            return Ok(());
+        }
+        if meta.bytes > self.config.quotas.max_message {
+            return Err(Reason::TooLarge);
+        }
+        if self.is_over(&meta.label) {
+            return Err(Reason::Expired);
+        }
+        let charge = Charge::of(Origin::Own, meta.bytes);
+        // Carried for somebody until now: it changes hands here.
+        let carried = self.queue.get(&meta.id);
+        let before = carried.map(|entry| Charge::of(entry.held.origin, entry.held.bytes));
+        if let Some(before) = &before {
+            self.books.give_back(before);
+        }
+        if let Err(reason) = self.make_room(&meta, &charge, turn) {
+            if let Some(before) = &before {
+                self.books.charge(before);
+            }
+            return Err(reason);
+        }
+        if before.is_some() {
+            self.queue.remove(&meta.id);
+            self.withdraw(&meta.id, turn);
+        }
+        self.books.charge(&charge);
+        if self.seen.contains(&meta.id) {
+            self.seen.remove(&meta.id);
+            turn.ops.push(Op::Drop(Key::Seen(meta.id)));
+        }
+        self.hold(meta, Origin::Own, by, turn);
+        turn.tell(progress(meta.id, Rung::Queued));
+        Ok(())
+    }
+
+    /// Answers an offer of a node that has proven these DIDs on this link. `Want` keeps room
+    /// until it arrives or is abandoned.
+    pub fn judge(
+        &mut self,
+        now: Now,
+        from: NodeKey,
+        proven: &[DidTag],
+        meta: &Meta,
+        turn: &mut Turn,
+    ) -> Judgement {
+        self.read(now);
+        match self.admit(meta) {
+            Ok(false) => {}
+            Ok(true) => return Judgement::Have,
+            Err(reason) => return Judgement::Refuse(reason),
+        }
+        let origin = if proven.iter().any(|tag| self.ways.knows(tag)) {
+            Origin::Friend(from)
+        } else {
+            Origin::From(from)
+        };
+        let charge = self.charge_for(meta, origin);
+        if let Some(before) = self.coming.get(&meta.id).copied() {
+            // It is coming already, or was when the last process ended; whoever brings it now
+            // pays for it.
+            let unclaimed = before.stranger == Some(None) && before != charge;
+            if !unclaimed {
+                return Judgement::Coming;
+            }
+            self.abandon(&meta.id);
+        }
+        match self.make_room(meta, &charge, turn) {
+            Ok(()) => {
+                self.books.charge(&charge);
+                self.coming.insert(meta.id, charge);
+                Judgement::Want
+            }
+            Err(reason) => Judgement::Refuse(reason),
+        }
+    }
+
+    /// It will not come: the room kept for it is free again.
+    pub fn abandon(&mut self, id: &EnvelopeId) {
+        if let Some(charge) = self.coming.remove(id) {
+            self.books.give_back(&charge);
+        }
+    }
+
+    /// A whole message is here, its hash checked. `meta.label` is the label of this source's own
+    /// offer; of a mailbox, of what its header names. The bus adds the body to the ops.
+    pub fn arrived(&mut self, now: Now, from: &Source, meta: &Meta, turn: &mut Turn) -> Arrival {
+        self.read(now);
+        let reserved = self.coming.get(&meta.id).copied();
+        self.abandon(&meta.id);
+        match self.admit(meta) {
+            Ok(false) => {}
+            Ok(true) => return Arrival::Have,
+            Err(reason) => return Arrival::Refuse(reason),
+        }
+        let (origin, transport) = match from {
+            Source::Mailbox { transport } => (Origin::Mailbox, transport),
+            Source::Node { key, transport } => match reserved {
+                Some(Charge { stranger: None, .. }) => (Origin::Friend(*key), transport),
+                _ => (Origin::From(*key), transport),
+            },
+        };
+        let charge = self.charge_for(meta, origin);
+        if let Err(reason) = self.make_room(meta, &charge, turn) {
+            return Arrival::Refuse(reason);
+        }
+        self.books.charge(&charge);
+        if self.ours.contains(&meta.label.to) {
+            let arrived = Arrived {
+                id: meta.id,
+                to: meta.label.to,
+                bytes: meta.bytes,
+                transport: transport.clone(),
+                at: self.now.wall,
+                expires: meta.label.expires,
+                acknowledged: None,
+            };
+            turn.ops.push(Op::Put(Record::Inbox(arrived.clone())));
+            self.inbox.insert(arrived.clone());
+            turn.tell(Event::Received(arrived));
+            Arrival::Inbox
+        } else {
+            let label = self.cut(meta.label);
+            self.hold(Meta { label, ..*meta }, origin, Vec::new(), turn);
+            turn.tell(Event::Carrying(meta.id));
+            Arrival::Carry
+        }
+    }
+
+    /// May it come at all? `Ok(true)`: it is or was here.
+    fn admit(&self, meta: &Meta) -> Result<bool, Reason> {
+        if self.is_known(meta) {
+            return Ok(true);
+        }
+        if self.is_over(&meta.label) {
+            return Err(Reason::Expired);
+        }
+        if meta.bytes > self.config.quotas.max_message {
+            return Err(Reason::TooLarge);
+        }
+        // Twice as much for ourselves as for others, and then no more: a bound is a bound.
+        let remembered = self.seen.len() + self.queue.len() + self.inbox.len();
+        if self.ours.contains(&meta.label.to) {
+            if remembered >= self.config.seen_kept.saturating_mul(2) {
+                return Err(Reason::Full);
+            }
+            return Ok(false);
+        }
+        if self.evicted.contains_key(&meta.id) {
+            return Err(Reason::Policy);
+        }
+        if meta.label.hops == 0 {
+            return Err(Reason::Hops);
+        }
+        if !self.config.policy.carry_for_strangers && !self.ways.knows(&meta.label.to) {
+            return Err(Reason::Policy);
+        }
+        if remembered + self.coming.len() >= self.config.seen_kept
+            && !self.coming.contains_key(&meta.id)
+            && self
+                .seen
+                .oldest_end()
+                .is_none_or(|end| end >= self.now.wall)
+        {
+            return Err(Reason::Full);
+        }
+        Ok(false)
+    }
+
+    fn is_known(&self, meta: &Meta) -> bool {
+        self.queue.contains(&meta.id)
+            || self.inbox.get(&meta.id).is_some()
+            || self.seen.contains(&meta.id)
+            || self.receipts.about(&meta.id, &meta.label.to).is_some()
+    }
+
+    pub(super) fn is_over(&self, label: &Label) -> bool {
+        label.expires.is_some_and(|end| end < self.now.wall)
+    }
+
+    /// What is for us is nobody's account but the whole's.
+    fn charge_for(&self, meta: &Meta, origin: Origin) -> Charge {
+        if self.ours.contains(&meta.label.to) {
+            Charge {
+                bytes: meta.bytes,
+                stranger: None,
+            }
+        } else {
+            Charge::of(origin, meta.bytes)
+        }
+    }
+
+    /// A label as we carry it: a hop less, and no more of anything than our policy allows.
+    fn cut(&self, label: Label) -> Label {
+        let policy = &self.config.policy;
+        let latest = self.now.wall.saturating_add(policy.lifetime_s);
+        Label {
+            expires: Some(label.expires.map_or(latest, |end| end.min(latest))),
+            hops: label.hops.min(policy.hops).saturating_sub(1),
+            copies: label.copies.min(policy.copies),
+            ..label
+        }
+    }
+
+    fn hold(&mut self, meta: Meta, origin: Origin, by: Vec<String>, turn: &mut Turn) {
+        let held = Held {
+            id: meta.id,
+            wire: meta.wire,
+            bytes: meta.bytes,
+            label: meta.label,
+            origin,
+            since: self.now.wall,
+            by,
+            takers: Vec::new(),
+            state: HeldState::Waiting,
+        };
+        turn.ops.push(Op::Put(Record::Held(held.clone())));
+        self.queue.insert(held, false);
+    }
+
+    /// Finds room, by evicting carried bundles that are worth less if that is the policy. Evicts
+    /// nothing unless that is enough.
+    fn make_room(&mut self, meta: &Meta, charge: &Charge, turn: &mut Turn) -> Result<(), Reason> {
+        let Err(lack) = self.books.fits(charge, &[]) else {
+            return Ok(());
+        };
+        let ours = charge.stranger.is_none();
+        if self.config.policy.full == WhenFull::Refuse && !ours {
+            return Err(lack.reason());
+        }
+        let mut victims = Vec::new();
+        let mut room = Vec::new();
+        for id in self.queue.carried() {
+            let Some(entry) = self.queue.get(id) else {
+                continue;
+            };
+            if !ours && !entry.yields_to(meta) {
+                break;
+            }
+            let gives = Charge::of(entry.held.origin, entry.held.bytes);
+            let helps = match self.books.fits(charge, &room) {
+                Ok(()) => break,
+                Err(Lack::Stranger) => gives.stranger == charge.stranger,
+                Err(Lack::Strangers) => gives.stranger.is_some(),
+                Err(Lack::Total) => true,
+            };
+            if helps && entry.durable && !self.is_going(id) {
+                victims.push(*id);
+                room.push(gives);
+            }
+            if victims.len() > queue::VICTIMS {
+                break;
+            }
+        }
+        self.books.fits(charge, &room).map_err(Lack::reason)?;
+        for id in victims {
+            self.evict(&id, turn);
+        }
+        Ok(())
+    }
+
+    fn is_going(&self, id: &EnvelopeId) -> bool {
+        self.contacts
+            .iter()
+            .any(|(_, contact)| contact.offered.contains_key(id))
+    }
+
+    /// A carried bundle makes room. Its copies are gone from the world; its origin keeps its own.
+    /// It is not remembered as *seen*: nobody may believe that we have it.
+    fn evict(&mut self, id: &EnvelopeId, turn: &mut Turn) {
+        let Some(entry) = self.queue.remove(id) else {
+            return;
+        };
+        self.books
+            .give_back(&Charge::of(entry.held.origin, entry.held.bytes));
+        for (link, contact) in self.contacts.iter_mut() {
+            contact.leave(id);
+            if contact.offered.remove(id).is_some() {
+                turn.effects.push(Effect::Withdraw { link, id: *id });
+            }
+        }
+        if self.evicted.len() >= EVICTED_KEPT {
+            let wall = self.now.wall;
+            self.evicted.retain(|_, end| *end >= wall);
+            if self.evicted.len() >= EVICTED_KEPT {
+                self.evicted.pop_first();
+            }
+        }
+        let end = entry.held.label.expires.unwrap_or(u64::MAX);
+        self.evicted.insert(*id, end.saturating_add(MARGIN));
+        self.evictions += 1;
+        turn.ops.push(Op::Drop(Key::Held(*id)));
+        turn.tell(Event::Evicted(*id));
+    }
+}
+
+/// A step on the ladder that nobody else said.
+pub(super) fn progress(id: EnvelopeId, rung: Rung) -> Event {
+    Event::Progress {
+        id,
+        rung,
+        by: None,
+        transport: None,
+    }
+}
