@@ -120,6 +120,8 @@ pub enum Input {
     DialFailed(Way, String),
     /// A way turned up by itself (discovery on the LAN, a radio in range).
     Sighted(Way),
+    /// A way of `Dial` opened, and is a mailbox: hand to it with `Deliver`.
+    MailboxUp(Way),
     /// A whole message came by a mailbox.
     Whole {
         /// The transport's name.

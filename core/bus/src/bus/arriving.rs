@@ -1,0 +1,357 @@
+//! Wire forms that are on their way here, in memory.
+//!
+//! What is it: [`Arriving`]. What is held of a wire form belongs to no link: what one link began
+//! another one finishes, and what a checkpoint wrote outlives the process. Who calls it: the
+//! bus. What can go wrong: senders that send nothing, too much, or the wrong bytes. Memory is
+//! bounded by what really came, not by what was announced; transfers that nobody brings any
+//! more give way first; and wrong bytes from two senders cost only the one who sent them: the
+//! whole is fetched again from one alone.
+
+mod pieces;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use self::pieces::Pieces;
+use super::io::{LinkId, Partial, WireHash};
+use crate::EnvelopeId;
+use crate::label::Label;
+use crate::ranges::Ranges;
+use crate::time::{Now, Time};
+
+/// A wire form of a message. Of one message there may be several, by versions or by lies.
+pub(super) type Name = (EnvelopeId, WireHash);
+
+/// Checkpoints are this far apart at least: bytes are worth what they cost in time, and on a
+/// fast link they cost none.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// How long what nobody brings any more is kept, in seconds.
+const KEPT: u64 = 7 * 24 * 3600;
+
+/// Everything that is on its way here.
+#[derive(Debug)]
+pub(super) struct Arriving {
+    /// Bytes that may be held in all.
+    budget: usize,
+    cost: usize,
+    checkpoint: u64,
+    coming: BTreeMap<Name, Coming>,
+    /// Those that nobody brings now, oldest first.
+    idle: BTreeSet<(u64, Name)>,
+}
+
+#[derive(Debug)]
+struct Coming {
+    bytes: u64,
+    label: Label,
+    pieces: Pieces,
+    bringers: BTreeSet<LinkId>,
+    /// Who sent what is here.
+    sources: BTreeSet<LinkId>,
+    /// Some of it is from before.
+    restored: bool,
+    /// After wrong bytes: only this link is listened to.
+    only: Option<LinkId>,
+    saved: u64,
+    saved_at: Time,
+    on_disk: bool,
+    at: u64,
+}
+
+/// What bytes led to.
+#[derive(Debug)]
+pub(super) enum Took {
+    /// They were wanted, and more is.
+    More,
+    /// As before, and it is time for a checkpoint.
+    Checkpoint,
+    /// It is whole. Its name is free again; check its hash.
+    Whole(Vec<u8>),
+    /// Nobody waits for them.
+    Unwanted,
+    /// There is no room for them.
+    Full,
+}
+
+/// What is left of a transfer that is over.
+#[derive(Debug, Default)]
+pub(super) struct Over {
+    /// Who was bringing it.
+    pub(super) bringers: BTreeSet<LinkId>,
+    /// There is a record of it to drop.
+    pub(super) on_disk: bool,
+}
+
+impl Arriving {
+    pub(super) const fn new(budget: usize, checkpoint: u64) -> Self {
+        Self {
+            budget,
+            cost: 0,
+            checkpoint,
+            coming: BTreeMap::new(),
+            idle: BTreeSet::new(),
+        }
+    }
+
+    /// Takes back what a checkpoint wrote. False if it makes no sense or there is no room.
+    pub(super) fn restore(&mut self, partial: Partial, now: Now) -> bool {
+        let name = (partial.id, partial.wire);
+        let mut coming = Coming::new(partial.bytes, partial.label, now);
+        coming.restored = true;
+        coming.on_disk = true;
+        coming.at = partial.at;
+        for (range, bytes) in partial.pieces {
+            let fits = range.end <= partial.bytes
+                && range.end.checked_sub(range.start) == Some(bytes.len() as u64);
+            if !fits || !coming.pieces.add(range.start, bytes, partial.bytes) {
+                return false;
+            }
+        }
+        let cost = coming.pieces.cost();
+        if self.coming.contains_key(&name) || self.cost.saturating_add(cost) > self.budget {
+            return false;
+        }
+        coming.saved = coming.pieces.held();
+        self.cost += cost;
+        self.idle.insert((coming.at, name));
+        self.coming.insert(name, coming);
+        true
+    }
+
+    /// A link can bring this. True if another one is bringing it already.
+    pub(super) fn joined(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        name: Name,
+        bytes: u64,
+        label: Label,
+    ) -> bool {
+        let coming = self
+            .coming
+            .entry(name)
+            .or_insert_with(|| Coming::new(bytes, label, now));
+        self.idle.remove(&(coming.at, name));
+        coming.label = label;
+        let others = coming.bringers.iter().any(|other| *other != link);
+        coming.bringers.insert(link);
+        others
+    }
+
+    /// Is there something of it with another length? Then one of the two is a lie.
+    pub(super) fn contradicts(&self, name: &Name, bytes: u64) -> bool {
+        self.coming
+            .get(name)
+            .is_some_and(|coming| coming.bytes != bytes)
+    }
+
+    /// What is missing of it.
+    pub(super) fn missing(&self, name: &Name) -> Ranges {
+        self.coming
+            .get(name)
+            .map_or_else(Ranges::new, |coming| coming.pieces.missing(coming.bytes))
+    }
+
+    /// Bytes came.
+    pub(super) fn data(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        name: &Name,
+        offset: u64,
+        bytes: Vec<u8>,
+    ) -> Took {
+        let Some(coming) = self.coming.get_mut(name) else {
+            return Took::Unwanted;
+        };
+        let end = offset.checked_add(bytes.len() as u64);
+        if coming.only.is_some_and(|only| only != link) || end.is_none_or(|e| e > coming.bytes) {
+            return Took::Unwanted;
+        }
+        let before = coming.pieces.cost();
+        let taken = coming.pieces.add(offset, bytes, coming.bytes);
+        self.cost = (self.cost + coming.pieces.cost()).saturating_sub(before);
+        if !taken {
+            return Took::Full;
+        }
+        coming.sources.insert(link);
+        if coming.pieces.held() == coming.bytes {
+            self.cost = self.cost.saturating_sub(coming.pieces.cost());
+            return Took::Whole(coming.pieces.take());
+        }
+        let grown = coming.pieces.held() - coming.saved;
+        let due = grown >= self.checkpoint
+            && grown >= coming.saved / 4
+            && now.time.since(coming.saved_at) >= PAUSE;
+        if self.cost > self.budget {
+            return Took::Full;
+        }
+        if due { Took::Checkpoint } else { Took::More }
+    }
+
+    /// The record of what is here of it, to be written now. `None` if nothing is.
+    pub(super) fn save(&mut self, now: Now, name: &Name) -> Option<Partial> {
+        let coming = self.coming.get_mut(name)?;
+        if coming.pieces.held() == 0 {
+            return None;
+        }
+        coming.saved = coming.pieces.held();
+        coming.saved_at = now.time;
+        coming.on_disk = true;
+        Some(coming.record(name, now.wall))
+    }
+
+    /// The record with this name, as it should be on disk.
+    pub(super) fn record(&mut self, now: Now, wire: &WireHash) -> Option<Partial> {
+        let (name, coming) = self
+            .coming
+            .iter_mut()
+            .find(|(name, coming)| name.1 == *wire && coming.on_disk)?;
+        Some(coming.record(name, now.wall))
+    }
+
+    /// A link brings this no longer. Gives back a link that can go on, and whether what is here
+    /// should be saved because nobody can.
+    pub(super) fn left(&mut self, now: Now, link: LinkId, name: &Name) -> Left {
+        let Some(coming) = self.coming.get_mut(name) else {
+            return Left::Nothing;
+        };
+        coming.bringers.remove(&link);
+        if coming.only == Some(link) {
+            coming.only = None;
+        }
+        if let Some(next) = coming.bringers.first() {
+            return Left::Next(*next);
+        }
+        if coming.pieces.held() == 0 {
+            self.coming.remove(name);
+            return Left::Nothing;
+        }
+        let grown = coming.pieces.held() > coming.saved;
+        if grown {
+            coming.at = now.wall;
+        }
+        self.idle.insert((coming.at, *name));
+        if grown { Left::Save } else { Left::Kept }
+    }
+
+    /// The whole had the wrong hash. If only one link can be to blame: that one, and nothing is
+    /// kept. Otherwise all is fetched again, from one link alone.
+    pub(super) fn wrong(&mut self, name: &Name) -> Blame {
+        let Some(coming) = self.coming.get_mut(name) else {
+            return Blame::Nobody;
+        };
+        if coming.sources.len() <= 1 && !coming.restored {
+            let blamed = coming.sources.pop_first();
+            coming.only = None;
+            return blamed.map_or(Blame::Nobody, Blame::One);
+        }
+        coming.restored = false;
+        coming.sources.clear();
+        coming.saved = 0;
+        coming.only = coming.bringers.first().copied();
+        coming.only.map_or(Blame::Nobody, Blame::Again)
+    }
+
+    /// A transfer is over: it arrived, or is not wanted any more.
+    pub(super) fn over(&mut self, name: &Name) -> Over {
+        let Some(coming) = self.coming.remove(name) else {
+            return Over::default();
+        };
+        self.cost = self.cost.saturating_sub(coming.pieces.cost());
+        self.idle.remove(&(coming.at, *name));
+        Over {
+            bringers: coming.bringers,
+            on_disk: coming.on_disk,
+        }
+    }
+
+    /// All wire forms of this message that are on their way.
+    pub(super) fn names_of(&self, id: &EnvelopeId) -> Vec<Name> {
+        let (first, last) = (WireHash([0; 16]), WireHash([0xFF; 16]));
+        self.coming
+            .range((*id, first)..=(*id, last))
+            .map(|(name, _)| *name)
+            .collect()
+    }
+
+    /// Something that nobody brings and that has to give way: more is held than may be, or it is
+    /// too old.
+    pub(super) fn gives_way(&self, now: Now) -> Option<Name> {
+        let (at, name) = self.idle.first()?;
+        let old = at.saturating_add(KEPT) < now.wall;
+        (old || self.cost > self.budget || self.idle.len() > 1024).then_some(*name)
+    }
+
+    /// Is no more held than may be?
+    pub(super) const fn has_room(&self) -> bool {
+        self.cost <= self.budget
+    }
+
+    /// Bytes held.
+    pub(super) const fn cost(&self) -> usize {
+        self.cost
+    }
+
+    /// How many.
+    pub(super) fn count(&self) -> usize {
+        self.coming.len()
+    }
+}
+
+/// What a link that leaves means for a transfer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// This one can go on.
+    Next(LinkId),
+    /// Nobody can; save what is here.
+    Save,
+    /// Nobody can; what is here is saved.
+    Kept,
+    /// Nobody can, and nothing is here.
+    Nothing,
+}
+
+/// Who is to blame for a wrong hash.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Blame {
+    /// This link.
+    One(LinkId),
+    /// It cannot be told; this link alone brings all of it again.
+    Again(LinkId),
+    /// Nobody who is still here.
+    Nobody,
+}
+
+impl Coming {
+    fn new(bytes: u64, label: Label, now: Now) -> Self {
+        Self {
+            bytes,
+            label,
+            pieces: Pieces::default(),
+            bringers: BTreeSet::new(),
+            sources: BTreeSet::new(),
+            restored: false,
+            only: None,
+            saved: 0,
+            saved_at: now.time,
+            on_disk: false,
+            at: now.wall,
+        }
+    }
+
+    fn record(&mut self, name: &Name, wall: u64) -> Partial {
+        Partial {
+            wire: name.1,
+            id: name.0,
+            bytes: self.bytes,
+            label: self.label,
+            pieces: self.pieces.record(),
+            at: wall,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,354 @@
+//! What each input means.
+//!
+//! What is it: the first half of [`Bus::handle`]. Who calls it: only that. What can go wrong: an
+//! input about a link, a batch or a question that is over; it means nothing then.
+
+use super::Bus;
+use super::arriving::Left;
+use super::asks::Ask;
+use super::gate::{Said, TRIAL};
+use super::io::{BatchId, Claim, DiskFault, Event, HandFault, Input, Key, LinkId, Op, Output};
+use super::io::{Record, Submission, Verdict};
+use super::line::Line;
+use super::{derive, gate};
+use crate::EnvelopeId;
+use crate::bus::io::WireHash;
+use crate::depot::{Effect, Meta};
+use crate::label::DidTag;
+use crate::link::{LinkFacts, Role, Way};
+use crate::receipt::{Reason, Receipt};
+use crate::session::{Session, SessionConfig};
+
+impl Bus {
+    pub(super) fn hear(&mut self, input: Input) {
+        let now = self.now;
+        match input {
+            Input::Identity(tags) => self.identify(tags),
+            Input::Ways(to, ways) => {
+                self.depot.ways(to, ways);
+                self.lines.more();
+                self.routes = true;
+            }
+            Input::Submit(submission) => self.submit(submission),
+            Input::LinkUp {
+                link,
+                facts,
+                role,
+                transport,
+                way,
+            } => self.link_up(link, facts, role, transport, way),
+            Input::LinkDown(link) => self.part(link, "the link is gone"),
+            Input::Room(link, room) => {
+                if let Some(line) = self.lines.stir(link) {
+                    line.room = line.room.saturating_add(room);
+                }
+            }
+            Input::Pdu(link, pdu) => {
+                if let Some(line) = self.lines.stir(link) {
+                    line.session.receive(now.time, &pdu);
+                }
+            }
+            Input::DialFailed(way, _) => {
+                self.depot.dial_failed(now, &way);
+                self.routes = true;
+            }
+            Input::Sighted(way) => {
+                self.depot.sighted(now, &way);
+                self.routes = true;
+            }
+            Input::MailboxUp(way) => {
+                self.depot.mailbox(&way);
+                self.routes = true;
+            }
+            Input::Whole {
+                transport,
+                envelope,
+                to,
+                settle,
+            } => self.whole_came(transport, &envelope, &to, settle),
+            Input::Handed { id, way, outcome } => self.handed(&id, &way, &outcome),
+            Input::Committed(batch) => self.committed(batch),
+            Input::Failed(batch, fault) => self.failed(batch, fault),
+            Input::Fetched(id, wire) => self.fetched(id, wire),
+            Input::Proven(ask, claims) => self.proven(ask, claims),
+            Input::Verified(ask, true_word) => self.verified(ask, true_word),
+            Input::Signed(ask, receipt) => self.signed(ask, receipt),
+            Input::Acknowledge(id, refused) => {
+                let verdict = refused.map_or(Verdict::Kept, Verdict::Refused);
+                self.depot.acknowledge(now, &id, verdict, &mut self.turn);
+            }
+            Input::Forget(id) => {
+                self.depot.forget(now, &id, &mut self.turn);
+                self.routes = true;
+            }
+            Input::Retry(id) => {
+                self.depot.retry(now, &id, &mut self.turn);
+                self.lines.more();
+                self.routes = true;
+            }
+            Input::Timeout => self.timeout(),
+        }
+    }
+
+    fn identify(&mut self, tags: Vec<DidTag>) {
+        self.depot.identity(tags.clone());
+        self.identity = tags;
+        for link in self.lines.up() {
+            self.prove(link);
+        }
+    }
+
+    /// Asks for claims to say on a link.
+    pub(super) fn prove(&mut self, link: LinkId) {
+        if let Some(line) = self.lines.note(link) {
+            let ask = self.asks.prove(link, line.hash, line.role);
+            self.outputs.push_back(ask);
+        }
+    }
+
+    fn submit(&mut self, submission: Submission) {
+        let id = submission.envelope.id();
+        if let Some(reason) = self.disk.refuses() {
+            let event = Event::NotTaken(id, reason);
+            self.outputs.push_back(Output::Event(event));
+            return;
+        }
+        let wire = submission.envelope.to_wire();
+        let meta = Meta {
+            id,
+            wire: WireHash::of(&wire),
+            bytes: wire.len() as u64,
+            label: submission.label,
+        };
+        let mark = self.turn.ops.len();
+        let taken = self
+            .depot
+            .submit(self.now, meta, submission.by, &mut self.turn);
+        if let Err(reason) = taken {
+            let event = Effect::Event(Event::NotTaken(id, reason));
+            self.said.push(Said::Depot(event));
+            return;
+        }
+        let fresh = self.turn.ops.iter().skip(mark).any(|op| match op {
+            Op::Put(Record::Held(held)) => held.id == id,
+            Op::Put(Record::Inbox(arrived)) => arrived.id == id,
+            _ => false,
+        });
+        if fresh {
+            if self.shelf.welcomes(wire.len()) {
+                self.shelf.put(id, wire.clone());
+            }
+            self.turn.ops.push(Op::Body(id, wire));
+        }
+    }
+
+    fn link_up(
+        &mut self,
+        link: LinkId,
+        facts: LinkFacts,
+        role: Role,
+        transport: String,
+        way: Option<Way>,
+    ) {
+        if self.lines.contains(link) {
+            return;
+        }
+        let session = Session::new(
+            self.now.time,
+            facts,
+            role,
+            &self.config.secret,
+            derive(&self.config.seed, "session", link.0),
+            SessionConfig {
+                limits: self.config.session,
+                epoch: self.epoch,
+                sabotage: self.config.sabotage,
+            },
+        );
+        self.lines
+            .insert(link, Line::new(session, role, transport, way));
+    }
+
+    /// A link is over: what came on it is left to others or written down.
+    pub(super) fn part(&mut self, link: LinkId, why: &str) {
+        let Some(line) = self.lines.remove(link) else {
+            return;
+        };
+        if line.peer.is_some() {
+            self.depot.parted(self.now, link);
+        }
+        let event = Event::Parted(link, why.to_owned());
+        self.outputs.push_back(Output::Event(event));
+        for (id, incoming) in &line.incoming {
+            self.leave(link, incoming.name(*id));
+        }
+        self.make_way();
+        self.lines.more();
+        self.routes = true;
+    }
+
+    /// A link does not bring this any more.
+    pub(super) fn leave(&mut self, link: LinkId, name: super::arriving::Name) {
+        match self.arriving.left(self.now, link, &name) {
+            Left::Next(next) => self.ask_for(next, &name.0),
+            Left::Save => {
+                if let Some(partial) = self.arriving.save(self.now, &name) {
+                    self.turn.ops.push(Op::Put(Record::Partial(partial)));
+                }
+            }
+            Left::Kept => {}
+            Left::Nothing => {
+                if self.arriving.names_of(&name.0).is_empty() {
+                    self.depot.abandon(&name.0);
+                }
+            }
+        }
+    }
+
+    fn handed(&mut self, id: &EnvelopeId, way: &Way, outcome: &Result<(), HandFault>) {
+        let turn = &mut self.turn;
+        self.depot.handed(self.now, id, way, outcome, turn);
+        self.lines.more();
+        self.routes = true;
+    }
+
+    fn committed(&mut self, batch: BatchId) {
+        let Some(landed) = self.gate.committed(batch) else {
+            return;
+        };
+        if self.disk.committed(batch) {
+            self.turn.ops.push(Op::Drop(Key::Partial(TRIAL)));
+            self.outputs.push_back(Output::Event(Event::DiskRoom));
+        }
+        for id in &landed.durable {
+            self.depot.durable(id);
+        }
+        if !landed.durable.is_empty() {
+            self.lines.more();
+            self.routes = true;
+        }
+        for word in landed.said {
+            self.say(word);
+        }
+    }
+
+    fn failed(&mut self, batch: BatchId, fault: DiskFault) {
+        let Some(lost) = self.gate.failed(batch) else {
+            return;
+        };
+        if self.disk.failed(self.now.time, batch, fault) {
+            self.outputs.push_back(Output::Event(Event::DiskFull));
+        }
+        let reason = Reason::from(fault);
+        for id in &lost.undone {
+            self.depot.undo(id);
+            self.shelf.remove(id);
+        }
+        for word in lost.unsaid {
+            self.unsay(word, reason);
+        }
+    }
+
+    fn fetched(&mut self, id: EnvelopeId, wire: Option<Vec<u8>>) {
+        let waiting = self.shelf.waited(&id);
+        let Some(wire) = wire else {
+            for link in waiting.links {
+                if let Some(line) = self.lines.stir(link) {
+                    line.session.withdraw(&id);
+                    line.outgoing.remove(&id);
+                }
+            }
+            for way in waiting.ways {
+                let fault = HandFault::Later("its bytes are not in the store".to_owned());
+                self.handed(&id, &way, &Err(fault));
+            }
+            return;
+        };
+        for way in waiting.ways {
+            let wire = wire.clone();
+            self.outputs.push_back(Output::Deliver { id, way, wire });
+        }
+        if waiting.links.is_empty() {
+            return;
+        }
+        self.shelf.put(id, wire);
+        for link in waiting.links {
+            if let Some(line) = self.lines.stir(link) {
+                line.session.body_came(&id);
+            }
+        }
+    }
+
+    fn proven(&mut self, ask: super::io::AskId, claims: Vec<Claim>) {
+        if let Some(Ask::Prove(link)) = self.asks.answered(ask)
+            && let Some(line) = self.lines.stir(link)
+        {
+            line.session.claim(claims);
+        }
+    }
+
+    fn verified(&mut self, ask: super::io::AskId, holds: bool) {
+        match self.asks.answered(ask) {
+            Some(Ask::Claim(link, tag)) => self.claim_checked(link, tag, holds),
+            Some(Ask::Receipt(link, receipt)) if holds => {
+                let turn = &mut self.turn;
+                self.depot.receipt(self.now, receipt, Some(link), turn);
+                self.lines.more();
+            }
+            _ => {}
+        }
+    }
+
+    fn claim_checked(&mut self, link: LinkId, tag: DidTag, holds: bool) {
+        let Some(line) = self.lines.stir(link) else {
+            return;
+        };
+        line.claims = line.claims.saturating_sub(1);
+        line.more = true;
+        let last = line.claims == 0;
+        if holds && !line.proven.contains(&tag) {
+            line.proven.push(tag);
+            self.depot.proved(link, tag);
+            let event = Event::Proved(link, tag);
+            self.outputs.push_back(Output::Event(event));
+        }
+        if last {
+            self.depot.introduced(link);
+        }
+    }
+
+    fn signed(&mut self, ask: super::io::AskId, receipt: Option<Receipt>) {
+        if let Some(Ask::Sign(by, ids, refused)) = self.asks.answered(ask) {
+            let turn = &mut self.turn;
+            self.depot
+                .signed(self.now, by, &ids, refused, receipt, turn);
+        }
+    }
+
+    fn timeout(&mut self) {
+        self.lines.timeout(self.now.time);
+        self.depot.timeout(self.now, &mut self.turn);
+        self.lines.more();
+        self.routes = true;
+        self.make_way();
+        if self.disk.deadline().is_some_and(|at| at <= self.now.time) {
+            self.try_disk();
+        }
+    }
+
+    /// Writes again what could not be written, and something that needs room, to see whether
+    /// there is some.
+    fn try_disk(&mut self) {
+        let (keys, owed) = self.gate.take_backlog();
+        let mut ops = vec![Op::Put(Record::Partial(gate::trial(self.now)))];
+        for key in keys {
+            let record = match &key {
+                Key::Partial(wire) => self.arriving.record(self.now, wire).map(Record::Partial),
+                other => self.depot.record(other),
+            };
+            ops.push(record.map_or_else(|| Op::Drop(key), Op::Put));
+        }
+        let batch = self.persist(ops, owed);
+        self.disk.tries(batch);
+    }
+}

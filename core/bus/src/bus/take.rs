@@ -1,0 +1,338 @@
+//! Messages on their way here: offers judged, bytes taken, the whole checked and handed over.
+//!
+//! What is it: the receiving part of [`Bus`]. Who calls it: serving a link, and whole messages
+//! from mailboxes. What can go wrong: everything here was written by strangers. What does not
+//! fit what was offered is refused as damaged, and nothing of it stays.
+
+use super::Bus;
+use super::arriving::{Blame, Name, Took};
+use super::gate::Said;
+use super::io::{Event, Key, LinkId, Op, Record, SettleId, WireHash};
+use super::line::{Incoming, Stage};
+use crate::depot::{Arrival, Effect, Judgement, Meta, Source};
+use crate::label::{DidTag, Label, Priority};
+use crate::receipt::Reason;
+use crate::session::{Answer, Offer};
+use crate::{Envelope, EnvelopeId};
+
+impl Bus {
+    pub(super) fn offered(&mut self, link: LinkId, offers: Vec<Offer>) {
+        for offer in offers {
+            let id = offer.id;
+            if let Some(answer) = self.judge(link, &offer)
+                && let Some(line) = self.lines.stir(link)
+            {
+                line.session.answer(&id, answer);
+            }
+        }
+    }
+
+    /// What to answer to an offer now; nothing if it has to wait.
+    fn judge(&mut self, link: LinkId, offer: &Offer) -> Option<Answer> {
+        if let Some(reason) = self.disk.refuses() {
+            return Some(Answer::Refuse(reason));
+        }
+        let line = self.lines.note(link)?;
+        let peer = line.peer?;
+        if line.incoming.contains_key(&offer.id) {
+            return None;
+        }
+        let mut incoming = Incoming {
+            wire: offer.wire,
+            bytes: offer.bytes,
+            label: offer.label,
+            stage: Stage::Waits,
+        };
+        if self.gate.is_uncertain(&offer.id) {
+            // It is here, but is it durable? The gate knows when.
+            line.incoming.insert(offer.id, incoming);
+            self.said.push(Said::Custody(link, offer.id));
+            return None;
+        }
+        let meta = incoming.meta(offer.id);
+        let name = incoming.name(offer.id);
+        if offer.bytes == 0 || self.arriving.contradicts(&name, offer.bytes) {
+            return Some(Answer::Refuse(Reason::Damaged));
+        }
+        let turn = &mut self.turn;
+        match self.depot.judge(self.now, peer, &line.proven, &meta, turn) {
+            Judgement::Have => return Some(Answer::Have),
+            Judgement::Refuse(reason) => return Some(Answer::Refuse(reason)),
+            Judgement::Want | Judgement::Coming => {}
+        }
+        let others = self
+            .arriving
+            .joined(self.now, link, name, offer.bytes, offer.label);
+        let ahead = line.promised > 0 && line.promised + offer.bytes > self.config.ahead;
+        if others {
+            line.incoming.insert(offer.id, incoming);
+            return None;
+        }
+        if ahead {
+            line.incoming.insert(offer.id, incoming);
+            line.parked.push_back(offer.id);
+            return None;
+        }
+        incoming.stage = Stage::Asked;
+        line.promised += offer.bytes;
+        line.incoming.insert(offer.id, incoming);
+        Some(Answer::Want(self.arriving.missing(&name)))
+    }
+
+    /// Asks a link for what is missing of a message that it has offered.
+    pub(super) fn ask_for(&mut self, link: LinkId, id: &EnvelopeId) {
+        let Some(line) = self.lines.stir(link) else {
+            return;
+        };
+        let Some(incoming) = line.incoming.get_mut(id) else {
+            return;
+        };
+        if incoming.stage == Stage::Landed {
+            return;
+        }
+        if incoming.stage == Stage::Waits {
+            incoming.stage = Stage::Asked;
+            line.promised += incoming.bytes;
+        }
+        let missing = self.arriving.missing(&incoming.name(*id));
+        line.session.answer(id, Answer::Want(missing));
+    }
+
+    /// Asks for what was put off, as far as there is room now.
+    pub(super) fn unpark(&mut self, link: LinkId) {
+        while let Some(line) = self.lines.note(link)
+            && let Some(id) = line.parked.front().copied()
+        {
+            let waits = line
+                .incoming
+                .get(&id)
+                .filter(|incoming| incoming.stage == Stage::Waits);
+            if let Some(incoming) = waits {
+                let bytes = incoming.bytes;
+                if line.promised > 0 && line.promised + bytes > self.config.ahead {
+                    return;
+                }
+            }
+            let wanted = waits.is_some();
+            line.parked.pop_front();
+            if wanted {
+                self.ask_for(link, &id);
+            }
+        }
+    }
+
+    pub(super) fn withdrawn(&mut self, link: LinkId, id: &EnvelopeId) {
+        let Some(line) = self.lines.stir(link) else {
+            return;
+        };
+        if let Some(incoming) = line.settled(id) {
+            self.leave(link, incoming.name(*id));
+            self.unpark(link);
+        }
+    }
+
+    pub(super) fn data(&mut self, link: LinkId, id: EnvelopeId, offset: u64, bytes: Vec<u8>) {
+        let now = self.now;
+        let Some(line) = self.lines.note(link) else {
+            return;
+        };
+        let Some(incoming) = line.incoming.get(&id).copied() else {
+            return;
+        };
+        if incoming.stage == Stage::Landed {
+            return;
+        }
+        let name = incoming.name(id);
+        match self.arriving.data(now, link, &name, offset, bytes) {
+            Took::More | Took::Unwanted => {}
+            Took::Checkpoint => {
+                if let Some(partial) = self.arriving.save(now, &name) {
+                    self.turn.ops.push(Op::Put(Record::Partial(partial)));
+                }
+            }
+            Took::Whole(wire) => self.whole(link, name, wire),
+            Took::Full => {
+                if !self.make_way() {
+                    self.refuse_all(&name, Reason::Full);
+                }
+            }
+        }
+    }
+
+    /// Lets go of what nobody brings, until there is room. False if there is none.
+    pub(super) fn make_way(&mut self) -> bool {
+        while let Some(name) = self.arriving.gives_way(self.now) {
+            self.drop_transfer(&name);
+        }
+        self.arriving.has_room()
+    }
+
+    fn drop_transfer(&mut self, name: &Name) -> super::arriving::Over {
+        let over = self.arriving.over(name);
+        if over.on_disk {
+            self.turn.ops.push(Op::Drop(Key::Partial(name.1)));
+        }
+        if self.arriving.names_of(&name.0).is_empty() {
+            self.depot.abandon(&name.0);
+        }
+        over
+    }
+
+    /// This wire form is not taken from anybody.
+    fn refuse_all(&mut self, name: &Name, reason: Reason) {
+        for link in self.drop_transfer(name).bringers {
+            self.refuse(link, &name.0, reason);
+        }
+    }
+
+    fn refuse(&mut self, link: LinkId, id: &EnvelopeId, reason: Reason) {
+        if let Some(line) = self.lines.stir(link) {
+            line.settled(id);
+            line.session.refuse(id, reason);
+        }
+        self.unpark(link);
+    }
+
+    /// All bytes are here.
+    fn whole(&mut self, link: LinkId, name: Name, wire: Vec<u8>) {
+        if WireHash::of(&wire) != name.1 {
+            self.wrong(name);
+            return;
+        }
+        let told = Envelope::decode(&wire).is_ok_and(|envelope| envelope.id() == name.0);
+        let Some(line) = self.lines.note(link) else {
+            return;
+        };
+        let (Some(incoming), Some(key)) = (line.incoming.get(&name.0).copied(), line.peer) else {
+            return;
+        };
+        let transport = line.transport.clone();
+        if !told {
+            // Whoever offered this, the name was a lie.
+            self.refuse_all(&name, Reason::Damaged);
+            return;
+        }
+        let mut bringers = Vec::new();
+        for other in self.arriving.names_of(&name.0) {
+            let over = self.arriving.over(&other);
+            if over.on_disk {
+                self.turn.ops.push(Op::Drop(Key::Partial(other.1)));
+            }
+            bringers.extend(over.bringers);
+        }
+        let source = Source::Node { key, transport };
+        let meta = incoming.meta(name.0);
+        let turn = &mut self.turn;
+        match self.depot.arrived(self.now, &source, &meta, turn) {
+            Arrival::Inbox => self.turn.ops.push(Op::Body(name.0, wire)),
+            Arrival::Carry => {
+                if self.shelf.welcomes(wire.len()) {
+                    self.shelf.put(name.0, wire.clone());
+                }
+                self.turn.ops.push(Op::Body(name.0, wire));
+            }
+            Arrival::Have => {}
+            Arrival::Refuse(reason) => {
+                for bringer in bringers {
+                    self.refuse(bringer, &name.0, reason);
+                }
+                return;
+            }
+        }
+        for bringer in bringers {
+            if let Some(incoming) = self
+                .lines
+                .note(bringer)
+                .and_then(|line| line.incoming.get_mut(&name.0))
+                && (incoming.stage == Stage::Asked || bringer == link)
+            {
+                if incoming.stage == Stage::Waits
+                    && let Some(line) = self.lines.note(bringer)
+                {
+                    line.promised += meta.bytes;
+                }
+                self.land(bringer, &name.0);
+            }
+            self.said.push(Said::Custody(bringer, name.0));
+        }
+    }
+
+    fn land(&mut self, link: LinkId, id: &EnvelopeId) {
+        let line = self.lines.note(link);
+        if let Some(incoming) = line.and_then(|line| line.incoming.get_mut(id)) {
+            incoming.stage = Stage::Landed;
+        }
+    }
+
+    /// The bytes are not what was offered.
+    fn wrong(&mut self, name: Name) {
+        match self.arriving.wrong(&name) {
+            Blame::One(link) => {
+                self.refuse(link, &name.0, Reason::Damaged);
+                self.leave(link, name);
+            }
+            Blame::Again(link) => self.ask_for(link, &name.0),
+            Blame::Nobody => self.refuse_all(&name, Reason::Damaged),
+        }
+    }
+
+    /// A whole message came by a mailbox.
+    pub(super) fn whole_came(
+        &mut self,
+        transport: String,
+        envelope: &Envelope,
+        to: &[DidTag],
+        settle: SettleId,
+    ) {
+        let id = envelope.id();
+        if self.disk.refuses().is_some() {
+            // Not settled: it comes again.
+            return;
+        }
+        let ours = to.iter().find(|tag| self.identity.contains(tag));
+        let Some(to) = ours
+            .or_else(|| to.first())
+            .or_else(|| self.identity.first())
+        else {
+            return;
+        };
+        let wire = envelope.to_wire();
+        let policy = self.config.depot.policy;
+        let meta = Meta {
+            id,
+            wire: WireHash::of(&wire),
+            bytes: wire.len() as u64,
+            label: Label {
+                to: *to,
+                expires: None,
+                priority: Priority::Normal,
+                hops: policy.hops,
+                copies: policy.copies,
+            },
+        };
+        let source = Source::Mailbox { transport };
+        let turn = &mut self.turn;
+        match self.depot.arrived(self.now, &source, &meta, turn) {
+            Arrival::Inbox | Arrival::Carry => self.turn.ops.push(Op::Body(id, wire)),
+            Arrival::Have => {}
+            Arrival::Refuse(reason) => {
+                // It stays where it is; others may want it.
+                let event = Effect::Event(Event::NotTaken(id, reason));
+                self.said.push(Said::Depot(event));
+                return;
+            }
+        }
+        self.said.push(Said::Settle(settle, id));
+    }
+}
+
+impl Incoming {
+    const fn meta(&self, id: EnvelopeId) -> Meta {
+        Meta {
+            id,
+            wire: self.wire,
+            bytes: self.bytes,
+            label: self.label,
+        }
+    }
+}
