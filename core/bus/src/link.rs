@@ -84,16 +84,19 @@ pub enum Role {
 
 /// The sending half of a link.
 pub trait LinkTx: Send {
-    /// Sends one PDU, waiting until the medium takes it: back-pressure. `Ok` means that the
-    /// medium took it, not that anybody has it. A PDU above the MTU is [`LinkError::TooLarge`]
-    /// and the link goes on.
+    /// Sends one PDU of 1 to MTU bytes, waiting until the medium takes it: back-pressure. `Ok`
+    /// means that the medium took it, not that anybody has it. A PDU above the MTU is
+    /// [`LinkError::TooLarge`] and the link goes on; so it does after an empty one, which is
+    /// carried or [`LinkError::Refused`]. Of a future that is dropped the whole PDU may still go,
+    /// or nothing; later ones are whole. Once it fails otherwise, it goes on failing.
     fn send(&mut self, pdu: Vec<u8>) -> BoxFut<'_, Result<(), LinkError>>;
 }
 
 /// The receiving half of a link.
 pub trait LinkRx: Send {
     /// The next PDU. Cancel-safe: a future that is dropped loses none. [`LinkError::Closed`]
-    /// once the other side or the medium is gone, then always.
+    /// once the other side or the medium is gone, then always; on a reliable link not before
+    /// everything that the medium took has come.
     fn recv(&mut self) -> BoxFut<'_, Result<Vec<u8>, LinkError>>;
 }
 
@@ -123,7 +126,8 @@ impl fmt::Debug for Link {
 
 /// Tells a source that a message is durable here: delete it, mark it, acknowledge it.
 pub trait Settle: Send {
-    /// Called after the commit, or not at all; then the message comes again.
+    /// Called after the commit, or not at all; then the message comes again. Where a channel's
+    /// convention has nothing to settle (a WebSocket), it does nothing.
     fn settle(self: Box<Self>) -> BoxFut<'static, Result<(), LinkError>>;
 }
 
