@@ -4,32 +4,92 @@
 //! deadline out. It keeps no envelope bytes beyond a few PDUs. Who calls it: the bus, one for
 //! each link. What can go wrong: everything that arrives was written by a stranger; whatever
 //! breaks the rules ends in [`Event::Broken`], never in a panic or in memory without bound.
+//!
+//! A handshake (`door`) gives keys and both Hellos. Then each side offers (`sending`) and answers
+//! offers (`receiving`); what it says is one stream of control messages (`talk`, `speech`) beside
+//! segments of messages. Links that lose nothing and keep the order carry all that as one stream
+//! of sealed records (`records`); on all others each packet is sealed and numbered, acked and
+//! said again when lost (`flight`, `arrivals`). MTUs from [`MIN_MTU`] on will do.
+//!
+//! After each call that takes `&mut self`, [`Session::poll`] until it is empty: `transmit` too
+//! has events.
 
+mod arrivals;
+mod door;
+mod flight;
+mod hear;
+mod receiving;
+mod records;
+mod sending;
+mod speak;
+mod speech;
+mod talk;
 mod terms;
 
 use std::collections::VecDeque;
+use std::fmt;
 
 pub use terms::{Answer, Bodies, Event, Limits, Offer, SessionConfig};
 
 use crate::EnvelopeId;
 use crate::bus::io::{Claim, NodeKey};
 use crate::link::{LinkFacts, Role};
+use crate::pdu::hello::Hello;
+use crate::ranges::Ranges;
 use crate::receipt::{Reason, Receipt};
+use crate::seal::{Dice, Seal, public};
 use crate::time::Time;
 
+/// The shortest MTU that a session can use.
+pub const MIN_MTU: usize = 20;
+/// Longer PDUs than this are not made: the longest that Noise seals.
+const MAX_MTU: usize = 65535;
+
+/// The public half of a node's secret: how other nodes know it.
+#[must_use]
+pub fn node_key(secret: &[u8; 32]) -> NodeKey {
+    public(secret)
+}
+
 /// One end of a link.
-#[derive(Debug)]
 pub struct Session {
     facts: LinkFacts,
     role: Role,
     config: SessionConfig,
+    door: door::Door,
+    wire: Wire,
+    seal: Option<Seal>,
+    node: Option<NodeKey>,
+    theirs: Option<Hello>,
+    talk_out: talk::TalkOut,
+    talk_in: talk::TalkIn,
+    speech: speech::Speech,
+    sending: sending::Sending,
+    receiving: receiving::Receiving,
     events: VecDeque<Event>,
-    started: Time,
+    broken: bool,
+    /// Frames on their way out and in; kept only to save allocations.
+    plain: Vec<u8>,
+    room: Vec<u8>,
+}
+
+/// How PDUs carry it.
+enum Wire {
+    Records(records::Records),
+    Packets(Box<Packets>),
+}
+
+struct Packets {
+    flight: flight::Flight,
+    arrivals: arrivals::Arrivals,
+    joiner: arrivals::Joiner,
+    /// Of a packet that was cut.
+    pieces: VecDeque<Vec<u8>>,
 }
 
 impl Session {
-    /// A session over a fresh link. `secret` is the node's X25519 key; `seed` must never be used
-    /// for another session.
+    /// A session over a fresh link. `secret` is the node's X25519 key; `seed` must come from the
+    /// system's randomness and never serve another session: ephemeral keys are made from it.
     #[must_use]
     pub fn new(
         now: Time,
@@ -39,37 +99,113 @@ impl Session {
         seed: [u8; 32],
         config: SessionConfig,
     ) -> Self {
-        let _ = (secret, seed);
-        Self {
+        let mut dice = Dice::new(seed);
+        let [instance, _] = halves(dice.throw());
+        let lossy = !(facts.reliable && facts.ordered);
+        let cipher = !facts.sealed;
+        let hello = Hello {
+            features: 0,
+            epoch: config.epoch,
+            instance,
+            limits: config.limits,
+            node: (!cipher).then(|| public(secret)),
+        };
+        let wire = if lossy {
+            Wire::Packets(Box::new(Packets {
+                flight: flight::Flight::new(facts.ordered),
+                arrivals: arrivals::Arrivals::default(),
+                joiner: arrivals::Joiner::default(),
+                pieces: VecDeque::new(),
+            }))
+        } else {
+            Wire::Records(records::Records::default())
+        };
+        let mut session = Self {
             facts,
             role,
             config,
+            door: door::Door::new(now, (role, cipher, lossy), secret, dice, &hello),
+            wire,
+            seal: None,
+            node: None,
+            theirs: None,
+            talk_out: talk::TalkOut::default(),
+            talk_in: talk::TalkIn::default(),
+            speech: speech::Speech::default(),
+            sending: sending::Sending::default(),
+            receiving: receiving::Receiving::default(),
             events: VecDeque::new(),
-            started: now,
+            broken: false,
+            plain: Vec::new(),
+            room: Vec::new(),
+        };
+        if facts.mtu < MIN_MTU {
+            session.break_off("its PDUs are too short for a session");
         }
+        session
     }
 
-    /// A PDU came.
+    /// A PDU came. An empty one says nothing.
     pub fn receive(&mut self, now: Time, pdu: &[u8]) {
-        let _ = (now, pdu, self.facts, self.role, self.config, self.started);
+        if self.broken || pdu.is_empty() {
+            return;
+        }
+        let outcome = match self.wire {
+            Wire::Records(_) => self.hear_bytes(now, pdu),
+            Wire::Packets(_) => self.hear_packet(now, pdu),
+        };
+        if let Err(why) = outcome {
+            self.break_off(why);
+        }
     }
 
     /// The next PDU, at most the MTU long; call it while the link has room. `None`: nothing to
     /// say now.
     pub fn transmit(&mut self, now: Time, bodies: &mut dyn Bodies) -> Option<Vec<u8>> {
-        let _ = (now, bodies);
-        None
+        if self.broken {
+            return None;
+        }
+        match self.wire {
+            Wire::Records(_) => self.next_bytes(bodies),
+            Wire::Packets(_) => self.next_packet(now, bodies),
+        }
     }
 
     /// When [`Session::timeout`] is to be called, if nothing happens before.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        None
+        if self.broken {
+            return None;
+        }
+        let mut deadlines = vec![self.door.deadline()];
+        if let Wire::Packets(packets) = &self.wire {
+            deadlines.push(packets.arrivals.deadline());
+            deadlines.push(packets.flight.deadline());
+        }
+        deadlines.into_iter().flatten().min()
     }
 
-    /// The deadline has come (or not: calling it early does no harm).
+    /// The deadline has come (or not: calling it early does no harm). There may be something to
+    /// transmit now.
     pub fn timeout(&mut self, now: Time) {
-        let _ = now;
+        if self.broken {
+            return;
+        }
+        if let Err(why) = self.door.timeout(now) {
+            self.break_off(why);
+            return;
+        }
+        let Some(Packets {
+            flight, arrivals, ..
+        }) = self.packets_mut()
+        else {
+            return;
+        };
+        arrivals.timeout(now);
+        match flight.timeout(now) {
+            Some(again) => self.lost(again),
+            None => self.break_off("the other side has fallen silent"),
+        }
     }
 
     /// The next event.
@@ -79,56 +215,157 @@ impl Session {
 
     /// Offers a bundle to the other side. An id that is on offer already is left as it is.
     pub fn offer(&mut self, offer: Offer) {
-        let _ = offer;
+        if self.theirs.is_some() && !self.sending.takes(&offer) && !self.sending.has(&offer.id) {
+            let refused = Event::Refused(offer.id, Reason::TooLarge);
+            self.events.push_back(refused);
+        } else {
+            self.sending.offer(offer);
+        }
     }
 
     /// Takes an offer back.
     pub fn withdraw(&mut self, id: &EnvelopeId) {
-        let _ = id;
+        if let Some(handle) = self.sending.withdraw(id) {
+            self.speech.withdraw(handle);
+        }
     }
 
     /// Answers an offer of the other side; may be said again to want other bytes.
     pub fn answer(&mut self, id: &EnvelopeId, answer: Answer) {
-        let _ = (id, answer);
+        match answer {
+            Answer::Want(missing) => {
+                let nothing = missing.is_empty();
+                let coming = self.unpolled(id);
+                match self.receiving.want(id, &missing, &coming) {
+                    // What remains to be said is custody.
+                    Some(_) if nothing => {}
+                    Some((handle, missing, again)) => self.speech.want(handle, missing, again),
+                    None => {}
+                }
+            }
+            Answer::Have => {
+                if let Some(handle) = self.end(id) {
+                    self.speech.have(handle);
+                }
+            }
+            Answer::Refuse(reason) => self.refuse(id, reason),
+        }
     }
 
     /// An offered message is durable here: says custody.
     pub fn stored(&mut self, id: &EnvelopeId) {
-        let _ = id;
+        if let Some(handle) = self.end(id) {
+            self.speech.custody(handle);
+        }
     }
 
     /// An offered message is not taken after all; at any time before `stored`.
     pub fn refuse(&mut self, id: &EnvelopeId, reason: Reason) {
-        let _ = (id, reason);
+        if let Some(handle) = self.end(id) {
+            self.say_refused(handle, reason);
+        }
+    }
+
+    /// What has come of a message, and the bus has not seen yet.
+    fn unpolled(&self, of: &EnvelopeId) -> Ranges {
+        let data = self.events.iter().filter_map(|event| match event {
+            Event::Data { id, offset, bytes } if id == of => {
+                Some(*offset..*offset + bytes.len() as u64)
+            }
+            _ => None,
+        });
+        data.collect()
+    }
+
+    /// Ends an offer of the other side: nothing more is told of it.
+    fn end(&mut self, of: &EnvelopeId) -> Option<u64> {
+        let handle = self.receiving.end(of)?;
+        self.events
+            .retain(|event| !matches!(event, Event::Data { id, .. } if id == of));
+        Some(handle)
+    }
+
+    fn say_refused(&mut self, handle: u64, reason: Reason) {
+        if !self.config.sabotage.lose_refusals {
+            self.speech.refuse(handle, reason);
+        }
     }
 
     /// Passes receipts on.
     pub fn tell(&mut self, receipts: &[Receipt]) {
-        let _ = receipts;
+        self.speech.tell(receipts);
     }
 
     /// Claims DIDs.
     pub fn claim(&mut self, claims: Vec<Claim>) {
-        let _ = claims;
+        self.speech.claim(claims);
     }
 
     /// The body asked for by [`Event::NeedBody`] is at hand.
     pub fn body_came(&mut self, id: &EnvelopeId) {
-        let _ = id;
+        self.sending.body_came(id);
     }
 
-    /// Says goodbye after all that is waiting.
-    pub fn bye(&mut self) {}
+    /// Says goodbye after all that is waiting to be said.
+    pub fn bye(&mut self) {
+        self.speech.bye();
+    }
 
     /// The node at the other end, once it is known.
     #[must_use]
-    pub fn peer(&self) -> Option<NodeKey> {
-        None
+    pub const fn peer(&self) -> Option<NodeKey> {
+        self.node
     }
 
     /// Can messages pass?
     #[must_use]
-    pub fn is_up(&self) -> bool {
-        false
+    pub const fn is_up(&self) -> bool {
+        self.seal.is_some() && !self.broken
+    }
+
+    fn mtu(&self) -> usize {
+        self.facts.mtu.min(MAX_MTU)
+    }
+
+    fn packets_mut(&mut self) -> Option<&mut Packets> {
+        match &mut self.wire {
+            Wire::Packets(packets) => Some(packets),
+            Wire::Records(_) => None,
+        }
+    }
+
+    fn records_mut(&mut self) -> Option<&mut records::Records> {
+        match &mut self.wire {
+            Wire::Records(records) => Some(records),
+            Wire::Packets(_) => None,
+        }
+    }
+
+    /// Ends the session: nothing is said or heard any more.
+    fn break_off(&mut self, why: &str) {
+        self.broken = true;
+        self.sending.clear();
+        self.receiving.clear();
+        self.talk_in = talk::TalkIn::default();
+        self.events.push_back(Event::Broken(why.to_owned()));
+    }
+}
+
+fn halves(bytes: [u8; 32]) -> [[u8; 16]; 2] {
+    let mut halves = [[0; 16]; 2];
+    for (half, from) in halves.iter_mut().zip(bytes.chunks(16)) {
+        half.copy_from_slice(from);
+    }
+    halves
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("facts", &self.facts)
+            .field("role", &self.role)
+            .field("peer", &self.node)
+            .field("broken", &self.broken)
+            .finish_non_exhaustive()
     }
 }

@@ -134,9 +134,7 @@ impl Control {
             Err(e) => return Err(e),
         };
         if length > MAX_CONTROL as u64 {
-            return Err(PduError::Malformed(
-                "a control message longer than allowed",
-            ));
+            return Err(PduError::Malformed("a control message longer than allowed"));
         }
         let Ok(body) = octets.take(length as usize) else {
             return Ok(None);

@@ -1,0 +1,377 @@
+//! The handshake: who is there, under which keys; again when the other side was born again.
+//!
+//! What is it: [`Door`], with at most two handshakes at once, beside a live session if there is
+//! one. Who calls it: the session. What can go wrong: strangers knock, messages are lost, doubled
+//! or late. What does not fit is not heard; a handshake that fails leaves the live session alone.
+//!
+//! With our cipher: Noise XX in three messages, each side's Hello sealed in the second and the
+//! third. Without: two messages, a Hello each.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::bus::io::NodeKey;
+use crate::link::Role;
+use crate::pdu::hello::Hello;
+use crate::pdu::packet::{Handshake, VERSION};
+use crate::seal::{Dice, Made, Maker, Terms};
+use crate::time::Time;
+
+/// Between a message and its first repetition; doubled each time, up to [`SLOWEST`].
+const FIRST: Duration = Duration::from_millis(500);
+const SLOWEST: Duration = Duration::from_secs(15);
+/// How long both sides have until they know each other.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Between two resets.
+const RESET_EVERY: Duration = Duration::from_secs(1);
+/// A listener to whom nobody speaks says after so long that it is there, see [`Door::timeout`].
+const LONELY: Duration = Duration::from_secs(3);
+
+struct Attempt {
+    id: u32,
+    maker: Maker,
+}
+
+/// The message that is repeated until something shows that it arrived.
+struct Latest {
+    attempt: u32,
+    message: Vec<u8>,
+    /// Repeat it by the clock; otherwise only when asked.
+    due: Option<Time>,
+    wait: Duration,
+    first_sent: Time,
+    repeated: bool,
+}
+
+/// A handshake that came to its end.
+pub(super) struct Entered {
+    pub(super) node: NodeKey,
+    pub(super) made: Made,
+    pub(super) hello: Hello,
+    /// From our message to the answer, if it is certain which one was answered.
+    pub(super) round_trip: Option<Duration>,
+}
+
+/// Makes sessions begin.
+pub(super) struct Door {
+    role: Role,
+    cipher: bool,
+    /// Messages may be lost, and are repeated.
+    lossy: bool,
+    secret: [u8; 32],
+    dice: Dice,
+    hello: Vec<u8>,
+    attempts: VecDeque<Attempt>,
+    latest: Option<Latest>,
+    /// The attempt that made the live session, and with whom that is.
+    entered: Option<u32>,
+    node: Option<NodeKey>,
+    outbox: VecDeque<Vec<u8>>,
+    next_id: u32,
+    /// Until when somebody must have come in.
+    patience: Option<Time>,
+    next_reset: Time,
+    reset_owed: bool,
+    lonely: Option<(Time, Duration)>,
+}
+
+impl Door {
+    pub(super) fn new(
+        now: Time,
+        (role, cipher, lossy): (Role, bool, bool),
+        secret: &[u8; 32],
+        mut dice: Dice,
+        hello: &Hello,
+    ) -> Self {
+        let [a, b, c, d, ..] = dice.throw();
+        let listens = role == Role::Listener && lossy;
+        let mut door = Self {
+            role,
+            cipher,
+            lossy,
+            secret: *secret,
+            dice,
+            hello: hello.to_bytes(),
+            attempts: VecDeque::new(),
+            latest: None,
+            entered: None,
+            node: None,
+            outbox: VecDeque::new(),
+            next_id: u32::from_be_bytes([a, b, c, d]),
+            patience: Some(now + PATIENCE),
+            next_reset: now,
+            reset_owed: false,
+            lonely: listens.then_some((now + LONELY, LONELY)),
+        };
+        if role == Role::Dialer {
+            door.knock(now);
+        }
+        door
+    }
+
+    /// The next message to send, in the form that [`Handshake::to_bytes`] gives.
+    pub(super) fn message(&mut self) -> Option<Vec<u8>> {
+        self.outbox.pop_front()
+    }
+
+    /// Is a reset to be sent now?
+    pub(super) fn reset(&mut self) -> bool {
+        std::mem::take(&mut self.reset_owed)
+    }
+
+    /// Begins a handshake.
+    fn knock(&mut self, now: Time) {
+        self.next_id = self.next_id.wrapping_add(1);
+        let id = self.next_id;
+        let Some(mut maker) = self.maker(id) else {
+            return;
+        };
+        let hello = std::mem::take(&mut self.hello);
+        let said = maker.write(if self.cipher { &[] } else { &hello });
+        self.hello = hello;
+        if let Some(message) = said {
+            self.say(now, id, 1, &message, true);
+            self.attempts.clear();
+            self.attempts.push_back(Attempt { id, maker });
+        }
+    }
+
+    fn maker(&mut self, attempt: u32) -> Option<Maker> {
+        let mut prologue = b"packmule session".to_vec();
+        prologue.extend_from_slice(&[VERSION, u8::from(self.lossy)]);
+        prologue.extend_from_slice(&attempt.to_be_bytes());
+        let terms = Terms {
+            role: self.role,
+            cipher: self.cipher,
+            secret: &self.secret,
+            prologue: &prologue,
+        };
+        Maker::new(&terms, &mut self.dice)
+    }
+
+    fn say(&mut self, now: Time, attempt: u32, step: u8, message: &[u8], by_clock: bool) {
+        let message = Handshake {
+            step,
+            version: VERSION,
+            attempt,
+            message,
+        }
+        .to_bytes();
+        self.outbox.clear();
+        self.outbox.push_back(message.clone());
+        self.latest = self.lossy.then(|| Latest {
+            attempt,
+            message,
+            due: by_clock.then(|| now + FIRST),
+            wait: FIRST,
+            first_sent: now,
+            repeated: false,
+        });
+    }
+
+    /// The other side's message was doubled or is said again: ours may have been lost.
+    fn repeat(&mut self, attempt: u32) {
+        if let Some(latest) = self.latest.as_mut().filter(|l| l.attempt == attempt)
+            && self.outbox.is_empty()
+        {
+            latest.repeated = true;
+            self.outbox.push_back(latest.message.clone());
+        }
+    }
+
+    /// A message of a handshake came. An error only where nothing may be lost or late.
+    pub(super) fn take(
+        &mut self,
+        now: Time,
+        heard: &Handshake<'_>,
+    ) -> Result<Option<Entered>, &'static str> {
+        if heard.version != VERSION {
+            return self.unfit("the other side speaks another version");
+        }
+        self.lonely = None;
+        match (self.role, heard.step) {
+            (Role::Listener, 1) => self.greet(now, heard),
+            (Role::Listener, 3) => self.enter(heard),
+            (Role::Dialer, 2) => self.answer(now, heard),
+            _ => self.unfit("a message of the handshake out of turn"),
+        }
+    }
+
+    fn unfit<T>(&self, why: &'static str) -> Result<Option<T>, &'static str> {
+        if self.lossy { Ok(None) } else { Err(why) }
+    }
+
+    /// The first message: answer it.
+    fn greet(&mut self, now: Time, heard: &Handshake<'_>) -> Result<Option<Entered>, &'static str> {
+        let id = heard.attempt;
+        if self.entered == Some(id) || self.attempts.iter().any(|a| a.id == id) {
+            self.repeat(id);
+            return self.unfit("a handshake begun twice");
+        }
+        let Some(mut maker) = self.maker(id) else {
+            return Err("our key cannot be used");
+        };
+        let Some(theirs) = maker.read(heard.message) else {
+            return self.unfit("a handshake that cannot be read");
+        };
+        let Some(message) = maker.write(&self.hello) else {
+            return Err("our key cannot be used");
+        };
+        if self.cipher {
+            self.say(now, id, 2, &message, false);
+            if self.attempts.len() >= 2 {
+                self.attempts.pop_front();
+            }
+            self.attempts.push_back(Attempt { id, maker });
+            return Ok(None);
+        }
+        let entered = self.finish(id, maker, &theirs, None)?;
+        if entered.is_some() {
+            self.say(now, id, 2, &message, false);
+        }
+        Ok(entered)
+    }
+
+    /// The second message: answer it, and we are in.
+    fn answer(
+        &mut self,
+        now: Time,
+        heard: &Handshake<'_>,
+    ) -> Result<Option<Entered>, &'static str> {
+        let id = heard.attempt;
+        if self.entered == Some(id) {
+            self.repeat(id);
+            return self.unfit("a handshake answered twice");
+        }
+        let Some(mut attempt) = self.attempt(id) else {
+            return self.unfit("an answer to no question");
+        };
+        let latest = self.latest.as_ref().filter(|l| !l.repeated);
+        let round_trip = latest.map(|l| now.since(l.first_sent));
+        let Some(theirs) = attempt.maker.read(heard.message) else {
+            // The answer was not from whom we asked: the right one may still come.
+            self.attempts.push_front(attempt);
+            return self.unfit("a handshake that cannot be read");
+        };
+        if !self.cipher {
+            self.latest = None;
+            return self.finish(id, attempt.maker, &theirs, round_trip);
+        }
+        let Some(message) = attempt.maker.write(&self.hello) else {
+            return Err("our key cannot be used");
+        };
+        let entered = self.finish(id, attempt.maker, &theirs, round_trip)?;
+        if entered.is_some() {
+            self.say(now, id, 3, &message, true);
+        }
+        Ok(entered)
+    }
+
+    /// The third message: we are in.
+    fn enter(&mut self, heard: &Handshake<'_>) -> Result<Option<Entered>, &'static str> {
+        let Some(mut attempt) = self.attempt(heard.attempt) else {
+            return self.unfit("an answer to no question");
+        };
+        let Some(theirs) = attempt.maker.read(heard.message) else {
+            self.attempts.push_back(attempt);
+            return self.unfit("a handshake that cannot be read");
+        };
+        self.latest = None;
+        self.finish(attempt.id, attempt.maker, &theirs, None)
+    }
+
+    fn attempt(&mut self, id: u32) -> Option<Attempt> {
+        let at = self.attempts.iter().position(|a| a.id == id)?;
+        self.attempts.remove(at)
+    }
+
+    fn finish(
+        &mut self,
+        id: u32,
+        maker: Maker,
+        theirs: &[u8],
+        round_trip: Option<Duration>,
+    ) -> Result<Option<Entered>, &'static str> {
+        let (Some(made), Ok(hello)) = (maker.finish(), Hello::from_bytes(theirs)) else {
+            return self.unfit("a Hello that cannot be read");
+        };
+        let Some(node) = made.node.or(hello.node) else {
+            return self.unfit("a Hello without a key");
+        };
+        if self.node.is_some_and(|before| before != node) {
+            // A link leads to one node: nobody else takes its session over.
+            return self.unfit("a handshake by another node");
+        }
+        self.node = Some(node);
+        self.entered = Some(id);
+        self.patience = None;
+        self.reset_owed = false;
+        Ok(Some(Entered {
+            node,
+            made,
+            hello,
+            round_trip,
+        }))
+    }
+
+    /// Something could be opened with the newest keys: our last message arrived.
+    pub(super) fn confirmed(&mut self) {
+        if self.latest.as_ref().map(|l| l.attempt) == self.entered {
+            self.latest = None;
+        }
+    }
+
+    /// Something could not be opened, and there are no keys: say so.
+    pub(super) fn unreadable(&mut self, now: Time) {
+        if self.entered.is_none() && self.attempts.is_empty() && now >= self.next_reset {
+            self.reset_owed = true;
+            self.next_reset = now + RESET_EVERY;
+        }
+    }
+
+    /// The other side, or a stranger, says that it cannot read us.
+    pub(super) fn was_reset(&mut self, now: Time) {
+        if self.role == Role::Dialer && self.attempts.is_empty() && now >= self.next_reset {
+            self.next_reset = now + RESET_EVERY;
+            self.knock(now);
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let latest = self.latest.as_ref().and_then(|l| l.due);
+        let lonely = self.lonely.map(|(at, _)| at);
+        [latest, self.patience, lonely].into_iter().flatten().min()
+    }
+
+    /// Repeats what is due. A listener that nobody spoke to says that it is there: the other side
+    /// may believe in a session with its former life and have nothing to say.
+    pub(super) fn timeout(&mut self, now: Time) -> Result<(), &'static str> {
+        if self.patience.is_some_and(|at| at <= now) {
+            return Err("no handshake in all that time");
+        }
+        if let Some((at, wait)) = self.lonely.filter(|(at, _)| *at <= now) {
+            self.reset_owed = true;
+            let wait = (wait * 2).min(SLOWEST);
+            self.lonely = Some((at.max(now) + wait, wait));
+        }
+        let beside = self.entered.is_some();
+        let Some(latest) = self.latest.as_mut() else {
+            return Ok(());
+        };
+        if latest.due.is_some_and(|at| at <= now) {
+            if beside && Some(latest.attempt) != self.entered && latest.wait >= SLOWEST {
+                // A handshake beside a live session that leads nowhere: a stranger's reset.
+                self.latest = None;
+                self.attempts.clear();
+                return Ok(());
+            }
+            latest.wait = (latest.wait * 2).min(SLOWEST);
+            latest.due = Some(now + latest.wait);
+            latest.repeated = true;
+            if self.outbox.is_empty() {
+                self.outbox.push_back(latest.message.clone());
+            }
+        }
+        Ok(())
+    }
+}
