@@ -9,10 +9,12 @@
 pub mod address;
 mod book;
 pub mod date;
+pub mod dead;
 pub mod invitation;
 mod judge;
 mod submit;
 pub mod verdict;
+mod ways;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -27,7 +29,7 @@ pub use judge::{
     ENDED, EXPIRED, ID_USED_TWICE, JudgeError, Judged, Letter, NOT_A_MESSAGE, NOT_ADDRESSED,
     Refusal, answers_to, sender_of,
 };
-pub use submit::{Protection, Queued, SubmitError};
+pub use submit::{Dispatch, Protection, Queued, SubmitError};
 
 use book::{Book, fill};
 

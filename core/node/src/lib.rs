@@ -17,12 +17,15 @@
 //! A fault never changes anything half way.
 
 mod bodies;
+pub mod control;
 pub mod desk;
+mod driver;
 mod error;
 mod home;
 mod inbox;
 mod judge;
 mod lock;
+mod node;
 mod outbox;
 mod peers;
 mod records;
@@ -34,5 +37,6 @@ pub use home::{CreateError, Home, UnlockError};
 pub use inbox::{Accepted, Arrival, InRow, InState};
 pub use judge::{Applied, ApplyError, Change};
 pub use lock::JudgeLock;
+pub use node::{Events, Node, NodeConfig, Received, StartError, Submit, SubmitError};
 pub use outbox::{OutRecord, OutRow, OutState, QueueError};
 pub use peers::{PeerError, PeerRecord, REMOVED_PEERS};

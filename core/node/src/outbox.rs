@@ -156,6 +156,31 @@ impl Home {
         })
     }
 
+    /// What a node of this home holds, or held, under this message id or under an envelope id
+    /// that begins so; two at most.
+    pub fn find_held(&self, beginning: &str) -> Result<Vec<EnvelopeId>, HomeError> {
+        let db = self.db();
+        let mut query =
+            db.prepare_cached("SELECT envelope FROM held UNION SELECT envelope FROM outbox")?;
+        let exact = "SELECT envelope FROM outbox WHERE message = ?1 LIMIT 2";
+        let ids = |row: &Row<'_>| Ok(EnvelopeId::from_bytes(row.get(0)?));
+        let named = db
+            .prepare_cached(exact)?
+            .query_map([beginning], ids)?
+            .collect::<Result<Vec<_>, _>>()?;
+        if !named.is_empty() || beginning.is_empty() {
+            return Ok(named);
+        }
+        let mut found = Vec::new();
+        for id in query.query_map([], ids)? {
+            let id = id?;
+            if id.to_string().starts_with(beginning) && found.len() < 2 {
+                found.push(id);
+            }
+        }
+        Ok(found)
+    }
+
     /// Lets automatic answers wait again that were sent and not acknowledged: those whose message
     /// ids begin with one of these. A question that comes twice tells that its answer was lost.
     /// Answers how many wait again.

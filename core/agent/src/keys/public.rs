@@ -112,6 +112,13 @@ impl PublicKey {
         Self::from_raw(Curve::X25519, &point)
     }
 
+    /// Whether this key's owner signed these bytes; see [`super::SecretKey::sign`].
+    #[must_use]
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.verifier()
+            .is_some_and(|key| key.verify(message, signature).is_ok())
+    }
+
     /// The two coordinates, fixed length; `None` for X25519 and Ed25519.
     pub(crate) fn coordinates(&self) -> Option<(&[u8], &[u8])> {
         if self.curve().is_okp() {

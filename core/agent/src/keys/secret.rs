@@ -103,6 +103,14 @@ impl SecretKey {
         Self::from_raw(Curve::X25519, agree::scalar_of_seed(self.raw()).as_slice())
     }
 
+    /// Signs bytes: EdDSA, ES256 or ES256K, 64 bytes each. `None` for a key of a curve that
+    /// DIDComm does not sign with. Whoever signs something else than a JWS begins it with a
+    /// domain of its own, so that no signature is taken for another's.
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
+        self.signer()?.sign(message).ok()
+    }
+
     /// The form that agrees on keys; `None` for curves that only sign.
     pub(crate) fn agreement(&self) -> Option<&AgreeSecret> {
         self.0.agree.as_ref()

@@ -13,7 +13,7 @@ use packmule_agent::pack::{Jose, Limits, Opened, Packer};
 use packmule_bus::EnvelopeId;
 use packmule_bus::receipt::Reason;
 
-use super::{BookError, Desk};
+use super::{BookError, Desk, dead};
 use crate::{ApplyError, HomeError};
 
 use batch::Batch;
@@ -67,6 +67,9 @@ pub struct Judged {
     pub acknowledged: usize,
     /// Automatic answers queued.
     pub answers: usize,
+    /// Messages of ours that are not carried any further, because their recipient ended the
+    /// relationship. A running bus must be told.
+    pub withdrawn: Vec<EnvelopeId>,
     /// What the agent says of each envelope: kept, or refused with a reason. It is durable.
     pub verdicts: Vec<(EnvelopeId, Option<Reason>)>,
 }
@@ -117,7 +120,8 @@ impl Desk {
                 batch.land(self, &mut judged)?;
             }
         }
-        if judged.acknowledged > 0 {
+        judged.withdrawn = dead::withdraw_ended(&self.home)?;
+        if judged.acknowledged + judged.withdrawn.len() > 0 {
             self.home.shrink()?;
         }
         Ok(judged)

@@ -7,6 +7,7 @@ use packmule_agent::did::short_form;
 use packmule_agent::message::Message;
 use packmule_agent::pack::{Jose, PackError, PackPlan, Packer};
 use packmule_bus::EnvelopeId;
+use packmule_bus::label::Priority;
 
 use super::Desk;
 use crate::home::now;
@@ -22,6 +23,15 @@ pub enum Protection {
     /// Signed, then encrypted: the recipient can prove to others who wrote it. The signature
     /// authenticates; the spec (message layer) advises against authcrypt around it.
     Signed,
+}
+
+/// By which channels a message goes, and when.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dispatch {
+    /// Only by these transports; empty: whatever works.
+    pub by: Vec<String>,
+    /// What goes first when a link is short.
+    pub priority: Priority,
 }
 
 /// What was queued.
@@ -63,7 +73,22 @@ impl Desk {
         message: Message,
         how: Protection,
     ) -> Result<Queued, SubmitError> {
-        let records = self.records(&peer.did, message, how)?;
+        self.submit_by(peer, message, how, &Dispatch::default())
+    }
+
+    /// The same, to go by some channels only, or before others.
+    pub fn submit_by(
+        &self,
+        peer: &PeerRecord,
+        message: Message,
+        how: Protection,
+        dispatch: &Dispatch,
+    ) -> Result<Queued, SubmitError> {
+        let mut records = self.records(&peer.did, message, how)?;
+        for record in &mut records {
+            record.by.clone_from(&dispatch.by);
+            record.priority = dispatch.priority;
+        }
         let envelopes = self.home.queue_all(&records)?;
         Ok(Queued {
             message_id: records

@@ -101,6 +101,9 @@ impl Writing<'_> {
             hops,
             copies,
         } = held.label;
+        if held.origin == Origin::Own && held.state == HeldState::Waiting {
+            self.revive(&held.id)?;
+        }
         self.run(
             "INSERT OR REPLACE INTO held
              (envelope, wire, bytes, recipient, expires, priority, hops, copies, origin, node,
@@ -133,6 +136,16 @@ impl Writing<'_> {
             self.kept.insert(held.id);
         }
         Ok(())
+    }
+
+    /// A dead letter of our own that tries again waits in the outbox again.
+    fn revive(&self, id: &EnvelopeId) -> rusqlite::Result<()> {
+        self.run(
+            "UPDATE outbox SET state = 0, reason = NULL, changed = ?2
+             WHERE envelope = ?1 AND state IN (3, 4)
+               AND EXISTS (SELECT 1 FROM held WHERE envelope = ?1 AND state = 2)",
+            params![id.as_bytes(), to_sql(self.now)],
+        )
     }
 
     /// What people see of our own message.

@@ -1,0 +1,100 @@
+//! Where the socket is, and who may be the one node of a home.
+//!
+//! Called by server and client. The lock decides: whoever holds it is the node, and a process
+//! that dies gives it back, whatever it left lying about. What can go wrong: a file system
+//! without locks, which is told.
+
+use std::{
+    env,
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read, Seek, Write},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    },
+    path::{Path, PathBuf},
+};
+
+use data_encoding::HEXLOWER;
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
+use sha2::{Digest, Sha256};
+
+const SOCKET: &str = "node.sock";
+const LOCK: &str = "node.lock";
+/// Longest path of a Unix socket that every system takes (`sun_path` has 104 to 108 bytes).
+const LONGEST: usize = 100;
+
+/// Only its holder runs the node of a home.
+#[derive(Debug)]
+pub(crate) struct NodeLock {
+    _file: File,
+}
+
+/// Why a process is not the node of a home.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// Another one is; its pid, if it said.
+    Running(Option<u32>),
+    /// The disk.
+    Io(io::Error),
+}
+
+impl NodeLock {
+    pub(crate) fn take(home: &Path) -> Result<Self, Taken> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = options
+            .mode(0o600)
+            .open(home.join(LOCK))
+            .map_err(Taken::Io)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                let mut text = String::new();
+                let _ = file.take(20).read_to_string(&mut text);
+                return Err(Taken::Running(text.trim().parse().ok()));
+            }
+            Err(errno) => return Err(Taken::Io(errno.into())),
+        }
+        // For people; a full disk is no reason not to run.
+        let _ = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()));
+        Ok(Self { _file: file })
+    }
+}
+
+/// The path of the socket of the home in this folder.
+pub(crate) fn socket(home: &Path) -> io::Result<PathBuf> {
+    let home = fs::canonicalize(home)?;
+    let near = home.join(SOCKET);
+    if near.as_os_str().len() <= LONGEST {
+        return Ok(near);
+    }
+    let digest = Sha256::digest(home.as_os_str().as_bytes());
+    let (name, _) = digest.split_at(12);
+    Ok(elsewhere()?.join(format!("{}.sock", HEXLOWER.encode(name))))
+}
+
+/// A folder of ours alone, for homes whose path is too long for a socket.
+fn elsewhere() -> io::Result<PathBuf> {
+    let uid = rustix::process::geteuid().as_raw();
+    let dir = match env::var_os("XDG_RUNTIME_DIR") {
+        Some(dir) if dir.len() < LONGEST / 2 => Path::new(&dir).join("packmule"),
+        _ => PathBuf::from(format!("/tmp/packmule-{uid}")),
+    };
+    match DirBuilder::new().mode(0o700).create(&dir) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let facts = fs::symlink_metadata(&dir)?;
+    if facts.is_dir() && facts.uid() == uid && facts.mode() & 0o077 == 0 {
+        return Ok(dir);
+    }
+    let what = format!("{} is not a folder of ours alone", dir.display());
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, what))
+}

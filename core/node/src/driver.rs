@@ -1,0 +1,380 @@
+//! The bus's body: one task that owns it, and the tasks around it that touch the world.
+//!
+//! What is it: [`Driver`], which gives the bus one input after the other and carries out what it
+//! says. Nothing is waited for here: links, disk, keys and mailboxes have tasks or threads of
+//! their own, and answer by channels. Who calls it: [`crate::Node`]. What can go wrong: a link
+//! that floods fills its own small queue and waits; a disk that is slow holds up what links and
+//! applications bring, not what the bus is owed; when the node is dropped the task ends, and
+//! what was not committed was never promised to anybody.
+
+mod asks;
+mod clerk;
+mod clock;
+mod doors;
+mod links;
+mod mailboxes;
+mod post;
+mod reach;
+mod views;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use packmule_bus::bus::Bus;
+use packmule_bus::bus::io::{Event, Input, LinkId, Op, Output, Record, SettleId, Submission};
+use packmule_bus::label::DidTag;
+use packmule_bus::link::{Port, Settle, Way};
+use packmule_bus::receipt::Reason;
+use packmule_bus::{Envelope, EnvelopeId};
+use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::control::place::NodeLock;
+use crate::control::{DeadLetter, EventLine, StatusReport, WhyReport};
+use crate::desk::Desk;
+use crate::outbox::OwnRow;
+use crate::records::Batch;
+use crate::writer::Writer;
+
+pub(crate) use asks::Keys;
+pub(crate) use clerk::Clerk;
+pub(crate) use clock::Clock;
+pub(crate) use doors::{Transports, listen, receive, scout};
+pub(crate) use links::Links;
+pub(crate) use mailboxes::{Boxes, tag_of};
+pub(crate) use post::Post;
+pub(crate) use reach::Reach;
+pub(crate) use views::hex;
+
+use links::Visit;
+
+/// Above so many bytes on their way to the disk, links and applications wait.
+const AHEAD: usize = 8 << 20;
+/// Inputs that links and applications may have brought and the bus has not heard.
+pub(crate) const QUEUE: usize = 256;
+
+/// What the driver's task hears besides inputs for the bus.
+pub(crate) enum Heard {
+    /// An answer to the bus, or news for it.
+    Input(Input),
+    /// A PDU, and its place in its link's allowance.
+    Pdu(LinkId, Vec<u8>, OwnedSemaphorePermit),
+    /// Somebody opened a way, or we did.
+    Port {
+        port: Port,
+        transport: &'static str,
+        /// The way that was dialled, if we did.
+        way: Option<Way>,
+        visit: Option<Visit>,
+    },
+    /// A mailbox holds a message for us.
+    Collected {
+        envelope: Envelope,
+        to: Vec<DidTag>,
+        transport: &'static str,
+        settle: Box<dyn Settle>,
+    },
+    /// The store was changed by others.
+    Poke,
+}
+
+/// What whoever holds the node asks of its driver.
+pub(crate) enum Command {
+    /// Answered after the commit.
+    Submit {
+        submission: Box<Submission>,
+        row: OwnRow,
+        answer: oneshot::Sender<Result<EnvelopeId, Reason>>,
+    },
+    Status(oneshot::Sender<StatusReport>),
+    Why(EnvelopeId, oneshot::Sender<Option<WhyReport>>),
+    DeadLetters(oneshot::Sender<Vec<DeadLetter>>),
+    Forget(EnvelopeId, oneshot::Sender<bool>),
+    Retry(EnvelopeId, oneshot::Sender<bool>),
+    Poke(oneshot::Sender<()>),
+    /// Ends the task; the answer comes when everything is committed and links are closed.
+    Stop(oneshot::Sender<()>),
+}
+
+/// The ways into the driver's task.
+pub(crate) struct Ears {
+    /// Answers to what the bus asked: as many as it asked for.
+    pub(crate) answers: mpsc::UnboundedReceiver<Heard>,
+    /// What links and mailboxes bring; waits while the disk is behind.
+    pub(crate) brought: mpsc::Receiver<Heard>,
+    /// What applications submit; waits while the disk is behind.
+    pub(crate) submits: mpsc::Receiver<Command>,
+    /// Everything else that is asked.
+    pub(crate) commands: mpsc::Receiver<Command>,
+}
+
+/// The ways to the driver's task, for its helpers.
+#[derive(Clone)]
+pub(crate) struct Mouth {
+    pub(crate) answers: mpsc::UnboundedSender<Heard>,
+    pub(crate) brought: mpsc::Sender<Heard>,
+}
+
+impl Mouth {
+    /// Answers the bus. After the end of the driver nobody hears.
+    pub(crate) fn tell(&self, input: Input) {
+        let _ = self.answers.send(Heard::Input(input));
+    }
+}
+
+/// A bus and everything that it needs to touch the world.
+pub(crate) struct Driver {
+    pub(crate) bus: Bus,
+    pub(crate) clock: Clock,
+    pub(crate) writer: Writer,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) clerk: Clerk,
+    pub(crate) reach: Reach,
+    pub(crate) transports: Arc<Transports>,
+    pub(crate) mouth: Mouth,
+    pub(crate) events: broadcast::Sender<EventLine>,
+    pub(crate) links: Links,
+    pub(crate) boxes: Boxes,
+    pub(crate) settles: BTreeMap<SettleId, Box<dyn Settle>>,
+    pub(crate) next_settle: u64,
+    /// Who waits to hear that a message was taken on.
+    pub(crate) waiting: BTreeMap<EnvelopeId, Vec<oneshot::Sender<Result<EnvelopeId, Reason>>>>,
+    /// Rows that land with the batch that takes their message on.
+    pub(crate) rows: BTreeMap<EnvelopeId, OwnRow>,
+    pub(crate) post: Post,
+    /// Tasks that end with the driver.
+    pub(crate) tasks: JoinSet<()>,
+    /// Given back last.
+    pub(crate) lock: NodeLock,
+}
+
+impl Driver {
+    /// Runs until told to stop, or until nobody holds the node any more.
+    pub(crate) async fn run(mut self, mut ears: Ears) {
+        self.begin();
+        loop {
+            let due = self.bus.deadline().map(|time| self.clock.instant(time));
+            let keeping_up = self.writer.waiting() < AHEAD;
+            tokio::select! {
+                Some(heard) = ears.answers.recv() => self.hear(heard),
+                Some(heard) = ears.brought.recv(), if keeping_up => self.hear(heard),
+                command = ears.submits.recv(), if keeping_up => match command {
+                    Some(command) => self.obey(command),
+                    None => return,
+                },
+                command = ears.commands.recv() => match command {
+                    Some(Command::Stop(done)) => return self.stop(ears, done).await,
+                    Some(command) => self.obey(command),
+                    None => return,
+                },
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    self.feed(Input::Timeout);
+                }
+                Some(_) = self.tasks.join_next() => {}
+            }
+        }
+    }
+
+    fn begin(&mut self) {
+        let own = self.reach.own();
+        self.feed(Input::Identity(own));
+        self.look();
+        self.clerk.look();
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        match heard {
+            Heard::Input(Input::LinkDown(link)) => {
+                if self.links.remove(link) {
+                    self.feed(Input::LinkDown(link));
+                }
+            }
+            Heard::Input(Input::Committed(batch)) => {
+                self.feed(Input::Committed(batch));
+                if self.post.waits() && self.writer.waiting() < AHEAD {
+                    self.look();
+                }
+            }
+            Heard::Input(input) => self.feed(input),
+            Heard::Pdu(link, pdu, _allowance) => self.feed(Input::Pdu(link, pdu)),
+            Heard::Port {
+                port,
+                transport,
+                way,
+                visit,
+            } => self.open(port, transport, way, visit),
+            Heard::Collected {
+                envelope,
+                to,
+                transport,
+                settle,
+            } => {
+                self.next_settle += 1;
+                let id = SettleId(self.next_settle);
+                self.settles.insert(id, settle);
+                self.feed(Input::Whole {
+                    transport: transport.to_owned(),
+                    envelope,
+                    to,
+                    settle: id,
+                });
+            }
+            Heard::Poke => self.look(),
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Submit {
+                submission,
+                row,
+                answer,
+            } => {
+                let id = submission.envelope.id();
+                self.introduce(&row.peer);
+                self.waiting.entry(id).or_default().push(answer);
+                self.rows.insert(id, row);
+                self.feed(Input::Submit(*submission));
+            }
+            Command::Status(answer) => drop(answer.send(self.status())),
+            Command::Why(id, answer) => drop(answer.send(self.why(&id))),
+            Command::DeadLetters(answer) => drop(answer.send(self.dead_letters())),
+            Command::Forget(id, answer) => {
+                let known = self.bus.held().any(|held| held.id == id);
+                self.feed(Input::Forget(id));
+                drop(answer.send(known));
+            }
+            Command::Retry(id, answer) => {
+                let letters = self.dead_letters();
+                let dead = letters.iter().any(|letter| letter.id == id.to_string());
+                self.feed(Input::Retry(id));
+                drop(answer.send(dead));
+            }
+            Command::Poke(answer) => {
+                self.look();
+                self.clerk.look();
+                drop(answer.send(()));
+            }
+            Command::Stop(done) => drop(done.send(())),
+        }
+    }
+
+    /// One input, and all that follows from it.
+    pub(crate) fn feed(&mut self, input: Input) {
+        let outputs: Vec<Output> = self.bus.handle(self.clock.now(), input).collect();
+        for output in outputs {
+            self.carry_out(output);
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Transmit(link, pdu) => self.links.send(link, pdu),
+            Output::Persist(batch, ops) => {
+                let mut rows = Vec::new();
+                if !self.rows.is_empty() {
+                    for op in &ops {
+                        if let Op::Put(Record::Held(held)) = op {
+                            rows.extend(self.rows.remove(&held.id));
+                        }
+                    }
+                }
+                self.writer.persist(batch, Batch { ops, rows });
+            }
+            Output::Fetch(id) => self.keys.fetch(id, self.mouth.clone()),
+            Output::Prove { ask, hash, role } => {
+                self.keys.prove(ask, hash, role, self.mouth.clone());
+            }
+            Output::Verify {
+                ask,
+                did,
+                kid,
+                statement,
+                signature,
+            } => {
+                let word = asks::Word {
+                    did,
+                    kid,
+                    statement,
+                    signature,
+                };
+                self.keys.verify(ask, word, self.mouth.clone());
+            }
+            Output::Sign {
+                ask,
+                by: _,
+                ids,
+                refused,
+                at,
+            } => self.keys.sign(ask, ids, refused, at, self.mouth.clone()),
+            Output::Dial(way) => self.dial(way),
+            Output::Deliver { id, way, wire } => self.deliver(id, way, wire),
+            Output::Close(link) => drop(self.links.remove(link)),
+            Output::Settle(id) => {
+                if let Some(settle) = self.settles.remove(&id) {
+                    // If it fails the message comes again, and is known then.
+                    self.tasks.spawn(async move { drop(settle.settle().await) });
+                }
+            }
+            Output::Event(event) => self.tell(event),
+            // Both sides are built together: there is no other output.
+            _ => {}
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        match &event {
+            Event::Received(arrived) => self.clerk.judge(arrived.id),
+            Event::Progress { id, .. } => self.answer(*id, Ok(*id)),
+            Event::NotTaken(id, reason) => {
+                self.rows.remove(id);
+                if self.waiting.contains_key(id) {
+                    self.answer(*id, Err(*reason));
+                } else {
+                    self.post.not_taken(*id, *reason);
+                }
+            }
+            Event::DiskRoom => {
+                self.post.begin_again();
+                let _ = self.mouth.answers.send(Heard::Poke);
+            }
+            _ => {}
+        }
+        if self.events.receiver_count() > 0 {
+            let _ = self.events.send(views::line(&event, &self.reach));
+        }
+    }
+
+    fn answer(&mut self, id: EnvelopeId, outcome: Result<EnvelopeId, Reason>) {
+        for answer in self.waiting.remove(&id).into_iter().flatten() {
+            let _ = answer.send(outcome);
+        }
+    }
+
+    /// Lets links send what they have, commits what waits, and ends.
+    async fn stop(mut self, ears: Ears, done: oneshot::Sender<()>) {
+        drop(ears);
+        let links: Vec<LinkId> = self.links.all();
+        for link in links {
+            self.feed(Input::LinkDown(link));
+        }
+        self.links.close().await;
+        self.tasks.shutdown().await;
+        let Self {
+            writer,
+            clerk,
+            lock,
+            ..
+        } = self;
+        // They have threads to wait for.
+        let ended = tokio::task::spawn_blocking(move || {
+            drop(clerk);
+            drop(writer);
+            drop(lock);
+        });
+        let _ = ended.await;
+        let _ = done.send(());
+    }
+}

@@ -1,0 +1,240 @@
+//! What the bus asks of keys and disk, answered by two threads of their own.
+//!
+//! Called by the driver. A signature takes tens of microseconds and a body may take a disk's
+//! time: neither holds up the bus, and a flood of claims to verify holds up claims only. What
+//! can go wrong: no key signs for us (then there are no claims and receipts); a DID whose
+//! document is not here (then nothing of it is believed).
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use packmule_agent::did::{DidDoc, did_of, same_did, short_form};
+use packmule_agent::keys::SecretKey;
+use packmule_agent::resolve::{Resolver, resolve_offline};
+use packmule_bus::bus::io::{AskId, Claim, Input};
+use packmule_bus::link::Role;
+use packmule_bus::receipt::{Reason, Receipt};
+use packmule_bus::{Envelope, EnvelopeId};
+use rusqlite::Connection;
+
+use super::Mouth;
+use crate::HomeError;
+use crate::bodies::{self, Shelf};
+use crate::desk::Desk;
+
+/// Documents kept parsed: of those who speak most.
+const KEPT: usize = 256;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The threads, and what they need.
+pub(crate) struct Keys {
+    crypto: Sender<Job>,
+    disk: Sender<Job>,
+    speaker: Arc<Speaker>,
+    store: Arc<Store>,
+}
+
+/// Who speaks for us, and whose words we can check.
+struct Speaker {
+    desk: Arc<Desk>,
+    /// The id of the key that signs for us, and the key.
+    own: Option<(String, SecretKey)>,
+    docs: Mutex<BTreeMap<String, Arc<DidDoc>>>,
+}
+
+struct Store {
+    db: Mutex<Connection>,
+    shelf: Shelf,
+}
+
+/// A statement that somebody is said to have signed.
+pub(crate) struct Word {
+    pub(crate) did: String,
+    pub(crate) kid: String,
+    pub(crate) statement: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
+}
+
+impl Keys {
+    pub(crate) fn start(desk: &Arc<Desk>) -> Result<Self, HomeError> {
+        let home = desk.home();
+        let store = Store {
+            db: Mutex::new(home.connect()?),
+            shelf: home.shelf().clone(),
+        };
+        let speaker = Speaker {
+            desk: Arc::clone(desk),
+            own: own_key(desk),
+            docs: Mutex::default(),
+        };
+        Ok(Self {
+            crypto: worker("packmule-keys")?,
+            disk: worker("packmule-reader")?,
+            speaker: Arc::new(speaker),
+            store: Arc::new(store),
+        })
+    }
+
+    /// Forgets documents that may have changed.
+    pub(crate) fn forget_docs(&self) {
+        self.speaker.lock().clear();
+    }
+
+    /// Claims for our DID over a link's handshake.
+    pub(crate) fn prove(&self, ask: AskId, hash: [u8; 32], role: Role, mouth: Mouth) {
+        let speaker = Arc::clone(&self.speaker);
+        self.run(&self.crypto, move || {
+            let claims = speaker.claim(&hash, role).into_iter().collect();
+            mouth.tell(Input::Proven(ask, claims));
+        });
+    }
+
+    pub(crate) fn verify(&self, ask: AskId, word: Word, mouth: Mouth) {
+        let speaker = Arc::clone(&self.speaker);
+        self.run(&self.crypto, move || {
+            let holds = speaker.believes(&word);
+            mouth.tell(Input::Verified(ask, holds));
+        });
+    }
+
+    pub(crate) fn sign(
+        &self,
+        ask: AskId,
+        ids: Vec<EnvelopeId>,
+        refused: Option<Reason>,
+        at: u64,
+        mouth: Mouth,
+    ) {
+        let speaker = Arc::clone(&self.speaker);
+        self.run(&self.crypto, move || {
+            let receipt = speaker.receipt(ids, refused, at);
+            mouth.tell(Input::Signed(ask, receipt));
+        });
+    }
+
+    /// The wire form of a body.
+    pub(crate) fn fetch(&self, id: EnvelopeId, mouth: Mouth) {
+        let store = Arc::clone(&self.store);
+        self.run(&self.disk, move || {
+            mouth.tell(Input::Fetched(id, store.wire(&id)));
+        });
+    }
+
+    #[expect(clippy::unused_self, reason = "one way to the threads")]
+    fn run(&self, thread: &Sender<Job>, job: impl FnOnce() + Send + 'static) {
+        // The threads end after this side is dropped only.
+        let _ = thread.send(Box::new(job));
+    }
+}
+
+impl Speaker {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<DidDoc>>> {
+        self.docs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn claim(&self, hash: &[u8; 32], role: Role) -> Option<Claim> {
+        let (kid, key) = self.own.as_ref()?;
+        // The long form: a stranger has to resolve it from itself.
+        let did = self.desk.did().to_owned();
+        let signature = key.sign(&Claim::statement(&did, hash, role))?;
+        Some(Claim {
+            kid: kid.clone(),
+            did,
+            signature,
+        })
+    }
+
+    fn receipt(&self, ids: Vec<EnvelopeId>, refused: Option<Reason>, at: u64) -> Option<Receipt> {
+        let (kid, key) = self.own.as_ref()?;
+        let did = self.desk.did();
+        let mut receipt = Receipt {
+            ids,
+            refused,
+            at,
+            did: short_form(did).unwrap_or(did).to_owned(),
+            kid: kid.clone(),
+            signature: Vec::new(),
+        };
+        receipt.signature = key.sign(&receipt.statement())?;
+        Some(receipt)
+    }
+
+    fn believes(&self, word: &Word) -> bool {
+        if !same_did(did_of(&word.kid), &word.did) {
+            return false;
+        }
+        let Some(doc) = self.doc(&word.did) else {
+            return false;
+        };
+        let named = |id: &str| id == word.kid || fragment(id) == fragment(&word.kid);
+        doc.authentication_keys()
+            .any(|(id, key)| named(id) && key.verify(&word.statement, &word.signature))
+    }
+
+    /// The document of a DID, from itself or from what we know. The form that says all is kept
+    /// under its short name too: receipts come under that.
+    fn doc(&self, did: &str) -> Option<Arc<DidDoc>> {
+        if let Some(doc) = self.lock().get(did) {
+            return Some(Arc::clone(doc));
+        }
+        let doc = match resolve_offline(did) {
+            Ok(doc) => doc,
+            Err(_) => self.desk.docs().resolve(did).ok()?,
+        };
+        let doc = Arc::new(doc);
+        let mut docs = self.lock();
+        if docs.len() + 2 > KEPT {
+            docs.clear();
+        }
+        for name in [Some(did), short_form(did)].into_iter().flatten() {
+            docs.insert(name.to_owned(), Arc::clone(&doc));
+        }
+        Some(doc)
+    }
+}
+
+impl Store {
+    fn wire(&self, id: &EnvelopeId) -> Option<Vec<u8>> {
+        let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
+        match bodies::get(&db, &self.shelf, id).ok()?? {
+            (form, true) => Some(form),
+            _ => {
+                let envelope: Option<Envelope> =
+                    bodies::envelope(&db, &self.shelf, id).ok().flatten();
+                Some(envelope?.to_wire())
+            }
+        }
+    }
+}
+
+/// The first key that may authenticate us and is in our ring.
+fn own_key(desk: &Desk) -> Option<(String, SecretKey)> {
+    let (did, doc) = desk.home().identity();
+    let keys = doc.authentication_keys().filter_map(|(id, public)| {
+        let mut ring = desk.keys().iter();
+        let (_, secret) = ring.find(|(kid, secret)| {
+            same_did(did_of(kid), did) && fragment(kid) == fragment(id) && secret.public() == public
+        })?;
+        let kid = format!("{}#{}", short_form(did).unwrap_or(did), fragment(id)?);
+        Some((kid, secret.clone()))
+    });
+    // One that signs: some keys only agree.
+    keys.into_iter()
+        .find(|(_, key)| key.sign(b"packmule").is_some())
+}
+
+fn fragment(url: &str) -> Option<&str> {
+    url.split_once('#').map(|(_, fragment)| fragment)
+}
+
+/// A thread that does one job after the other until nobody can ask any more.
+fn worker(name: &str) -> Result<Sender<Job>, HomeError> {
+    let (asks, jobs) = channel::<Job>();
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || jobs.into_iter().for_each(|job| job()))?;
+    Ok(asks)
+}

@@ -1,0 +1,172 @@
+//! Whole messages: handed over to mailboxes, and collected from them.
+//!
+//! Called by the driver. A message is settled at its source after its commit, by the bus's word;
+//! until then a mailbox has at most [`UNSETTLED`] of them out. What can go wrong: the channel,
+//! which the bus is told; bytes that are no message, which are left where they are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use packmule_agent::did::{did_of, short_form};
+use packmule_agent::pack::{Limits, peek};
+use packmule_bus::bus::io::{HandFault, Input};
+use packmule_bus::label::DidTag;
+use packmule_bus::link::{BoxFut, Collected, LinkError, Mailbox, Port, Settle, Way};
+use packmule_bus::{DecodeError, Envelope, EnvelopeId, Kind};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+
+use super::links::Visit;
+use super::{Driver, Heard, Mouth};
+
+/// Messages of one mailbox that are here and not settled.
+const UNSETTLED: usize = 16;
+/// How long handing over may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// After bytes that are no message.
+const BREATH: Duration = Duration::from_secs(1);
+
+/// Mailboxes that were opened to hand over.
+#[derive(Default)]
+pub(crate) struct Boxes {
+    open: BTreeMap<Way, Arc<dyn Mailbox>>,
+}
+
+impl Boxes {
+    /// Most of them kept open: more are opened anew each time.
+    const KEPT: usize = 64;
+
+    pub(crate) fn add(&mut self, way: Way, mailbox: Arc<dyn Mailbox>) {
+        if self.open.len() >= Self::KEPT {
+            self.open.pop_first();
+        }
+        self.open.insert(way, mailbox);
+    }
+}
+
+impl Driver {
+    pub(super) fn deliver(&mut self, id: EnvelopeId, way: Way, wire: Vec<u8>) {
+        let transport = self.transports.get(way.transport()).cloned();
+        let known = self.boxes.open.get(&way).cloned();
+        let mouth = self.mouth.clone();
+        self.tasks.spawn(async move {
+            let hand = async {
+                let mailbox = match (known, &transport) {
+                    (Some(mailbox), _) => mailbox,
+                    (None, Some(transport)) => {
+                        let port = transport.open(&way).await;
+                        match port.map_err(|error| HandFault::Later(error.to_string()))? {
+                            Port::Mailbox(mailbox) => Arc::from(mailbox),
+                            _ => return Err(HandFault::Never("it is no mailbox".to_owned())),
+                        }
+                    }
+                    (None, None) => {
+                        return Err(HandFault::Never("no such transport here".to_owned()));
+                    }
+                };
+                let envelope =
+                    Envelope::decode(&wire).map_err(|error| HandFault::Never(error.to_string()))?;
+                let outcome = mailbox.deliver(envelope.to_json(), envelope.kind()).await;
+                outcome.map_err(|error| fault(&error))
+            };
+            let outcome = match timeout(PATIENCE, hand).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(HandFault::Later("it took too long".to_owned())),
+            };
+            mouth.tell(Input::Handed { id, way, outcome });
+        });
+    }
+
+    /// Collects what waits in a mailbox for as long as it is there.
+    pub(super) fn collect(
+        &mut self,
+        mailbox: Box<dyn Mailbox>,
+        transport: &'static str,
+        visit: Option<Visit>,
+    ) -> Arc<dyn Mailbox> {
+        let mailbox: Arc<dyn Mailbox> = Arc::from(mailbox);
+        let emptied = empty(Arc::clone(&mailbox), transport, self.mouth.clone());
+        self.tasks.spawn(async move {
+            let _visit = visit;
+            emptied.await;
+        });
+        mailbox
+    }
+}
+
+fn fault(error: &LinkError) -> HandFault {
+    match error {
+        LinkError::TooLarge { .. } | LinkError::Refused(_) => HandFault::Never(error.to_string()),
+        _ => HandFault::Later(error.to_string()),
+    }
+}
+
+async fn empty(mailbox: Arc<dyn Mailbox>, transport: &'static str, mouth: Mouth) {
+    let unsettled = Arc::new(Semaphore::new(UNSETTLED));
+    loop {
+        let Ok(seat) = Arc::clone(&unsettled).acquire_owned().await else {
+            return;
+        };
+        let Collected { bytes, settle, .. } = match mailbox.collect().await {
+            Ok(collected) => collected,
+            Err(LinkError::Busy(_)) => {
+                sleep(BREATH).await;
+                continue;
+            }
+            Err(_) => return,
+        };
+        let Some((envelope, to)) = read(&bytes) else {
+            sleep(BREATH).await;
+            continue;
+        };
+        let heard = Heard::Collected {
+            envelope,
+            to,
+            transport,
+            settle: Box::new(Seated { settle, seat }),
+        };
+        if mouth.brought.send(heard).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Keeps its seat until it is settled or let go.
+struct Seated {
+    settle: Box<dyn Settle>,
+    seat: OwnedSemaphorePermit,
+}
+
+impl Settle for Seated {
+    fn settle(self: Box<Self>) -> BoxFut<'static, Result<(), LinkError>> {
+        Box::pin(async move {
+            let outcome = self.settle.settle().await;
+            drop(self.seat);
+            outcome
+        })
+    }
+}
+
+/// A DIDComm message and whom its header names.
+fn read(bytes: &[u8]) -> Option<(Envelope, Vec<DidTag>)> {
+    let envelope = match Envelope::decode(bytes) {
+        Err(DecodeError::NotAnEnvelope) => Envelope::from_packed(bytes).ok()?,
+        other => other.ok()?,
+    };
+    if envelope.kind() == Kind::Other {
+        return None;
+    }
+    let peek = peek(&envelope.to_json(), &Limits::default()).ok()?;
+    let named = peek.to.unwrap_or(peek.recipient_kids);
+    let mut tags: Vec<DidTag> = named.iter().map(|named| tag_of(named)).collect();
+    tags.sort_unstable();
+    tags.dedup();
+    Some((envelope, tags))
+}
+
+/// The tag of a DID, or of the DID of a DID URL.
+pub(crate) fn tag_of(did: &str) -> DidTag {
+    let did = did_of(did);
+    DidTag::of(short_form(did).unwrap_or(did))
+}

@@ -1,0 +1,165 @@
+//! The outbox of verbs: what others queue in the home, submitted to the bus once.
+//!
+//! Called by the driver when it starts, when a client pokes, and when the store was changed by
+//! another process. A row tells whether a bus holds it (`submitted`), in the same transaction as
+//! the bus's own record. What can go wrong: a row without bytes, which is left; a bus that is
+//! full, which is asked again when it has room.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use packmule_bus::bus::io::{Input, Submission};
+use packmule_bus::depot::Policy;
+use packmule_bus::label::Label;
+use packmule_bus::receipt::Reason;
+use packmule_bus::{Envelope, EnvelopeId};
+use rusqlite::{Connection, params};
+
+use super::mailboxes::tag_of;
+use super::{AHEAD, Driver, Heard};
+use crate::bodies::{self, Shelf};
+use crate::peers::from_sql;
+use crate::records::{names, priority};
+use crate::{Home, HomeError};
+
+/// Rows looked at in one go.
+const PAGE: i64 = 64;
+/// Bytes submitted in one go.
+const BYTES: usize = 4 << 20;
+/// After a bus had no room.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How far the outbox was read.
+pub(crate) struct Post {
+    db: Connection,
+    shelf: Shelf,
+    policy: Policy,
+    last: i64,
+    /// There is more, once the disk keeps up.
+    waits: bool,
+    /// The bus had no room for some.
+    refused: Option<Instant>,
+    /// What the bus will never take.
+    never: BTreeSet<EnvelopeId>,
+}
+
+/// A row that no bus holds yet.
+struct Row {
+    seq: i64,
+    id: EnvelopeId,
+    peer: String,
+    expires: Option<u64>,
+    by: Vec<String>,
+    priority: i64,
+}
+
+impl Post {
+    pub(crate) fn open(home: &Home, policy: Policy) -> Result<Self, HomeError> {
+        Ok(Self {
+            db: home.connect()?,
+            shelf: home.shelf().clone(),
+            policy,
+            last: 0,
+            waits: false,
+            refused: None,
+            never: BTreeSet::new(),
+        })
+    }
+
+    pub(super) fn waits(&self) -> bool {
+        self.waits
+    }
+
+    pub(super) fn begin_again(&mut self) {
+        self.last = 0;
+        self.refused = None;
+    }
+
+    pub(super) fn not_taken(&mut self, id: EnvelopeId, reason: Reason) {
+        if reason.may_pass() {
+            self.refused = Some(Instant::now());
+        } else {
+            self.never.insert(id);
+        }
+    }
+
+    fn rows(&self) -> Result<Vec<Row>, HomeError> {
+        let sql = "SELECT seq, envelope, peer, expires, only_by, priority FROM outbox
+                   WHERE submitted = 0 AND state < 2 AND seq > ?1 ORDER BY seq LIMIT ?2";
+        let mut query = self.db.prepare_cached(sql)?;
+        let rows = query.query_map(params![self.last, PAGE], |row| {
+            Ok(Row {
+                seq: row.get(0)?,
+                id: EnvelopeId::from_bytes(row.get(1)?),
+                peer: row.get(2)?,
+                expires: row.get::<_, Option<i64>>(3)?.map(from_sql),
+                by: names(&row.get::<_, String>(4)?),
+                priority: row.get(5)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn envelope(&self, id: &EnvelopeId) -> Option<Envelope> {
+        bodies::envelope(&self.db, &self.shelf, id).ok().flatten()
+    }
+}
+
+impl Driver {
+    /// Looks for what others changed in the store.
+    pub(super) fn look(&mut self) {
+        self.say_ways();
+        if self.post.refused.is_some_and(|at| at.elapsed() > PATIENCE) {
+            self.post.begin_again();
+        }
+        self.settle_refused();
+        self.post.waits = false;
+        // A store that does not answer now is asked again with the next change.
+        let rows = self.post.rows().unwrap_or_default();
+        let full = rows.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
+        let mut bytes = 0;
+        for row in rows {
+            if bytes > BYTES || self.writer.waiting() > AHEAD {
+                self.post.waits = true;
+                return;
+            }
+            self.post.last = row.seq;
+            if self.waiting.contains_key(&row.id) {
+                continue;
+            }
+            let Some(envelope) = self.post.envelope(&row.id) else {
+                continue;
+            };
+            bytes += envelope.identity().len();
+            self.introduce(&row.peer);
+            let label = Label {
+                to: tag_of(&row.peer),
+                expires: row.expires,
+                priority: priority(row.priority),
+                hops: self.post.policy.hops,
+                copies: self.post.policy.copies,
+            };
+            self.feed(Input::Submit(Submission {
+                envelope,
+                label,
+                by: row.by,
+            }));
+        }
+        if full {
+            let _ = self.mouth.answers.send(Heard::Poke);
+        }
+    }
+
+    /// What the bus will never take is told in the outbox.
+    fn settle_refused(&mut self) {
+        for id in std::mem::take(&mut self.post.never) {
+            let sql = "UPDATE outbox SET state = 4, reason = ?2 WHERE envelope = ?1 AND state < 2";
+            // If the disk refuses too, the row waits for the next start.
+            let reason = Reason::Policy as u8;
+            let _ = self.desk.home().change(|tx| {
+                tx.execute(sql, params![id.as_bytes(), reason])?;
+                Ok::<_, HomeError>(())
+            });
+        }
+    }
+}

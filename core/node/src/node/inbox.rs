@@ -1,0 +1,117 @@
+//! What came, opened, for the application.
+
+use std::collections::VecDeque;
+
+use packmule_agent::message::Message;
+use packmule_agent::pack::Opened;
+use packmule_bus::EnvelopeId;
+
+use super::Node;
+use crate::{HomeError, InRow, InState};
+
+/// Rows read at once.
+const PAGE: usize = 64;
+
+/// How far the application has read.
+#[derive(Default)]
+pub(super) struct Inbox {
+    last: i64,
+    rows: VecDeque<InRow>,
+}
+
+/// A message that came, was opened, and has not been told done.
+#[non_exhaustive]
+pub struct Received {
+    /// Its envelope.
+    pub id: EnvelopeId,
+    /// What it says.
+    pub message: Message,
+    /// The DID that authenticated it, if one did.
+    pub sender: Option<String>,
+    /// Its layers, and who they prove.
+    pub opened: Opened,
+    /// The channel that brought it.
+    pub channel: String,
+    node: Node,
+}
+
+impl Received {
+    /// The application has it: it will not come again, nor show as new.
+    ///
+    /// # Errors
+    /// The disk; then it comes again after a restart.
+    pub async fn done(self) -> Result<(), HomeError> {
+        let Self { id, node, .. } = self;
+        node.with_desk(move |desk| desk.home().mark_read(&id)).await
+    }
+}
+
+impl Node {
+    /// The next message for the application, in the order of arrival; waits for one. None when
+    /// the node has ended. Each comes once in a node's life, and again in the next unless
+    /// [`Received::done`] was called. Two callers share the messages between them.
+    pub async fn receive(&self) -> Option<Received> {
+        let mut inbox = self.inner.inbox.lock().await;
+        let mut opened = self.inner.opened.clone();
+        loop {
+            opened.mark_unchanged();
+            while let Some(row) = self.next_row(&mut inbox).await {
+                if let Some(received) = self.open(row).await {
+                    return Some(received);
+                }
+            }
+            tokio::select! {
+                // The sender lives as long as the driver.
+                changed = opened.changed() => changed.ok()?,
+                () = self.ended() => return None,
+            }
+        }
+    }
+
+    async fn next_row(&self, inbox: &mut Inbox) -> Option<InRow> {
+        if inbox.rows.is_empty() {
+            let last = inbox.last;
+            let page = self
+                .with_desk(move |desk| desk.home().page("state = 0 AND opened = 1", last, PAGE))
+                .await;
+            // A store that does not answer now is asked again when more has come.
+            inbox.rows.extend(page.unwrap_or_default());
+        }
+        let row = inbox.rows.pop_front()?;
+        inbox.last = row.seq;
+        Some(row)
+    }
+
+    /// One that does not open any more (a key was removed) stays in the inbox, for people.
+    async fn open(&self, row: InRow) -> Option<Received> {
+        debug_assert_eq!(row.state, InState::New, "only new ones are read");
+        let id = row.id;
+        let letter = self
+            .with_desk(move |desk| {
+                let envelope = desk.home().envelope(&id)?;
+                Ok(envelope.and_then(|envelope| desk.open(&envelope.to_json()).ok()))
+            })
+            .await;
+        let letter = letter.ok().flatten()?;
+        Some(Received {
+            id,
+            message: letter.message,
+            sender: letter.sender,
+            opened: letter.opened,
+            channel: row.channel,
+            node: self.clone(),
+        })
+    }
+
+    /// Disk and cryptography, away from the runtime's threads.
+    async fn with_desk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&crate::desk::Desk) -> Result<T, HomeError> + Send + 'static,
+    ) -> Result<T, HomeError> {
+        let desk = std::sync::Arc::clone(&self.inner.desk);
+        match tokio::task::spawn_blocking(move || work(&desk)).await {
+            Ok(outcome) => outcome,
+            Err(error) => Err(HomeError::Io(std::io::Error::other(error))),
+        }
+    }
+}
