@@ -1,0 +1,446 @@
+//! The nodes, the links between them, and the queue of what happens next.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use packmule_bus::EnvelopeId;
+use packmule_bus::bus::io::{LinkId, NodeKey, WireHash};
+use packmule_bus::depot::{Depot, DepotConfig, Meta, Policy, Quotas, Turn};
+use packmule_bus::label::{DidTag, Label, Priority};
+use packmule_bus::time::{Now, Time};
+
+use super::traffic::{Letter, letters};
+use super::transfer::Transfer;
+use super::{EPOCH, Run, TraceConfig};
+use crate::contacts::Contacts;
+use crate::timeline::{Fate, Hop, MessageLine, NodeLine, Timeline};
+
+/// Handshake (Noise XX), hello and a signed claim of a DID, both ways: bytes on the link.
+const HANDSHAKE: u64 = 1_000;
+
+/// A node.
+pub(super) struct Person {
+    pub(super) depot: Depot,
+    pub(super) key: NodeKey,
+    pub(super) tag: DidTag,
+    pub(super) did: String,
+    /// It sends or receives.
+    pub(super) busy: bool,
+    /// Whom it can talk to, and over which link.
+    pub(super) near: BTreeMap<u32, LinkId>,
+    /// What came of messages before a contact ended: bytes, and since when.
+    pub(super) partials: BTreeMap<u32, (u64, Time)>,
+}
+
+/// A link: two nodes within reach of each other.
+pub(super) struct Tie {
+    pub(super) a: u32,
+    pub(super) b: u32,
+    pub(super) rate: u64,
+    /// Bytes of control that the next transfer waits for.
+    pub(super) owed: u64,
+    pub(super) transfer: Option<Transfer>,
+}
+
+/// Something that will happen. At one moment, in this order: ends before beginnings.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Event {
+    /// The transfer on this link, the so-manieth of all, is through.
+    Through(LinkId, u64),
+    /// A contact (by its index) ends.
+    Down(u32),
+    /// A contact begins.
+    Up(u32),
+    /// Somebody writes a message.
+    Write(u32),
+    /// A depot wants to be woken.
+    Wake(u32),
+}
+
+pub(super) struct Crowd<'a> {
+    pub(super) config: &'a TraceConfig,
+    pub(super) people: Vec<Person>,
+    pub(super) ties: BTreeMap<LinkId, Tie>,
+    pub(super) letters: Vec<Letter>,
+    pub(super) ids: BTreeMap<EnvelopeId, u32>,
+    pub(super) queue: BinaryHeap<Reverse<(Time, Event)>>,
+    pub(super) now: Now,
+    pub(super) run: Run,
+    /// Nodes that may have something new to do.
+    pub(super) touched: BTreeSet<u32>,
+    pub(super) transfers: u64,
+    pub(super) receipts: u64,
+    pub(super) lines: Vec<MessageLine>,
+    contacts: &'a Contacts,
+    open: BTreeMap<u32, LinkId>,
+    keep: bool,
+    end: Time,
+}
+
+impl<'a> Crowd<'a> {
+    pub(super) fn new(
+        contacts: &'a Contacts,
+        config: &'a TraceConfig,
+        seed: u64,
+        keep: bool,
+    ) -> Self {
+        let nodes = contacts.nodes().len() as u32;
+        let end = contacts.end();
+        let letters = letters(config, nodes, end, seed);
+        let mut queue = BinaryHeap::new();
+        for (n, contact) in contacts.contacts().iter().enumerate() {
+            queue.push(Reverse((contact.from, Event::Up(n as u32))));
+            queue.push(Reverse((contact.to, Event::Down(n as u32))));
+        }
+        for (n, letter) in letters.iter().enumerate() {
+            queue.push(Reverse((letter.at, Event::Write(n as u32))));
+        }
+        let name = |n: u32| contacts.nodes().get(n as usize).cloned().unwrap_or_default();
+        let lines = letters
+            .iter()
+            .enumerate()
+            .filter(|_| keep)
+            .map(|(n, letter)| MessageLine {
+                id: n,
+                from: name(letter.from),
+                to: name(letter.to),
+                bytes: letter.bytes,
+                born: letter.at.as_micros() / 1000,
+                hops: Vec::new(),
+                delivered_at: None,
+                earliest: None,
+                fate: Fate::Held,
+            })
+            .collect();
+        Self {
+            config,
+            people: (0..nodes).map(|n| Person::new(n, seed, config)).collect(),
+            ties: BTreeMap::new(),
+            ids: (0..letters.len() as u32).map(|n| (id_of(n), n)).collect(),
+            letters,
+            queue,
+            now: Now {
+                time: Time::default(),
+                wall: EPOCH,
+            },
+            run: Run {
+                seed,
+                ..Run::default()
+            },
+            touched: BTreeSet::new(),
+            transfers: 0,
+            receipts: 0,
+            lines,
+            contacts,
+            open: BTreeMap::new(),
+            keep,
+            end,
+        }
+    }
+
+    /// Plays it to its end.
+    pub(super) fn run(mut self) -> Run {
+        while let Some(Reverse((at, event))) = self.queue.pop() {
+            if at > self.end {
+                break;
+            }
+            self.now = Now {
+                time: at,
+                wall: EPOCH + at.as_micros() / 1_000_000,
+            };
+            match event {
+                Event::Through(link, number) => self.through(link, number),
+                Event::Down(contact) => self.down(contact),
+                Event::Up(contact) => self.up(contact),
+                Event::Write(letter) => self.write(letter),
+                Event::Wake(node) => self.wake(node),
+            }
+            self.pair_up();
+        }
+        self.run.evicted = self
+            .people
+            .iter()
+            .map(|person| person.depot.totals().evicted)
+            .sum();
+        if self.keep {
+            self.run.timeline = Some(self.story());
+        }
+        self.run.settle()
+    }
+
+    fn up(&mut self, index: u32) {
+        let Some(contact) = self.contacts.contacts().get(index as usize).copied() else {
+            return;
+        };
+        let known = self.people.get(contact.a as usize);
+        if known.is_none_or(|a| a.near.contains_key(&contact.b)) {
+            return; // Windows that overlap are one link.
+        }
+        let link = LinkId(u64::from(index));
+        self.open.insert(index, link);
+        for (me, other) in [(contact.a, contact.b), (contact.b, contact.a)] {
+            let Some((key, tag)) = self.person(other).map(|p| (p.key, p.tag)) else {
+                return;
+            };
+            let now = self.now;
+            if let Some(person) = self.people.get_mut(me as usize) {
+                person.near.insert(other, link);
+                person.depot.contact(now, key, link, "sim", None);
+                person.depot.proved(link, tag);
+                person.depot.introduced(link);
+            }
+        }
+        self.ties.insert(
+            link,
+            Tie {
+                a: contact.a,
+                b: contact.b,
+                rate: contact.rate.unwrap_or(self.config.rate).max(1),
+                owed: 0,
+                transfer: None,
+            },
+        );
+        self.control(link, HANDSHAKE);
+        self.greet(link, contact.a, contact.b);
+        self.touched.extend([contact.a, contact.b]);
+    }
+
+    fn down(&mut self, index: u32) {
+        let Some(link) = self.open.remove(&index) else {
+            return;
+        };
+        self.cut(link);
+        let Some(tie) = self.ties.remove(&link) else {
+            return;
+        };
+        let now = self.now;
+        for (me, other) in [(tie.a, tie.b), (tie.b, tie.a)] {
+            if let Some(person) = self.people.get_mut(me as usize) {
+                person.near.remove(&other);
+                person.depot.parted(now, link);
+            }
+        }
+        self.touched.extend([tie.a, tie.b]);
+    }
+
+    fn write(&mut self, number: u32) {
+        let Some(letter) = self.letters.get(number as usize).copied() else {
+            return;
+        };
+        let Some(to) = self.person(letter.to).map(|person| person.tag) else {
+            return;
+        };
+        self.run.created += 1;
+        let expires = self.now.wall + self.config.lasts_s;
+        let id = id_of(number);
+        let mut wire = [0; 16];
+        wire.copy_from_slice(id.as_bytes().split_at(16).0);
+        let meta = Meta {
+            id,
+            wire: WireHash(wire),
+            bytes: letter.bytes,
+            label: Label {
+                to,
+                expires: Some(expires),
+                priority: Priority::Normal,
+                hops: self.config.hops,
+                copies: self.config.copies,
+            },
+        };
+        let now = self.now;
+        let taken = self.make_way(letter.from, |depot, turn| {
+            let taken = depot.submit(now, meta, Vec::new(), turn).is_ok();
+            depot.durable(&id);
+            taken
+        });
+        if taken {
+            self.wake_later(letter.from);
+        } else {
+            self.run.turned_away += 1;
+        }
+        self.touched.insert(letter.from);
+    }
+
+    /// Tries something that needs room; partial messages, the oldest first, make way for it.
+    pub(super) fn make_way(
+        &mut self,
+        node: u32,
+        mut attempt: impl FnMut(&mut Depot, &mut Turn) -> bool,
+    ) -> bool {
+        loop {
+            let Some(person) = self.people.get_mut(node as usize) else {
+                return false;
+            };
+            let mut turn = Turn::default();
+            let taken = attempt(&mut person.depot, &mut turn);
+            if !taken {
+                let oldest = person.partials.iter().min_by_key(|(_, (_, since))| *since);
+                if let Some(number) = oldest.map(|(number, _)| *number) {
+                    person.partials.remove(&number);
+                    person.depot.abandon(&id_of(number));
+                    continue;
+                }
+            }
+            self.settle(node, turn);
+            return taken;
+        }
+    }
+
+    /// Expiry and retries.
+    fn wake(&mut self, node: u32) {
+        let now = self.now;
+        let Some(person) = self.people.get_mut(node as usize) else {
+            return;
+        };
+        let mut turn = Turn::default();
+        person.depot.timeout(now, &mut turn);
+        let letters = &self.letters;
+        let lasts = self.config.lasts_s * 1_000_000;
+        let gone: Vec<u32> = person
+            .partials
+            .keys()
+            .filter(|number| {
+                letters
+                    .get(**number as usize)
+                    .is_none_or(|l| l.at.as_micros() + lasts < now.time.as_micros())
+            })
+            .copied()
+            .collect();
+        for number in gone {
+            person.partials.remove(&number);
+            person.depot.abandon(&id_of(number));
+        }
+        self.settle(node, turn);
+        self.touched.insert(node);
+        self.wake_later(node);
+    }
+
+    /// Asks a depot when it wants to be woken, and sees to it.
+    pub(super) fn wake_later(&mut self, node: u32) {
+        let Some(person) = self.person(node) else {
+            return;
+        };
+        let (timer, wall) = person.depot.deadline();
+        let by_wall = wall.map(|wall| {
+            Time::from_micros(wall.saturating_sub(EPOCH).saturating_mul(1_000_000))
+        });
+        if let Some(at) = timer.into_iter().chain(by_wall).min() {
+            let at = at.max(self.now.time + std::time::Duration::from_millis(1));
+            self.queue.push(Reverse((at, Event::Wake(node))));
+        }
+    }
+
+    pub(super) fn person(&self, node: u32) -> Option<&Person> {
+        self.people.get(node as usize)
+    }
+
+    /// Bytes beside messages on a link.
+    pub(super) fn control(&mut self, link: LinkId, bytes: u64) {
+        if let Some(tie) = self.ties.get_mut(&link) {
+            self.run.control_bytes += bytes;
+            if self.config.control {
+                tie.owed += bytes;
+            }
+        }
+    }
+
+    /// A message is whole at a node.
+    pub(super) fn note_hop(&mut self, number: u32, from: u32, to: u32, delivered: bool) {
+        let at = self.now.time.as_micros() / 1000;
+        let name = |n: u32| {
+            let names = self.contacts.nodes();
+            names.get(n as usize).cloned().unwrap_or_default()
+        };
+        if let Some(line) = self.lines.get_mut(number as usize) {
+            line.hops.push(Hop {
+                from: name(from),
+                to: name(to),
+                at,
+            });
+            if delivered {
+                line.delivered_at = Some(at);
+                line.fate = Fate::Delivered;
+            }
+        }
+    }
+
+    fn story(&mut self) -> Timeline {
+        let end = self.end.as_micros() / 1000;
+        let mut lines = std::mem::take(&mut self.lines);
+        for line in &mut lines {
+            if line.delivered_at.is_none() && line.born + self.config.lasts_s * 1000 < end {
+                line.fate = Fate::Expired;
+            }
+        }
+        Timeline {
+            name: "trace".into(),
+            seed: self.run.seed,
+            ends_ms: end,
+            calm_ms: 0,
+            nodes: self
+                .contacts
+                .nodes()
+                .iter()
+                .map(|name| NodeLine {
+                    name: name.clone(),
+                    role: "honest".into(),
+                    down: Vec::new(),
+                })
+                .collect(),
+            contacts: Vec::new(),
+            messages: lines,
+            events: Vec::new(),
+        }
+    }
+}
+
+impl Person {
+    fn new(n: u32, seed: u64, config: &TraceConfig) -> Self {
+        let did = format!("did:example:{n}");
+        let tag = DidTag::of(&did);
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(&n.to_be_bytes());
+        let mut dice = key;
+        dice[8..16].copy_from_slice(&seed.to_be_bytes());
+        let defaults = DepotConfig::default();
+        let mut depot = Depot::new(
+            DepotConfig {
+                quotas: Quotas {
+                    total_bytes: config.buffer,
+                    strangers_bytes: config.buffer,
+                    per_stranger_bytes: config.buffer,
+                    max_message: config.buffer,
+                    ..Quotas::default()
+                },
+                policy: Policy {
+                    copies: config.copies,
+                    hops: config.hops,
+                    lifetime_s: config.lasts_s,
+                    full: config.full,
+                    ..Policy::default()
+                },
+                // Nobody holds a copy for longer than this after the receipt was signed.
+                receipts_s: config.lasts_s.min(defaults.receipts_s),
+                ..defaults
+            },
+            dice,
+        );
+        depot.identity(vec![tag]);
+        Self {
+            depot,
+            key: NodeKey(key),
+            tag,
+            did,
+            busy: false,
+            near: BTreeMap::new(),
+            partials: BTreeMap::new(),
+        }
+    }
+}
+
+/// The id of the message with this number.
+pub(super) fn id_of(number: u32) -> EnvelopeId {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&number.to_be_bytes());
+    EnvelopeId::from_bytes(bytes)
+}
