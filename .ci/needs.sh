@@ -1,12 +1,14 @@
 # What the tests need from the machine beyond a Rust toolchain and a C compiler.
 # Sourced by ./check: installs missing Debian packages when it can, else names them and stops.
 # command:package pairs; a command that is there is never installed over.
-needs=(g++:g++ python3:python3 python3:python3-venv node:nodejs npm:npm unshare:util-linux mount:mount strace:strace)
+needs=(g++:g++ python3:python3 python3:python3-venv node:nodejs npm:npm unshare:util-linux mount:mount strace:strace ip:iproute2)
 if [ "${CHECK_MODE:-full}" = fast ]; then needs=(); fi
 missing=()
 for pair in "${needs[@]}"; do command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}"); done
 # Debian's python3 comes without what makes a virtual environment.
 if [ ${#needs[@]} -gt 0 ] && command -v python3 >/dev/null 2>&1 && ! python3 -c 'import venv, ensurepip' 2>/dev/null; then missing+=(python3-venv); fi
+# A WebSocket library that is not ours, for transports/ws/tests/foreign.rs.
+if [ ${#needs[@]} -gt 0 ] && ! python3 -c 'import websockets' 2>/dev/null; then missing+=(python3-websockets); fi
 if ! cargo nextest --version >/dev/null 2>&1; then
   echo "check: cargo-nextest is missing: cargo install cargo-nextest --locked" >&2; exit 1
 fi

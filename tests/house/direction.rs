@@ -19,6 +19,7 @@ const MAY: &[(&str, &[&str])] = &[
     (
         "packmule-transports",
         &[
+            "packmule-bus",
             "packmule-drive",
             "packmule-mem",
             "packmule-qr",

@@ -5,6 +5,10 @@
 //! additive and named as the adapters are; by default all are on. Who calls it: those who carry.
 //! What can go wrong: nothing here; each adapter's front page tells of its own.
 
+use std::sync::Arc;
+
+use packmule_bus::link::Transport;
+
 #[cfg(feature = "drive")]
 pub use packmule_drive as drive;
 #[cfg(feature = "mem")]
@@ -31,14 +35,62 @@ pub const NAMES: &[&str] = &[
     "ws",
 ];
 
+/// The transports that a node starts with, each as it is without settings. Memory is none of
+/// them (it leads nowhere beyond the process), and folders and pictures are carried by hand.
+#[must_use]
+pub fn for_a_node() -> Vec<Arc<dyn Transport>> {
+    Vec::from([
+        #[cfg(feature = "tcp")]
+        (Arc::new(tcp::Tcp) as Arc<dyn Transport>),
+        #[cfg(feature = "ws")]
+        (Arc::new(ws::Ws::default()) as Arc<dyn Transport>),
+    ])
+}
+
+/// The transport that opens the ways which begin with `name`, if this build has it. Each call
+/// of `mem` makes a hub of its own: keep it and clone it.
+#[must_use]
+pub fn by_name(name: &str) -> Option<Arc<dyn Transport>> {
+    match name {
+        #[cfg(feature = "mem")]
+        "mem" => Some(Arc::new(mem::Mem::new())),
+        #[cfg(feature = "tcp")]
+        "tcp" => Some(Arc::new(tcp::Tcp)),
+        #[cfg(feature = "ws")]
+        "ws" => Some(Arc::new(ws::Ws::default())),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::NAMES;
+    use super::{NAMES, by_name, for_a_node};
 
     #[test]
     fn names_are_sorted_and_none_comes_twice() {
         assert!(NAMES.is_sorted_by(|a, b| a < b), "{NAMES:?}");
         assert_eq!(NAMES.contains(&"drive"), cfg!(feature = "drive"));
         assert_eq!(NAMES.contains(&"qr"), cfg!(feature = "qr"));
+    }
+
+    #[test]
+    fn a_transport_answers_to_the_name_it_is_found_by() {
+        for name in NAMES {
+            if let Some(transport) = by_name(name) {
+                assert_eq!(transport.name(), *name);
+            }
+        }
+        assert_eq!(by_name("tcp").is_some(), cfg!(feature = "tcp"));
+        assert_eq!(by_name("ws").is_some(), cfg!(feature = "ws"));
+        assert_eq!(by_name("mem").is_some(), cfg!(feature = "mem"));
+        assert!(by_name("pigeon").is_none());
+    }
+
+    #[test]
+    fn a_node_starts_with_the_sockets_of_this_build() {
+        let names: Vec<&str> = for_a_node().iter().map(|one| one.name()).collect();
+        let expected = [("tcp", cfg!(feature = "tcp")), ("ws", cfg!(feature = "ws"))];
+        let expected = expected.iter().filter(|one| one.1).map(|one| one.0);
+        assert_eq!(names, expected.collect::<Vec<_>>());
     }
 }
