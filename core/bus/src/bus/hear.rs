@@ -86,6 +86,14 @@ impl Bus {
                 self.lines.more();
                 self.routes = true;
             }
+            Input::Leave => {
+                for link in self.lines.all() {
+                    if let Some(line) = self.lines.note(link) {
+                        line.session.bye();
+                    }
+                    self.hang_up(link, "the node stops");
+                }
+            }
             Input::Timeout => self.timeout(),
         }
     }

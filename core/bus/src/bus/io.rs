@@ -161,6 +161,8 @@ pub enum Input {
     Forget(EnvelopeId),
     /// A person lets a dead letter try again.
     Retry(EnvelopeId),
+    /// The node stops: say goodbye on every link, as far as there is room, and close them.
+    Leave,
     /// The deadline has come.
     Timeout,
 }

@@ -157,6 +157,11 @@ impl Lines {
         self.lines.iter().map(|(link, line)| (*link, line))
     }
 
+    /// Links, up or not.
+    pub(super) fn all(&self) -> Vec<LinkId> {
+        self.lines.keys().copied().collect()
+    }
+
     /// Links that are up.
     pub(super) fn up(&self) -> Vec<LinkId> {
         let up = self.lines.iter().filter(|(_, line)| line.peer.is_some());

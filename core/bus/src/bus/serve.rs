@@ -182,7 +182,7 @@ impl Bus {
         }
     }
 
-    fn hang_up(&mut self, link: LinkId, why: &str) {
+    pub(super) fn hang_up(&mut self, link: LinkId, why: &str) {
         // What the session still wants to say, as far as there is room.
         while let Some(line) = self.lines.note(link)
             && line.room > 0
