@@ -1,0 +1,206 @@
+//! A conversation with a stranger by the WebSocket rules of DIDComm: one packed message a frame.
+//!
+//! What is it: a mailbox whose two directions share one socket. Who calls it: the node's driver;
+//! whether an answer may go back this way (return-route) is not decided here. What can go wrong:
+//! the stranger goes, sends too much, or never answers a ping.
+//!
+//! The convention has no receipt. So each delivery sends a ping behind its message, and counts
+//! the message as taken when the answer comes: then the other end has read it.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker, ready};
+
+use packmule_bus::Kind;
+use packmule_bus::link::{BoxFut, Collected, LinkError, Mailbox, Settle};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::socket::Socket;
+
+pub(crate) struct Exchange {
+    socket: Socket,
+    max_message: usize,
+    /// Held by the delivery that is going: messages and their pings go one after the other.
+    turn: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+    bell: Arc<Bell>,
+}
+
+#[derive(Default)]
+struct State {
+    pings: u64,
+    pongs: u64,
+    /// A message that a delivery met while it waited for its answer; `collect` takes it.
+    met: Option<Vec<u8>>,
+    /// A fault that `collect` has not told yet.
+    fault: Option<LinkError>,
+    ended: bool,
+}
+
+impl Exchange {
+    pub(crate) fn new(socket: Socket, max_message: usize) -> Self {
+        Self {
+            socket,
+            max_message,
+            turn: tokio::sync::Mutex::default(),
+            state: Mutex::default(),
+            bell: Arc::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads until a message waits, the end shows, or nothing more is here.
+    fn read(&self, state: &mut State, cx: &Context<'_>) {
+        let waker = self.bell.hang(cx);
+        let mut cx = Context::from_waker(&waker);
+        while state.met.is_none() && !state.ended {
+            let Poll::Ready(frame) = self.socket.poll_next(&mut cx) else {
+                return;
+            };
+            match frame {
+                Ok(Message::Text(text)) => state.met = Some(text.as_bytes().to_vec()),
+                Ok(Message::Binary(bytes)) => state.met = Some(bytes.into()),
+                Ok(Message::Pong(number)) => {
+                    if let Ok(number) = <[u8; 8]>::try_from(&*number) {
+                        state.pongs = state.pongs.max(u64::from_be_bytes(number));
+                    }
+                }
+                // Pings are answered below us.
+                Ok(_) => continue,
+                Err(fault) => {
+                    state.ended = true;
+                    state.fault = Some(fault);
+                }
+            }
+            // Whatever changed may be what somebody else waits for.
+            self.bell.ring();
+        }
+    }
+
+    fn poll_collect(&self, cx: &Context<'_>) -> Poll<Result<Vec<u8>, LinkError>> {
+        let mut state = self.state();
+        self.read(&mut state, cx);
+        if let Some(message) = state.met.take() {
+            // A delivery may have stopped reading for it.
+            self.bell.ring();
+            return Poll::Ready(Ok(message));
+        }
+        if state.ended {
+            return Poll::Ready(Err(state.fault.take().unwrap_or(LinkError::Closed)));
+        }
+        Poll::Pending
+    }
+
+    fn poll_answered(&self, ping: u64, cx: &Context<'_>) -> Poll<Result<(), LinkError>> {
+        let mut state = self.state();
+        self.read(&mut state, cx);
+        if state.pongs >= ping {
+            Poll::Ready(Ok(()))
+        } else if state.ended {
+            Poll::Ready(Err(LinkError::Closed))
+        } else {
+            Poll::Pending
+        }
+    }
+
+    /// Flushes; meanwhile reads, because the other side may wait for the same of us.
+    fn poll_written(&self, cx: &Context<'_>) -> Poll<Result<(), LinkError>> {
+        let mut state = self.state();
+        self.read(&mut state, cx);
+        let waker = self.bell.hang(cx);
+        let written = ready!(self.socket.poll_flush(&mut Context::from_waker(&waker)));
+        if written.is_err() {
+            state.ended = true;
+            self.bell.ring();
+        }
+        Poll::Ready(written)
+    }
+}
+
+impl Mailbox for Exchange {
+    fn deliver(&self, packed: Vec<u8>, kind: Kind) -> BoxFut<'_, Result<(), LinkError>> {
+        Box::pin(async move {
+            if packed.len() > self.max_message {
+                return Err(LinkError::TooLarge {
+                    bytes: packed.len(),
+                    limit: self.max_message,
+                });
+            }
+            let _turn = self.turn.lock().await;
+            poll_fn(|cx| self.poll_written(cx)).await?;
+            let ping = {
+                let mut state = self.state();
+                if state.ended {
+                    return Err(LinkError::Closed);
+                }
+                state.pings += 1;
+                state.pings
+            };
+            self.socket.start(frame(packed, kind))?;
+            let number = ping.to_be_bytes().to_vec();
+            self.socket.start(Message::Ping(number.into()))?;
+            poll_fn(|cx| self.poll_written(cx)).await?;
+            let answered = pin!(poll_fn(|cx| self.poll_answered(ping, cx)));
+            answered.await
+        })
+    }
+
+    fn collect(&self) -> BoxFut<'_, Result<Collected, LinkError>> {
+        Box::pin(async {
+            let bytes = poll_fn(|cx| self.poll_collect(cx)).await?;
+            let settle = Box::new(Nothing);
+            Ok(Collected { bytes, settle })
+        })
+    }
+}
+
+/// JSON goes as text, anything else as bytes.
+fn frame(packed: Vec<u8>, kind: Kind) -> Message {
+    if kind == Kind::Other {
+        return Message::Binary(packed.into());
+    }
+    match String::from_utf8(packed) {
+        Ok(text) => Message::Text(text.into()),
+        Err(fault) => Message::Binary(fault.into_bytes().into()),
+    }
+}
+
+/// The convention has nothing to settle.
+struct Nothing;
+
+impl Settle for Nothing {
+    fn settle(self: Box<Self>) -> BoxFut<'static, Result<(), LinkError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// Wakes everybody who waits: deliveries and a collect use the same socket, which remembers only
+/// who asked last.
+#[derive(Default)]
+struct Bell(Mutex<Vec<Waker>>);
+
+impl Bell {
+    /// Enters a task, and gives what wakes all that are entered.
+    fn hang(self: &Arc<Self>, cx: &Context<'_>) -> Waker {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
+        }
+        Waker::from(Arc::clone(self))
+    }
+
+    fn ring(&self) {
+        let waiting = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.ring();
+    }
+}

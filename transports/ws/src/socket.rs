@@ -1,0 +1,76 @@
+//! A WebSocket that two tasks use: one reads, one writes.
+//!
+//! What is it: a stream of frames under a lock that is held only while it is polled. Who calls
+//! it: links and mailboxes. What can go wrong: each foreign error becomes one of ours, once, here.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+
+use futures_util::{Sink, Stream};
+use packmule_bus::link::LinkError;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+pub(crate) struct Socket(Mutex<WebSocketStream<TcpStream>>);
+
+impl Socket {
+    pub(crate) const fn new(stream: WebSocketStream<TcpStream>) -> Self {
+        Self(Mutex::new(stream))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, WebSocketStream<TcpStream>> {
+        // Whoever panicked while polling left a stream that fails; it does not lie.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next frame that is not a continuation. After the other side's goodbye: the end.
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Result<Message, LinkError>> {
+        let mut stream = self.lock();
+        match ready!(Pin::new(&mut *stream).poll_next(cx)) {
+            Some(Ok(Message::Close(_))) => {
+                // Answers the goodbye; that the answer arrives is of no account.
+                let _ = Pin::new(&mut *stream).poll_flush(cx);
+                Poll::Ready(Err(LinkError::Closed))
+            }
+            Some(Ok(frame)) => Poll::Ready(Ok(frame)),
+            Some(Err(fault)) => Poll::Ready(Err(told(fault))),
+            None => Poll::Ready(Err(LinkError::Closed)),
+        }
+    }
+
+    /// Waits until nothing is left to write.
+    pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+        Pin::new(&mut *self.lock()).poll_flush(cx).map_err(told)
+    }
+
+    /// Takes a frame whole, to be written by the next flushes. Call it after a flush only: so no
+    /// more than one waits.
+    pub(crate) fn start(&self, frame: Message) -> Result<(), LinkError> {
+        Pin::new(&mut *self.lock()).start_send(frame).map_err(told)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // A goodbye, if the system takes it at once; otherwise the connection just ends.
+        let mut stream = self.lock();
+        let mut cx = Context::from_waker(Waker::noop());
+        let _ = Pin::new(&mut *stream).poll_close(&mut cx);
+    }
+}
+
+fn told(fault: Error) -> LinkError {
+    use tokio_tungstenite::tungstenite::error::ProtocolError;
+    match fault {
+        Error::ConnectionClosed | Error::AlreadyClosed | Error::Io(_) => LinkError::Closed,
+        Error::Protocol(
+            ProtocolError::ResetWithoutClosingHandshake
+            | ProtocolError::SendAfterClosing
+            | ProtocolError::ReceivedAfterClosing,
+        ) => LinkError::Closed,
+        other => LinkError::Io(io::Error::new(io::ErrorKind::InvalidData, other)),
+    }
+}

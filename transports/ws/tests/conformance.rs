@@ -1,0 +1,73 @@
+//! The suite that every transport passes, against WebSocket on this machine.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a promise that is not kept must fail the test"
+)]
+
+mod stranger;
+
+use packmule_bus::link::{Link, Mailbox, Port, Transport, Way};
+use packmule_conformance::{links, mailboxes};
+use packmule_ws::Ws;
+
+async fn fresh(at: &str) -> (Link, Link) {
+    let any_port = Way::parse(at).expect("a way");
+    let ws = Ws::default();
+    let mut kiosk = ws.listen(&any_port).await.expect("listens");
+    let way = kiosk.way();
+    let (near, far) = tokio::join!(ws.open(&way), kiosk.accept());
+    let (Ok(Port::Link(near)), Ok(Port::Link(far))) = (near, far) else {
+        panic!("no link by {way}");
+    };
+    (near, far)
+}
+
+async fn passes(at: &str) {
+    if let Err(broken) = links(async || fresh(at).await).await {
+        panic!("{at}: {broken}");
+    }
+}
+
+#[tokio::test]
+async fn links_by_ipv4() {
+    passes("ws://127.0.0.1:0/didcomm").await;
+}
+
+#[tokio::test]
+async fn links_by_ipv6() {
+    passes("ws://[::1]:0").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_on_many_threads() {
+    passes("ws://127.0.0.1:0/").await;
+}
+
+/// Two mailboxes of ours, with somebody between who does not let them know each other as kin.
+async fn strangers() -> (Box<dyn Mailbox>, Box<dyn Mailbox>) {
+    let ws = Ws::default();
+    let any_port = Way::parse("ws://127.0.0.1:0/didcomm").expect("a way");
+    let mut kiosk = ws.listen(&any_port).await.expect("listens");
+    let way = stranger::between(&kiosk.way()).await;
+    let (near, far) = tokio::join!(ws.open(&way), kiosk.accept());
+    let (Ok(Port::Mailbox(near)), Ok(Port::Mailbox(far))) = (near, far) else {
+        panic!("no mailboxes by {way}");
+    };
+    (near, far)
+}
+
+#[tokio::test]
+async fn mailboxes_towards_strangers() {
+    if let Err(broken) = mailboxes::live(strangers).await {
+        panic!("{broken}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mailboxes_on_many_threads() {
+    if let Err(broken) = mailboxes::live(strangers).await {
+        panic!("{broken}");
+    }
+}
