@@ -238,26 +238,34 @@ impl Driver {
                 self.rows.insert(id, row);
                 self.feed(Input::Submit(*submission));
             }
-            Command::Status(answer) => drop(answer.send(self.status())),
-            Command::Why(id, answer) => drop(answer.send(self.why(&id))),
-            Command::DeadLetters(answer) => drop(answer.send(self.dead_letters())),
+            Command::Status(answer) => {
+                let _ = answer.send(self.status());
+            }
+            Command::Why(id, answer) => {
+                let _ = answer.send(self.why(&id));
+            }
+            Command::DeadLetters(answer) => {
+                let _ = answer.send(self.dead_letters());
+            }
             Command::Forget(id, answer) => {
                 let known = self.bus.held().any(|held| held.id == id);
                 self.feed(Input::Forget(id));
-                drop(answer.send(known));
+                let _ = answer.send(known);
             }
             Command::Retry(id, answer) => {
                 let letters = self.dead_letters();
                 let dead = letters.iter().any(|letter| letter.id == id.to_string());
                 self.feed(Input::Retry(id));
-                drop(answer.send(dead));
+                let _ = answer.send(dead);
             }
             Command::Poke(answer) => {
                 self.look();
                 self.clerk.look();
-                drop(answer.send(()));
+                let _ = answer.send(());
             }
-            Command::Stop(done) => drop(done.send(())),
+            Command::Stop(done) => {
+                let _ = done.send(());
+            }
         }
     }
 

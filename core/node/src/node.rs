@@ -259,11 +259,7 @@ impl Node {
         answered.await.ok()
     }
 
-    /// A handle that does not keep the node alive.
-    pub(crate) fn downgrade(&self) -> Weak<Inner> {
-        Arc::downgrade(&self.inner)
-    }
-
+    /// From a handle that does not keep the node alive.
     pub(crate) fn upgrade(weak: &Weak<Inner>) -> Option<Self> {
         Some(Self {
             inner: weak.upgrade()?,

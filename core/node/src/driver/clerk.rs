@@ -76,7 +76,11 @@ impl Drop for Clerk {
 fn judge(desk: &Desk, pending: &mut Vec<EnvelopeId>, mouth: &Mouth, opened: &watch::Sender<u64>) {
     // Whether it failed or not: another process may have judged some.
     let _ = desk.refresh();
-    for id in desk.judge().map(|judged| judged.withdrawn).unwrap_or_default() {
+    for id in desk
+        .judge()
+        .map(|judged| judged.withdrawn)
+        .unwrap_or_default()
+    {
         mouth.tell(Input::Forget(id));
     }
     opened.send_modify(|times| *times += 1);

@@ -1,0 +1,13 @@
+//! Nodes in one process, as alice, bob and the mule run them. One binary, so that the stage is
+//! shared.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test's helpers fail the test by panicking"
+)]
+
+mod control;
+mod exchange;
+mod faults;
+mod stage;
