@@ -85,6 +85,8 @@ struct Packets {
     joiner: arrivals::Joiner,
     /// Of a packet that was cut.
     pieces: VecDeque<Vec<u8>>,
+    /// Packets that came before the keys to open them: number, its width, the rest.
+    early: Vec<(u32, u8, Vec<u8>)>,
 }
 
 impl Session {
@@ -116,6 +118,7 @@ impl Session {
                 arrivals: arrivals::Arrivals::default(),
                 joiner: arrivals::Joiner::default(),
                 pieces: VecDeque::new(),
+                early: Vec::new(),
             }))
         } else {
             Wire::Records(records::Records::default())

@@ -131,11 +131,10 @@ impl Joiner {
         if piece.last {
             whole.count = Some(index + 1);
         }
-        let ready = whole.count.is_some_and(|count| {
-            whole.parts.len() == count && whole.parts.iter().all(Option::is_some)
-        });
-        if ready {
-            let packet: Vec<u8> = whole.parts.into_iter().flatten().flatten().collect();
+        // A damaged piece may have claimed any place: those after the last one do not count.
+        let parts = whole.count.and_then(|count| whole.parts.get(..count));
+        if let Some(parts) = parts.filter(|parts| parts.iter().all(Option::is_some)) {
+            let packet: Vec<u8> = parts.iter().flatten().flatten().copied().collect();
             return (crc32fast::hash(&packet) as u16 == piece.tag).then_some(packet);
         }
         self.bytes += whole.bytes();

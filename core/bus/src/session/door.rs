@@ -17,8 +17,8 @@ use crate::pdu::packet::{Handshake, VERSION};
 use crate::seal::{Dice, Made, Maker, Terms};
 use crate::time::Time;
 
-/// Between a message and its first repetition; doubled each time, up to [`SLOWEST`].
-const FIRST: Duration = Duration::from_millis(500);
+/// Between a message and its first repetition; a quarter longer each time, up to [`SLOWEST`].
+const FIRST: Duration = Duration::from_millis(400);
 const SLOWEST: Duration = Duration::from_secs(15);
 /// How long both sides have until they know each other.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -321,6 +321,11 @@ impl Door {
         }
     }
 
+    /// Has somebody begun to come in?
+    pub(super) fn is_opening(&self) -> bool {
+        !self.attempts.is_empty()
+    }
+
     /// Something could not be opened, and there are no keys: say so.
     pub(super) fn unreadable(&mut self, now: Time) {
         if self.entered.is_none() && self.attempts.is_empty() && now >= self.next_reset {
@@ -365,7 +370,7 @@ impl Door {
                 self.attempts.clear();
                 return Ok(());
             }
-            latest.wait = (latest.wait * 2).min(SLOWEST);
+            latest.wait = (latest.wait * 5 / 4).min(SLOWEST);
             latest.due = Some(now + latest.wait);
             latest.repeated = true;
             if self.outbox.is_empty() {

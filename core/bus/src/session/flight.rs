@@ -25,6 +25,8 @@ const GRAIN: Duration = Duration::from_millis(5);
 const ACK_DELAY: Duration = Duration::from_millis(25);
 /// Probes are not further apart than this.
 const SLOWEST: Duration = Duration::from_secs(60);
+/// So many packets are said again by the first probe, twice as many by the next, and so on.
+const PROBE: usize = 2;
 /// After so many probes without any answer the other side is gone.
 const PROBES: u32 = 12;
 
@@ -221,7 +223,7 @@ impl Flight {
             Some(smoothed) => smoothed + (self.variance * 4).max(GRAIN) + ACK_DELAY,
             None => INITIAL * 3,
         };
-        let doubled = wait.saturating_mul(1 << self.probes.min(16));
+        let doubled = wait.saturating_mul(1 << self.probes.saturating_sub(1).min(16));
         Some(self.last_sent + doubled.min(SLOWEST.max(wait)))
     }
 
@@ -245,8 +247,15 @@ impl Flight {
             if self.probes > PROBES {
                 return None;
             }
-            let oldest = self.packets.values().take(2);
-            return Some(oldest.flat_map(|p| p.what.clone()).collect());
+            // The longer nothing is heard, the more is lost on the way, and the more is said again.
+            let count = PROBE << self.probes.min(6);
+            let oldest = self.packets.values().take(count);
+            let mut again: Vec<Sent> = oldest.flat_map(|p| p.what.clone()).collect();
+            // What is said matters more than what is sent: without it nothing goes on.
+            let said = self.packets.values().flat_map(|p| &p.what);
+            let said = said.filter(|what| matches!(what, Sent::Control(_)));
+            again.extend(said.take(count).cloned());
+            return Some(again);
         }
         Some(Vec::new())
     }

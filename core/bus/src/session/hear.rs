@@ -19,6 +19,9 @@ use crate::pdu::packet::{Handshake, Packet, whole_number};
 use crate::receipt::Reason;
 use crate::time::Time;
 
+/// Most packets kept that overtook the last message of the first handshake.
+const EARLY: usize = 64;
+
 /// What came of a packet's frames.
 #[derive(Clone, Copy, Default)]
 struct Heard {
@@ -67,11 +70,14 @@ impl Session {
         width: u8,
         sealed: &[u8],
     ) -> Result<(), &'static str> {
-        let Some(seal) = &self.seal else {
-            self.door.unreadable(now);
+        let Wire::Packets(packets) = &mut self.wire else {
             return Ok(());
         };
-        let Wire::Packets(packets) = &self.wire else {
+        let Some(seal) = &self.seal else {
+            self.door.unreadable(now);
+            if self.door.is_opening() && packets.early.len() < EARLY {
+                packets.early.push((low, width, sealed.to_vec()));
+            }
             return Ok(());
         };
         let number = whole_number(low, width, packets.arrivals.expected());
@@ -134,8 +140,13 @@ impl Session {
     }
 
     fn hear_handshake(&mut self, now: Time, heard: &Handshake<'_>) -> Result<(), &'static str> {
-        if let Some(entered) = self.door.take(now, heard)? {
-            self.enter(entered);
+        let Some(entered) = self.door.take(now, heard)? else {
+            return Ok(());
+        };
+        self.enter(entered);
+        let early = self.packets_mut().map(|p| std::mem::take(&mut p.early));
+        for (low, width, sealed) in early.unwrap_or_default() {
+            self.hear_data(now, low, width, &sealed)?;
         }
         Ok(())
     }
@@ -207,16 +218,18 @@ impl Session {
                     bytes,
                 } => {
                     heard.wants_ack = true;
-                    let events = &mut self.events;
-                    let used = self
-                        .receiving
-                        .segment(handle, offset, bytes, |event| events.push_back(event))
-                        .map_err(|Breach(why)| why)?;
-                    heard.too_early |= used == Use::TooEarly;
+                    let used = self.hear_segment(handle, offset, bytes);
+                    heard.too_early |= used.map_err(|Breach(why)| why)? == Use::TooEarly;
                 }
             }
         }
         Ok(heard)
+    }
+
+    fn hear_segment(&mut self, handle: u64, offset: u64, bytes: &[u8]) -> Result<Use, Breach> {
+        let events = &mut self.events;
+        self.receiving
+            .segment(handle, offset, bytes, |event| events.push_back(event))
     }
 
     fn hear_ack(
@@ -272,6 +285,9 @@ impl Session {
                 }
                 if !asked.is_empty() {
                     self.events.push_back(Event::Offered(asked));
+                }
+                for (handle, offset, bytes) in self.receiving.overtaken() {
+                    self.hear_segment(handle, offset, &bytes)?;
                 }
             }
             Control::Want {

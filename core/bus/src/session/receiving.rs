@@ -11,6 +11,10 @@ use crate::EnvelopeId;
 use crate::ranges::Ranges;
 use crate::receipt::Reason;
 
+/// Most bytes kept of segments that overtook their offers, each counted with [`EARLY_COST`]; the
+/// other side pushes no more than 64 KiB unasked.
+const EARLY: usize = 128 << 10;
+const EARLY_COST: usize = 64;
 /// Most gaps in what has come of one message.
 const MAX_GAPS: usize = 8192;
 
@@ -23,7 +27,7 @@ pub(super) struct Breach(pub(super) &'static str);
 pub(super) enum Use {
     /// It was used, or nobody wants it any more.
     Done,
-    /// Its offer has not come yet: as if it had not arrived.
+    /// Its offer has not come yet, and it cannot be kept: as if it had not arrived.
     TooEarly,
 }
 
@@ -42,6 +46,9 @@ pub(super) struct Receiving {
     ins: BTreeMap<u64, In>,
     handles: BTreeMap<EnvelopeId, u64>,
     next: u64,
+    /// Segments that overtook their offers, by handle.
+    early: BTreeMap<u64, Vec<(u64, Vec<u8>)>>,
+    early_bytes: usize,
 }
 
 impl Receiving {
@@ -81,6 +88,32 @@ impl Receiving {
         Ok((asked, refused))
     }
 
+    /// Keeps a segment until its offer comes. `false`: there is no room.
+    fn keep(&mut self, handle: u64, offset: u64, bytes: &[u8]) -> bool {
+        let cost = bytes.len() + EARLY_COST;
+        let fits = self.early_bytes + cost <= EARLY;
+        if fits {
+            self.early_bytes += cost;
+            let kept = self.early.entry(handle).or_default();
+            kept.push((offset, bytes.to_vec()));
+        }
+        fits
+    }
+
+    /// The segments whose offers have come by now: handle, offset, bytes.
+    pub(super) fn overtaken(&mut self) -> Vec<(u64, u64, Vec<u8>)> {
+        let later = self.early.split_off(&self.next);
+        let ready = std::mem::replace(&mut self.early, later);
+        let mut all = Vec::new();
+        for (handle, segments) in ready {
+            for (offset, bytes) in segments {
+                self.early_bytes -= bytes.len() + EARLY_COST;
+                all.push((handle, offset, bytes));
+            }
+        }
+        all
+    }
+
     /// A segment came; what of it is new and wanted goes to `events`.
     pub(super) fn segment(
         &mut self,
@@ -90,7 +123,7 @@ impl Receiving {
         mut event: impl FnMut(Event),
     ) -> Result<Use, Breach> {
         let Some(open) = self.ins.get_mut(&handle) else {
-            return Ok(if handle < self.next {
+            return Ok(if handle < self.next || self.keep(handle, offset, bytes) {
                 Use::Done
             } else {
                 Use::TooEarly
