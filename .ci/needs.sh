@@ -8,7 +8,7 @@ for pair in "${needs[@]}"; do command -v "${pair%%:*}" >/dev/null 2>&1 || missin
 # Debian's python3 comes without what makes a virtual environment.
 if [ ${#needs[@]} -gt 0 ] && command -v python3 >/dev/null 2>&1 && ! python3 -c 'import venv, ensurepip' 2>/dev/null; then missing+=(python3-venv); fi
 # A WebSocket library that is not ours, for transports/ws/tests/foreign.rs.
-if [ ${#needs[@]} -gt 0 ] && ! python3 -c 'import websockets' 2>/dev/null; then missing+=(python3-websockets); fi
+if [ ${#needs[@]} -gt 0 ] && ! python3 -c 'import websockets' 2>/dev/null && ! /usr/bin/python3 -c 'import websockets' 2>/dev/null; then missing+=(python3-websockets); fi
 if ! cargo nextest --version >/dev/null 2>&1; then
   echo "check: cargo-nextest is missing: cargo install cargo-nextest --locked" >&2; exit 1
 fi

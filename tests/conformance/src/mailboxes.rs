@@ -7,6 +7,7 @@
 
 use packmule_bus::Kind;
 use packmule_bus::link::{BoxFut, LinkError, Mailbox};
+use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
@@ -151,7 +152,8 @@ pub async fn live_letters_both_ways(
     (alice, bob): (Box<dyn Mailbox>, Box<dyn Mailbox>),
 ) -> Result<(), Broken> {
     let promise = Promise("letters go both ways");
-    let collect = async |side: &dyn Mailbox| -> Result<(), Broken> {
+    let (say_done, done) = watch::channel(false);
+    let collect = async |side: &dyn Mailbox, mut done: watch::Receiver<bool>| {
         for (letter, _) in letters() {
             let came = promise.good("collect", side.collect()).await?;
             promise.demand(came.bytes == letter, || {
@@ -159,22 +161,25 @@ pub async fn live_letters_both_ways(
             })?;
             promise.good("settle", came.settle.settle()).await?;
         }
-        Ok(())
+        // The other side may wait for a sign that somebody listens still.
+        tokio::select! {
+            _ = side.collect() => Err(promise.broken("something came that nobody delivered")),
+            _ = done.wait_for(|done| *done) => Ok(()),
+        }
     };
-    let deliver = async |side: &dyn Mailbox| -> Result<(), Broken> {
+    let deliver = async |side: &dyn Mailbox| {
         for (letter, kind) in letters() {
             promise.good("deliver", side.deliver(letter, kind)).await?;
         }
         Ok(())
     };
-    // The last deliveries may need a side that goes on listening.
-    let done = tokio::try_join!(
-        deliver(&*alice),
-        deliver(&*bob),
-        collect(&*bob),
-        collect(&*alice)
-    );
-    done.map(|_| ())
+    let delivering = async {
+        tokio::try_join!(deliver(&*alice), deliver(&*bob))?;
+        say_done.send_replace(true);
+        Ok(())
+    };
+    let (here, there) = (collect(&*alice, done.clone()), collect(&*bob, done));
+    tokio::try_join!(delivering, here, there).map(|_| ())
 }
 
 /// `collect` futures are dropped at many points while letters come: none is lost.

@@ -10,7 +10,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker, ready};
+use std::task::{Context, Poll, Wake, Waker};
 
 use packmule_bus::Kind;
 use packmule_bus::link::{BoxFut, Collected, LinkError, Mailbox, Settle};
@@ -107,17 +107,12 @@ impl Exchange {
         }
     }
 
-    /// Flushes; meanwhile reads, because the other side may wait for the same of us.
+    /// Flushes; meanwhile reads, because the other side may wait for the same of us. A fault of
+    /// writing is not the end of reading: messages may be here already.
     fn poll_written(&self, cx: &Context<'_>) -> Poll<Result<(), LinkError>> {
-        let mut state = self.state();
-        self.read(&mut state, cx);
+        self.read(&mut self.state(), cx);
         let waker = self.bell.hang(cx);
-        let written = ready!(self.socket.poll_flush(&mut Context::from_waker(&waker)));
-        if written.is_err() {
-            state.ended = true;
-            self.bell.ring();
-        }
-        Poll::Ready(written)
+        self.socket.poll_flush(&mut Context::from_waker(&waker))
     }
 }
 

@@ -15,13 +15,26 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A peer in Python that speaks by its own library; dropped, it ends.
 fn python(program: &str, door: &str) -> Child {
-    Command::new("python3")
+    Command::new(interpreter())
         .args(["-c", program, door])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .expect("python3 is needed (Debian: python3, python3-websockets)")
+        .expect("it just ran")
+}
+
+/// The first Python that has the library: Debian's own may not be the first one in the path.
+fn interpreter() -> &'static str {
+    let has = |python: &&str| {
+        let look = std::process::Command::new(python)
+            .args(["-c", "import websockets"])
+            .stderr(Stdio::null())
+            .status();
+        look.is_ok_and(|status| status.success())
+    };
+    let found = ["python3", "/usr/bin/python3"].into_iter().find(has);
+    found.expect("a foreign WebSocket library is needed (Debian: python3-websockets)")
 }
 
 async fn ends_well(child: Child) {
@@ -29,7 +42,7 @@ async fn ends_well(child: Child) {
     let done = done.expect("in time").expect("ends");
     assert!(
         done.status.success(),
-        "the peer failed; is python3-websockets installed? {}",
+        "the peer failed: {}",
         String::from_utf8_lossy(&done.stdout)
     );
 }
@@ -96,7 +109,7 @@ async fn cloud() -> (Child, Way) {
     let told = cloud.stdout.take().expect("piped");
     let mut lines = BufReader::new(told).lines();
     let port = timeout(PATIENCE, lines.next_line()).await.expect("in time");
-    let port = port.expect("read").expect("python3-websockets is needed");
+    let port = port.expect("read").expect("a port");
     let way = Way::parse(&format!("ws://127.0.0.1:{port}/ws"));
     (cloud, way.expect("a way"))
 }

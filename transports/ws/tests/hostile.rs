@@ -299,3 +299,29 @@ async fn a_secure_way_is_no_way_yet() {
         _ => panic!("wss opened"),
     }
 }
+
+// In the next two, time is paused: it jumps to the end of the bound when nothing else happens.
+
+#[tokio::test(start_paused = true)]
+async fn a_visitor_who_never_finishes_the_request_is_let_go() {
+    let mut kiosk = kiosk().await;
+    let mut raw = TcpStream::connect(address(&*kiosk))
+        .await
+        .expect("connects");
+    raw.write_all(b"GET /didcomm HT").await.expect("written");
+    let mut heard = Vec::new();
+    tokio::select! {
+        _ = kiosk.accept() => panic!("half a request was enough"),
+        _ = raw.read_to_end(&mut heard) => assert!(heard.is_empty()),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_answers_is_no_answer() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("listens");
+    let door = way(&format!("ws://{}/", silent.local_addr().expect("one")));
+    match Ws::default().open(&door).await {
+        Err(OpenError::NoAnswer(why)) => assert!(why.contains("in time"), "{why}"),
+        _ => panic!("silence was an answer"),
+    }
+}
