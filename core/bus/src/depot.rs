@@ -23,6 +23,7 @@
 
 mod agent;
 mod clock;
+mod coming;
 mod config;
 mod contacts;
 mod incoming;
@@ -45,6 +46,7 @@ pub use turn::{Arrival, Effect, Judgement, Lot, Meta, Next, Source, Totals, Turn
 
 use self::agent::Inbox;
 use self::clock::Clock;
+use self::coming::Coming;
 use self::contacts::Contacts;
 use self::queue::Queue;
 use self::quota::{Books, Charge};
@@ -69,7 +71,7 @@ pub struct Depot {
     queue: Queue,
     inbox: Inbox,
     /// What is being received.
-    coming: BTreeMap<EnvelopeId, Charge>,
+    coming: Coming,
     books: Books,
     seen: Seen,
     /// Made room for others: not wanted back, and not claimed to be here either.
@@ -96,7 +98,7 @@ impl Depot {
             ours: BTreeSet::new(),
             queue: Queue::default(),
             inbox: Inbox::default(),
-            coming: BTreeMap::new(),
+            coming: Coming::default(),
             books,
             seen: Seen::default(),
             evicted: BTreeMap::new(),
@@ -134,12 +136,18 @@ impl Depot {
             Record::Receipt(receipt) => self.receipts.restore(receipt.clone()),
             Record::Partial(partial) => {
                 // By whom it was coming died with the process; see `incoming`.
+                let here: u64 = partial
+                    .pieces
+                    .iter()
+                    .map(|(_, piece)| piece.len() as u64)
+                    .sum();
                 let charge = Charge {
-                    bytes: partial.bytes,
+                    bytes: here,
                     stranger: Some(None),
                 };
                 self.books.charge(&charge);
-                self.coming.insert(partial.id, charge);
+                let ours = self.ours.contains(&partial.label.to);
+                self.coming.pause(partial.id, charge, ours, Time::default());
             }
         }
     }
@@ -213,7 +221,7 @@ impl Depot {
             count: self.books.total.count,
             bytes: self.books.total.bytes,
             strangers_bytes: self.books.strangers.bytes,
-            reserved_bytes: self.coming.values().map(|charge| charge.bytes).sum(),
+            reserved_bytes: self.coming.bytes(),
             dead: self.queue.dead(),
             receipts: self.receipts.len(),
             seen: self.seen.len(),

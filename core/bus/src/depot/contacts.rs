@@ -61,7 +61,7 @@ pub(super) struct Contact {
     others: BTreeMap<Place, EnvelopeId>,
     places: BTreeMap<EnvelopeId, Place>,
     pub(super) later: BTreeSet<(Time, EnvelopeId)>,
-    /// The next receipt to tell, and the first that is told as it comes.
+    /// The receipts yet to be told: from this one to before that one.
     pub(super) telling: (u64, u64),
 }
 

@@ -95,28 +95,46 @@ impl Depot {
             Origin::From(from)
         };
         let charge = self.charge_for(meta, origin);
-        if let Some(before) = self.coming.get(&meta.id).copied() {
-            // It is coming already, or was when the last process ended; whoever brings it now
-            // pays for it.
-            let unclaimed = before.stranger == Some(None) && before != charge;
-            if !unclaimed {
-                return Judgement::Coming;
-            }
-            self.abandon(&meta.id);
+        let before = self.coming.get(&meta.id);
+        if before.is_some() && !self.coming.is_paused(&meta.id) {
+            return Judgement::Coming;
+        }
+        // Whoever goes on with what an earlier link or process began pays for all of it.
+        if let Some(part) = &before {
+            self.books.give_back(part);
         }
         match self.make_room(meta, &charge, turn) {
             Ok(()) => {
                 self.books.charge(&charge);
-                self.coming.insert(meta.id, charge);
+                self.coming.begin(meta.id, charge);
                 Judgement::Want
             }
-            Err(reason) => Judgement::Refuse(reason),
+            Err(reason) => {
+                if let Some(part) = &before {
+                    self.books.charge(part);
+                }
+                Judgement::Refuse(reason)
+            }
         }
     }
 
-    /// It will not come: the room kept for it is free again.
+    /// Its link is gone; so many bytes of it are here and stay, as long as no other message needs
+    /// their room ([`Effect::Discard`]). The rest of the room kept for it is free.
+    pub fn paused(&mut self, now: Now, id: &EnvelopeId, to: &DidTag, here: u64) {
+        self.read(now);
+        if let Some(charge) = self.coming.end(id) {
+            self.books.give_back(&charge);
+            let bytes = here.min(charge.bytes);
+            let kept = Charge { bytes, ..charge };
+            self.books.charge(&kept);
+            let ours = self.ours.contains(to);
+            self.coming.pause(*id, kept, ours, self.now.time);
+        }
+    }
+
+    /// It will not come, and nothing of it is kept: its room is free again.
     pub fn abandon(&mut self, id: &EnvelopeId) {
-        if let Some(charge) = self.coming.remove(id) {
+        if let Some(charge) = self.coming.end(id) {
             self.books.give_back(&charge);
         }
     }
@@ -125,7 +143,7 @@ impl Depot {
     /// offer; of a mailbox, of what its header names. The bus adds the body to the ops.
     pub fn arrived(&mut self, now: Now, from: &Source, meta: &Meta, turn: &mut Turn) -> Arrival {
         self.read(now);
-        let reserved = self.coming.get(&meta.id).copied();
+        let reserved = self.coming.get(&meta.id);
         self.abandon(&meta.id);
         match self.admit(meta) {
             Ok(false) => {}
@@ -195,7 +213,7 @@ impl Depot {
             return Err(Reason::Policy);
         }
         if remembered + self.coming.len() >= self.config.seen_kept
-            && !self.coming.contains_key(&meta.id)
+            && self.coming.get(&meta.id).is_none()
             && self
                 .seen
                 .oldest_end()
@@ -264,11 +282,19 @@ impl Depot {
             return Ok(());
         };
         let ours = charge.stranger.is_none();
-        if self.config.policy.full == WhenFull::Refuse && !ours {
+        let mut room = Vec::new();
+        let mut parts = Vec::new();
+        for (id, gives) in self.coming.paused().take(queue::VICTIMS) {
+            if id != meta.id && self.helps(charge, &room, &gives) {
+                parts.push(id);
+                room.push(gives);
+            }
+        }
+        let full = self.books.fits(charge, &room).is_err();
+        if full && self.config.policy.full == WhenFull::Refuse && !ours {
             return Err(lack.reason());
         }
         let mut victims = Vec::new();
-        let mut room = Vec::new();
         for id in self.queue.carried() {
             let Some(entry) = self.queue.get(id) else {
                 continue;
@@ -277,25 +303,33 @@ impl Depot {
                 break;
             }
             let gives = Charge::of(entry.held.origin, entry.held.bytes);
-            let helps = match self.books.fits(charge, &room) {
-                Ok(()) => break,
-                Err(Lack::Stranger) => gives.stranger == charge.stranger,
-                Err(Lack::Strangers) => gives.stranger.is_some(),
-                Err(Lack::Total) => true,
-            };
-            if helps && entry.durable && !self.is_going(id) {
+            if self.helps(charge, &room, &gives) && entry.durable && !self.is_going(id) {
                 victims.push(*id);
                 room.push(gives);
             }
-            if victims.len() > queue::VICTIMS {
+            if victims.len() > queue::VICTIMS || self.books.fits(charge, &room).is_ok() {
                 break;
             }
         }
         self.books.fits(charge, &room).map_err(Lack::reason)?;
+        for id in parts {
+            self.abandon(&id);
+            turn.effects.push(Effect::Discard(id));
+        }
         for id in victims {
             self.evict(&id, turn);
         }
         Ok(())
+    }
+
+    /// Would this, given back too, bring a charge nearer to fitting?
+    fn helps(&self, charge: &Charge, room: &[Charge], gives: &Charge) -> bool {
+        match self.books.fits(charge, room) {
+            Ok(()) => false,
+            Err(Lack::Stranger) => gives.stranger == charge.stranger,
+            Err(Lack::Strangers) => gives.stranger.is_some(),
+            Err(Lack::Total) => true,
+        }
     }
 
     fn is_going(&self, id: &EnvelopeId) -> bool {

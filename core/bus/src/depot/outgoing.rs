@@ -20,6 +20,8 @@ use crate::time::{Now, Time};
 
 /// Most takers recorded for one bundle.
 const TAKERS: usize = 64;
+/// Between the orders of one class and the next.
+const STEP: u64 = 1 << 41;
 
 impl Depot {
     /// A node is at the other end of a link; `way`: the one that we dialled, if we did.
@@ -65,7 +67,7 @@ impl Depot {
         let Some(contact) = self.contacts.close(link) else {
             return;
         };
-        self.receipts.told(&contact.node, contact.since, now.time);
+        self.receipts.told(&contact.node, &contact, now.time);
         if let Some(way) = &contact.way {
             let wait = self.wait(1);
             self.ways.closed(way, now.time + wait);
@@ -442,17 +444,22 @@ impl Depot {
 impl Entry {
     /// Its place in a line.
     fn place(&self, class: Class) -> Place {
-        // For the recipient before for others, within a priority: the other side sends in the
-        // order of these numbers.
-        let step = match class {
-            Class::Direct => 0,
-            Class::Route => 1 << 40,
-            Class::Spray => 1 << 41,
+        // Within a priority, for the recipient before for others: the other side's session sends
+        // in the order of these numbers. What waits for its recipient goes oldest first. Shares
+        // of copies go where they spread fastest: most copies first, then the shortest, which
+        // is likeliest to get across whole.
+        let since = self.held.since.min(STEP - 1);
+        let spread = u64::from(u16::MAX - self.held.label.copies) << 24
+            | (self.held.bytes >> 10).min((1 << 24) - 1);
+        let order = match class {
+            Class::Direct => since,
+            Class::Route => STEP + since,
+            Class::Spray => 2 * STEP + spread,
         };
         Place {
             priority: Reverse(self.held.label.priority),
             class,
-            order: self.held.since.saturating_add(step),
+            order,
             seq: self.seq,
         }
     }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Depot;
+use super::contacts::Contact;
 use super::turn::{Effect, Turn};
 use crate::EnvelopeId;
 use crate::bus::io::{HeldState, Key, LinkId, NodeKey, Op, Record};
@@ -175,10 +176,13 @@ impl Receipts {
         (first, self.next)
     }
 
-    /// A link to a node ended that had begun then: was it long enough to have passed all on?
-    pub(super) fn told(&mut self, node: &NodeKey, since: Time, now: Time) {
+    /// A link to a node ended: was all told that was to be, and did it live long enough to have
+    /// passed that on?
+    pub(super) fn told(&mut self, node: &NodeKey, contact: &Contact, now: Time) {
         let next = self.next;
-        if now.since(since) >= PROOF
+        let (first, end) = contact.telling;
+        if first >= end
+            && now.since(contact.since) >= PROOF
             && let Some(listener) = self.listeners.get_mut(node)
         {
             listener.0 = next;
@@ -218,17 +222,20 @@ impl Depot {
         }
     }
 
-    /// What is to be told on a link that has come up, in portions, until nothing comes. What
-    /// comes later is told by [`Effect::Tell`].
+    /// What is to be told on a link that has come up, in portions, the newest first, until
+    /// nothing comes. What comes later is told by [`Effect::Tell`]. Whoever stops before the end
+    /// tells the rest when the node is met again.
     pub fn receipts_for(&mut self, link: LinkId, max: usize) -> Vec<Receipt> {
         let Some(contact) = self.contacts.get_mut(link) else {
             return Vec::new();
         };
         let (first, end) = contact.telling;
         let mut told = Vec::new();
-        for (seq, kept) in self.receipts.kept.range(first.min(end)..end).take(max) {
+        let news = self.receipts.kept.range(first.min(end)..end).rev();
+        contact.telling.1 = first;
+        for (seq, kept) in news.take(max) {
             told.push(kept.receipt.clone());
-            contact.telling.0 = seq.saturating_add(1);
+            contact.telling.1 = *seq;
         }
         told
     }

@@ -65,6 +65,8 @@ pub enum Effect {
         /// Which.
         id: EnvelopeId,
     },
+    /// Drop what is here of a message whose link is gone: it makes way for another.
+    Discard(EnvelopeId),
     /// Pass receipts on, to everyone met.
     Tell {
         /// New ones.
