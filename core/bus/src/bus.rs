@@ -166,7 +166,14 @@ impl Bus {
             let wait = wall.saturating_sub(self.now.wall);
             self.now.time + Duration::from_secs(wait)
         });
-        let others = [depot, wall, self.lines.deadline(), self.disk.deadline()];
+        let lines = self.lines.deadline();
+        let others = [
+            depot,
+            wall,
+            lines,
+            self.disk.deadline(),
+            self.arriving.deadline(),
+        ];
         others.into_iter().flatten().min()
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use self::pieces::Pieces;
 use super::io::{LinkId, Partial, WireHash};
 use crate::EnvelopeId;
-use crate::label::Label;
+use crate::label::{DidTag, Label};
 use crate::ranges::Ranges;
 use crate::time::{Now, Time};
 
@@ -25,6 +25,9 @@ pub(super) type Name = (EnvelopeId, WireHash);
 /// Checkpoints are this far apart at least: bytes are worth what they cost in time, and on a
 /// fast link they cost none.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// A link that brings nothing for so long may be helped by another one.
+const STALL: Duration = Duration::from_secs(5);
 
 /// How long what nobody brings any more is kept, in seconds.
 const KEPT: u64 = 7 * 24 * 3600;
@@ -39,6 +42,10 @@ pub(super) struct Arriving {
     coming: BTreeMap<Name, Coming>,
     /// Those that nobody brings now, oldest first.
     idle: BTreeSet<(u64, Name)>,
+    /// Those that several links could bring.
+    contested: BTreeSet<Name>,
+    /// When to look whether they are really brought.
+    look: Option<Time>,
 }
 
 #[derive(Debug)]
@@ -57,6 +64,8 @@ struct Coming {
     saved_at: Time,
     on_disk: bool,
     at: u64,
+    /// When bytes of it came last.
+    last: Time,
 }
 
 /// What bytes led to.
@@ -91,6 +100,8 @@ impl Arriving {
             checkpoint,
             coming: BTreeMap::new(),
             idle: BTreeSet::new(),
+            contested: BTreeSet::new(),
+            look: None,
         }
     }
 
@@ -119,24 +130,27 @@ impl Arriving {
         true
     }
 
-    /// A link can bring this. True if another one is bringing it already.
-    pub(super) fn joined(
-        &mut self,
-        now: Now,
-        link: LinkId,
-        name: Name,
-        bytes: u64,
-        label: Label,
-    ) -> bool {
+    /// A link can bring this.
+    pub(super) fn joined(&mut self, now: Now, link: LinkId, name: Name, bytes: u64, label: Label) {
         let coming = self
             .coming
             .entry(name)
             .or_insert_with(|| Coming::new(bytes, label, now));
         self.idle.remove(&(coming.at, name));
         coming.label = label;
-        let others = coming.bringers.iter().any(|other| *other != link);
         coming.bringers.insert(link);
-        others
+        if coming.bringers.len() > 1 {
+            self.contested.insert(name);
+            self.look.get_or_insert(now.time + STALL);
+        }
+    }
+
+    /// The links that can bring this.
+    pub(super) fn bringers(&self, name: &Name) -> impl Iterator<Item = LinkId> {
+        let coming = self.coming.get(name);
+        coming
+            .into_iter()
+            .flat_map(|coming| coming.bringers.iter().copied())
     }
 
     /// Is there something of it with another length? Then one of the two is a lie.
@@ -144,6 +158,12 @@ impl Arriving {
         self.coming
             .get(name)
             .is_some_and(|coming| coming.bytes != bytes)
+    }
+
+    /// For whom it is, and how many bytes of it are here.
+    pub(super) fn here(&self, name: &Name) -> Option<(DidTag, u64)> {
+        let coming = self.coming.get(name)?;
+        Some((coming.label.to, coming.pieces.held()))
     }
 
     /// What is missing of it.
@@ -176,6 +196,7 @@ impl Arriving {
             return Took::Full;
         }
         coming.sources.insert(link);
+        coming.last = now.time;
         if coming.pieces.held() == coming.bytes {
             self.cost = self.cost.saturating_sub(coming.pieces.cost());
             return Took::Whole(coming.pieces.take());
@@ -218,6 +239,9 @@ impl Arriving {
             return Left::Nothing;
         };
         coming.bringers.remove(&link);
+        if coming.bringers.len() < 2 {
+            self.contested.remove(name);
+        }
         if coming.only == Some(link) {
             coming.only = None;
         }
@@ -261,6 +285,7 @@ impl Arriving {
         };
         self.cost = self.cost.saturating_sub(coming.pieces.cost());
         self.idle.remove(&(coming.at, *name));
+        self.contested.remove(name);
         Over {
             bringers: coming.bringers,
             on_disk: coming.on_disk,
@@ -282,6 +307,25 @@ impl Arriving {
         let (at, name) = self.idle.first()?;
         let old = at.saturating_add(KEPT) < now.wall;
         (old || self.cost > self.budget || self.idle.len() > 1024).then_some(*name)
+    }
+
+    /// What several links could bring and none has for a while, with those links.
+    pub(super) fn stalled(&mut self, now: Time) -> Vec<(Name, Vec<LinkId>)> {
+        if self.look.is_none_or(|look| look > now) {
+            return Vec::new();
+        }
+        self.look = (!self.contested.is_empty()).then_some(now + STALL);
+        let slow = self.contested.iter().filter_map(|name| {
+            let coming = self.coming.get(name)?;
+            let stalled = now.since(coming.last) >= STALL && coming.only.is_none();
+            stalled.then(|| (*name, coming.bringers.iter().copied().collect()))
+        });
+        slow.collect()
+    }
+
+    /// When to look for what stalls.
+    pub(super) const fn deadline(&self) -> Option<Time> {
+        self.look
     }
 
     /// Is no more held than may be?
@@ -338,6 +382,7 @@ impl Coming {
             saved_at: now.time,
             on_disk: false,
             at: now.wall,
+            last: now.time,
         }
     }
 

@@ -7,7 +7,8 @@ use super::Bus;
 use super::arriving::Left;
 use super::asks::Ask;
 use super::gate::{Said, TRIAL};
-use super::io::{BatchId, Claim, DiskFault, Event, HandFault, Input, Key, LinkId, Op, Output};
+use super::io::{BatchId, Claim, DiskFault, Event, HandFault, HeldState, Input, Key, LinkId};
+use super::io::{Op, Output};
 use super::io::{Record, Submission, Verdict};
 use super::line::Line;
 use super::{derive, gate};
@@ -143,9 +144,7 @@ impl Bus {
             _ => false,
         });
         if fresh {
-            if self.shelf.welcomes(wire.len()) {
-                self.shelf.put(id, wire.clone());
-            }
+            self.shelf.copy_in(id, &wire);
             self.turn.ops.push(Op::Body(id, wire));
         }
     }
@@ -161,6 +160,8 @@ impl Bus {
         if self.lines.contains(link) {
             return;
         }
+        let mut limits = self.config.session;
+        limits.max_bytes = limits.max_bytes.min(self.config.depot.quotas.max_message);
         let session = Session::new(
             self.now.time,
             facts,
@@ -168,7 +169,7 @@ impl Bus {
             &self.config.secret,
             derive(&self.config.seed, "session", link.0),
             SessionConfig {
-                limits: self.config.session,
+                limits,
                 epoch: self.epoch,
                 sabotage: self.config.sabotage,
             },
@@ -200,16 +201,23 @@ impl Bus {
         match self.arriving.left(self.now, link, &name) {
             Left::Next(next) => self.ask_for(next, &name.0),
             Left::Save => {
+                self.pause(&name);
                 if let Some(partial) = self.arriving.save(self.now, &name) {
                     self.turn.ops.push(Op::Put(Record::Partial(partial)));
                 }
             }
-            Left::Kept => {}
+            Left::Kept => self.pause(&name),
             Left::Nothing => {
                 if self.arriving.names_of(&name.0).is_empty() {
                     self.depot.abandon(&name.0);
                 }
             }
+        }
+    }
+
+    fn pause(&mut self, name: &super::arriving::Name) {
+        if let Some((to, here)) = self.arriving.here(name) {
+            self.depot.paused(self.now, &name.0, &to, here);
         }
     }
 
@@ -335,6 +343,7 @@ impl Bus {
 
     fn timeout(&mut self) {
         self.lines.timeout(self.now.time);
+        self.help_stalled();
         self.depot.timeout(self.now, &mut self.turn);
         self.lines.more();
         self.routes = true;
@@ -354,7 +363,15 @@ impl Bus {
                 Key::Partial(wire) => self.arriving.record(self.now, wire).map(Record::Partial),
                 other => self.depot.record(other),
             };
-            ops.push(record.map_or_else(|| Op::Drop(key), Op::Put));
+            // Of a delivered message the row stays and the body goes.
+            let bodiless = matches!(
+                &record,
+                Some(Record::Held(held)) if held.state == HeldState::Delivered
+            );
+            if record.is_none() || bodiless {
+                ops.push(Op::Drop(key));
+            }
+            ops.extend(record.map(Op::Put));
         }
         let batch = self.persist(ops, owed);
         self.disk.tries(batch);

@@ -144,6 +144,11 @@ impl Lines {
         self.lines.get_mut(&link)
     }
 
+    /// A link, to look at.
+    pub(super) fn look(&self, link: LinkId) -> Option<&Line> {
+        self.lines.get(&link)
+    }
+
     pub(super) fn contains(&self, link: LinkId) -> bool {
         self.lines.contains_key(&link)
     }

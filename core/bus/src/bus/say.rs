@@ -5,7 +5,7 @@
 
 use super::Bus;
 use super::gate::Said;
-use super::io::{BatchId, Event, Op, Output};
+use super::io::{BatchId, Event, Key, Op, Output};
 use super::line::Stage;
 use crate::depot::{Effect, Lot};
 use crate::receipt::{Reason, Rung};
@@ -28,6 +28,11 @@ impl Bus {
                 self.gate.say(said)
             } else {
                 let ops = std::mem::take(&mut self.turn.ops);
+                for op in &ops {
+                    if let Op::Drop(Key::Held(id)) = op {
+                        self.shelf.remove(id);
+                    }
+                }
                 let (batch, now) = self.gate.depart(&ops, said);
                 self.outputs.push_back(Output::Persist(batch, ops));
                 now
@@ -75,6 +80,11 @@ impl Bus {
                     && line.outgoing.remove(&id)
                 {
                     line.session.withdraw(&id);
+                }
+            }
+            Effect::Discard(id) => {
+                for name in self.arriving.names_of(&id) {
+                    self.drop_transfer(&name);
                 }
             }
             Effect::Tell { receipts, except } => {

@@ -126,6 +126,7 @@ impl Bus {
             line.more = true;
         }
         self.routes = true;
+        self.shelf.cool(id);
         ours
     }
 

@@ -60,11 +60,12 @@ impl Bus {
             Judgement::Refuse(reason) => return Some(Answer::Refuse(reason)),
             Judgement::Want | Judgement::Coming => {}
         }
-        let others = self
-            .arriving
+        self.arriving
             .joined(self.now, link, name, offer.bytes, offer.label);
+        let brought = self.is_asked_for(&name);
+        let line = self.lines.note(link)?;
         let ahead = line.promised > 0 && line.promised + offer.bytes > self.config.ahead;
-        if others {
+        if brought {
             line.incoming.insert(offer.id, incoming);
             return None;
         }
@@ -77,6 +78,15 @@ impl Bus {
         line.promised += offer.bytes;
         line.incoming.insert(offer.id, incoming);
         Some(Answer::Want(self.arriving.missing(&name)))
+    }
+
+    /// Is some link bringing it?
+    fn is_asked_for(&self, name: &Name) -> bool {
+        self.arriving.bringers(name).any(|link| {
+            let line = self.lines.look(link);
+            let incoming = line.and_then(|line| line.incoming.get(&name.0));
+            incoming.is_some_and(|incoming| incoming.stage == Stage::Asked)
+        })
     }
 
     /// Asks a link for what is missing of a message that it has offered.
@@ -96,6 +106,19 @@ impl Bus {
         }
         let missing = self.arriving.missing(&incoming.name(*id));
         line.session.answer(id, Answer::Want(missing));
+    }
+
+    /// What one link does not bring is asked of another one that could.
+    pub(super) fn help_stalled(&mut self) {
+        for (name, links) in self.arriving.stalled(self.now.time) {
+            let waits = |link: &&LinkId| {
+                let incoming = self.lines.look(**link)?.incoming.get(&name.0)?;
+                Some(incoming.stage == Stage::Waits)
+            };
+            if let Some(link) = links.iter().find(|link| waits(link) == Some(true)) {
+                self.ask_for(*link, &name.0);
+            }
+        }
     }
 
     /// Asks for what was put off, as far as there is room now.
@@ -167,7 +190,7 @@ impl Bus {
         self.arriving.has_room()
     }
 
-    fn drop_transfer(&mut self, name: &Name) -> super::arriving::Over {
+    pub(super) fn drop_transfer(&mut self, name: &Name) -> super::arriving::Over {
         let over = self.arriving.over(name);
         if over.on_disk {
             self.turn.ops.push(Op::Drop(Key::Partial(name.1)));
@@ -226,9 +249,7 @@ impl Bus {
         match self.depot.arrived(self.now, &source, &meta, turn) {
             Arrival::Inbox => self.turn.ops.push(Op::Body(name.0, wire)),
             Arrival::Carry => {
-                if self.shelf.welcomes(wire.len()) {
-                    self.shelf.put(name.0, wire.clone());
-                }
+                self.shelf.copy_in(name.0, &wire);
                 self.turn.ops.push(Op::Body(name.0, wire));
             }
             Arrival::Have => {}

@@ -92,6 +92,8 @@ pub(crate) struct Node {
     pub(crate) rejects: bool,
     /// It does not acknowledge at all.
     pub(crate) silent_agent: bool,
+    /// The DID it claims, with its own signature.
+    pub(crate) claims_to_be: Option<String>,
     life: u8,
     outputs: usize,
     pub(crate) setup: fn(&mut Config),
@@ -120,6 +122,8 @@ pub(crate) struct World {
     /// For messages of failed assertions.
     pub(crate) context: String,
     pub(crate) bytes_moved: usize,
+    /// Statements that were verified.
+    pub(crate) verified: usize,
 }
 
 impl World {
@@ -144,6 +148,7 @@ impl World {
             recording: false,
             context: String::new(),
             bytes_moved: 0,
+            verified: 0,
         };
         for name in CAST.into_iter().take(nodes) {
             world.nodes.push(Node::new(name, setup));
@@ -158,9 +163,7 @@ impl World {
         let one = &mut self.nodes[node];
         one.life += 1;
         one.told.clear();
-        let mut secret = [0; 32];
-        secret[0] = node as u8 + 1;
-        let mut config = Config::new(secret, [one.life * 16 + node as u8; 32]);
+        let mut config = Config::new([node as u8 + 1; 32], [one.life * 16 + node as u8; 32]);
         (one.setup)(&mut config);
         // Any order will do.
         let records: Vec<Record> = one.disk.records.values().rev().cloned().collect();
@@ -295,10 +298,12 @@ impl World {
                 self.later(node, millisecond, Input::Fetched(id, body));
             }
             Output::Prove { ask, hash, role } => {
-                let did = self.nodes[node].did();
+                let own = self.nodes[node].did();
+                let did = self.nodes[node].claims_to_be.clone();
+                let did = did.unwrap_or_else(|| own.clone());
                 let claim = Claim {
                     kid: format!("{did}#1"),
-                    signature: sign(&did, &Claim::statement(&did, &hash, role)),
+                    signature: sign(&own, &Claim::statement(&did, &hash, role)),
                     did,
                 };
                 self.later(node, millisecond, Input::Proven(ask, vec![claim]));
@@ -310,6 +315,7 @@ impl World {
                 signature,
                 ..
             } => {
+                self.verified += 1;
                 let holds = sign(&did, &statement) == signature;
                 self.later(node, millisecond, Input::Verified(ask, holds));
             }
@@ -347,8 +353,10 @@ impl World {
         wire.room[end] -= 1;
         let other = wire.ends[1 - end];
         self.bytes_moved += pdu.len();
+        // A radio takes a PDU every few milliseconds.
+        let pace = Duration::from_micros(if wire.transport == "ble" { 5_000 } else { 500 });
         self.later(other.0, Duration::from_millis(1), Input::Pdu(other.1, pdu));
-        self.later(node, Duration::from_micros(500), Input::Room(link, 1));
+        self.later(node, pace, Input::Room(link, 1));
     }
 
     fn heard(&mut self, node: usize, event: Event) {
@@ -502,6 +510,7 @@ impl Node {
             delivered: Vec::new(),
             rejects: false,
             silent_agent: false,
+            claims_to_be: None,
             life: 0,
             outputs: 0,
             setup,

@@ -33,7 +33,7 @@ fn bring(arriving: &mut Arriving, link: LinkId, range: std::ops::Range<u64>) -> 
 #[test]
 fn what_one_link_began_another_one_finishes() {
     let mut arriving = Arriving::new(1 << 20, 1 << 20);
-    assert!(!arriving.joined(at(0), BLE, NAME, 1000, label()));
+    arriving.joined(at(0), BLE, NAME, 1000, label());
     assert!(matches!(bring(&mut arriving, BLE, 0..300), Took::More));
     assert!(matches!(bring(&mut arriving, BLE, 500..600), Took::More));
     assert_eq!(arriving.left(at(1), BLE, &NAME), Left::Save);
@@ -41,7 +41,7 @@ fn what_one_link_began_another_one_finishes() {
 
     let mut reborn = Arriving::new(1 << 20, 1 << 20);
     assert!(reborn.restore(partial, at(2)));
-    assert!(!reborn.joined(at(2), TCP, NAME, 1000, label()));
+    reborn.joined(at(2), TCP, NAME, 1000, label());
     let missing = reborn.missing(&NAME);
     assert_eq!(missing.iter().collect::<Vec<_>>(), [300..500, 600..1000]);
     assert!(matches!(bring(&mut reborn, TCP, 300..500), Took::More));
@@ -75,8 +75,9 @@ fn bytes_in_any_order_and_twice_make_one_whole() {
 #[test]
 fn a_second_bringer_is_told_apart_and_takes_over() {
     let mut arriving = Arriving::new(1 << 20, 1 << 20);
-    assert!(!arriving.joined(at(0), BLE, NAME, 1000, label()));
-    assert!(arriving.joined(at(0), TCP, NAME, 1000, label()));
+    arriving.joined(at(0), BLE, NAME, 1000, label());
+    arriving.joined(at(0), TCP, NAME, 1000, label());
+    assert_eq!(arriving.bringers(&NAME).collect::<Vec<_>>(), [BLE, TCP]);
     bring(&mut arriving, BLE, 0..10);
     assert_eq!(arriving.left(at(0), BLE, &NAME), Left::Next(TCP));
     assert_eq!(arriving.left(at(0), TCP, &NAME), Left::Save);
@@ -136,4 +137,18 @@ fn checkpoints_are_worth_their_bytes() {
     assert!(!checkpoint(6, 10, &mut arriving), "too little");
     assert!(!checkpoint(8, 1000, &mut arriving), "too little of so much");
     assert!(checkpoint(10, 1000, &mut arriving));
+}
+
+#[test]
+fn a_link_that_brings_nothing_is_helped() {
+    let mut arriving = Arriving::new(1 << 20, 1 << 20);
+    arriving.joined(at(0), BLE, NAME, 1000, label());
+    assert_eq!(arriving.deadline(), None, "nobody could help");
+    arriving.joined(at(0), TCP, NAME, 1000, label());
+    arriving.data(at(3), BLE, &NAME, 0, body(0..10));
+    assert_eq!(arriving.stalled(at(5).time), []);
+    assert_eq!(arriving.stalled(at(10).time), [(NAME, vec![BLE, TCP])]);
+    arriving.left(at(11), BLE, &NAME);
+    assert_eq!(arriving.stalled(at(15).time), []);
+    assert_eq!(arriving.deadline(), None, "nothing is contested");
 }
