@@ -48,7 +48,8 @@ impl Ranges {
             .first()
             .map_or(range.start, |r| r.start.min(range.start));
         let end = touched.last().map_or(range.end, |r| r.end.max(range.end));
-        self.0.splice(from..to.max(from), [start..end]);
+        self.0
+            .splice(from..to.max(from), std::iter::once(start..end));
     }
 
     /// Takes a range out.

@@ -18,6 +18,7 @@ mod arrivals;
 mod door;
 mod flight;
 mod hear;
+mod puppet;
 mod receiving;
 mod records;
 mod sending;
@@ -29,6 +30,8 @@ mod terms;
 use std::collections::VecDeque;
 use std::fmt;
 
+#[doc(hidden)]
+pub use puppet::Puppet;
 pub use terms::{Answer, Bodies, Event, Limits, Offer, SessionConfig};
 
 use crate::EnvelopeId;
@@ -238,7 +241,7 @@ impl Session {
         match answer {
             Answer::Want(missing) => {
                 let nothing = missing.is_empty();
-                let coming = self.unpolled(id);
+                let coming = self.trim(id, &missing);
                 match self.receiving.want(id, &missing, &coming) {
                     // What remains to be said is custody.
                     Some(_) if nothing => {}
@@ -269,15 +272,28 @@ impl Session {
         }
     }
 
-    /// What has come of a message, and the bus has not seen yet.
-    fn unpolled(&self, of: &EnvelopeId) -> Ranges {
-        let data = self.events.iter().filter_map(|event| match event {
-            Event::Data { id, offset, bytes } if id == of => {
-                Some(*offset..*offset + bytes.len() as u64)
+    /// What has come of a message, and the bus has not seen yet; what of it the bus does not
+    /// want, it will not see.
+    fn trim(&mut self, of: &EnvelopeId, missing: &Ranges) -> Ranges {
+        let mut coming = Ranges::new();
+        for event in std::mem::take(&mut self.events) {
+            match event {
+                Event::Data { id, offset, bytes } if id == *of => {
+                    for part in missing.within(offset..offset + bytes.len() as u64) {
+                        let (from, to) = (part.start - offset, part.end - offset);
+                        let bytes = bytes.get(from as usize..to as usize).unwrap_or_default();
+                        self.events.push_back(Event::Data {
+                            id,
+                            offset: part.start,
+                            bytes: bytes.to_vec(),
+                        });
+                        coming.insert(part);
+                    }
+                }
+                other => self.events.push_back(other),
             }
-            _ => None,
-        });
-        data.collect()
+        }
+        coming
     }
 
     /// Ends an offer of the other side: nothing more is told of it.

@@ -307,6 +307,11 @@ impl World {
         }
     }
 
+    /// Whatever was on its way is gone.
+    pub fn lose_air(&mut self) {
+        self.air.clear();
+    }
+
     pub fn up(&mut self) {
         assert!(
             self.until(100, |w| w.ends.iter().all(|e| e.session.is_up())),

@@ -30,8 +30,6 @@ const MEASURED: u8 = 0x01;
 const LATER: u8 = 0x40;
 /// Most runs in one ack.
 pub const MAX_RUNS: usize = 64;
-/// The most that the head of a segment takes: type, handle, offset and length below 2²⁸.
-pub(crate) const SEGMENT_HEAD: usize = 13;
 
 /// One thing said.
 #[derive(Clone, PartialEq, Eq, Debug)]

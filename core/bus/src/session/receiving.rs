@@ -31,6 +31,9 @@ pub(super) enum Use {
     TooEarly,
 }
 
+/// Offers to ask the bus about, and those refused already.
+pub(super) type Sorted = (Vec<Offer>, Vec<(u64, Reason)>);
+
 #[derive(Debug)]
 struct In {
     id: EnvelopeId,
@@ -52,12 +55,12 @@ pub(super) struct Receiving {
 }
 
 impl Receiving {
-    /// Takes offers in: those to ask the bus about, and those refused already.
+    /// Takes offers in.
     pub(super) fn offered(
         &mut self,
         offers: Vec<Offer>,
         limits: &Limits,
-    ) -> Result<(Vec<Offer>, Vec<(u64, Reason)>), Breach> {
+    ) -> Result<Sorted, Breach> {
         let (mut asked, mut refused) = (Vec::new(), Vec::new());
         for offer in offers {
             let handle = self.next;
