@@ -11,6 +11,7 @@ pub mod medium;
 pub mod plan;
 pub mod presets;
 pub mod proxy;
+pub mod report;
 pub mod scenario;
 mod shrink;
 mod swarm;

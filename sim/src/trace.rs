@@ -32,6 +32,8 @@ use crate::contacts::{Contacts, ContactsError, Limits};
 use crate::timeline::Timeline;
 use crowd::Crowd;
 
+pub(crate) use tally::quantile;
+
 /// How a trace is replayed. The default is the traffic of The ONE's default scenario.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
@@ -164,7 +166,11 @@ pub enum TraceError {
 /// # Errors
 /// [`TraceError`].
 pub fn replay(path: &Path, config: &TraceConfig) -> Result<TraceResult, TraceError> {
-    replay_contacts(&Contacts::read(path, &Limits::default())?, config, &mut |_| {})
+    replay_contacts(
+        &Contacts::read(path, &Limits::default())?,
+        config,
+        &mut |_| {},
+    )
 }
 
 /// Replays contacts that are there already; `done` hears of each replay as it ends.

@@ -66,10 +66,7 @@ impl Line {
             Duration::from_secs_f64(dice.exponential(mean.as_secs_f64()))
         });
         Self {
-            ways: [
-                lane("forth", channel.rate),
-                lane("back", channel.rate_back),
-            ],
+            ways: [lane("forth", channel.rate), lane("back", channel.rate_back)],
             channel,
             last: None,
             life,

@@ -57,7 +57,10 @@ async fn a_transfer_takes_what_rate_and_latency_say() {
     // 1000 bytes are 10 ms of air, less the credit of a silent line.
     assert!(first >= Duration::from_millis(30) && first <= Duration::from_millis(41));
     let ideal = Duration::from_millis(2030);
-    assert!(last >= ideal.mul_f64(0.95) && last <= ideal.mul_f64(1.05), "{last:?}");
+    assert!(
+        last >= ideal.mul_f64(0.95) && last <= ideal.mul_f64(1.05),
+        "{last:?}"
+    );
     assert_eq!((metrics.forth_bytes, metrics.pdus), (200_000, 200));
 }
 
@@ -76,24 +79,35 @@ async fn every_preset_keeps_within_a_tenth_of_its_rate() {
         let share = payload / (payload + channel.overhead as f64);
         let bytes = (channel.rate * 20).clamp(2_000, 3_000_000) as usize;
         let ideal = bytes as f64 / (channel.rate as f64 * share);
-        let latency = (channel.latency, channel.latency + channel.jitter + channel.reorder_by);
+        let latency = (
+            channel.latency,
+            channel.latency + channel.jitter + channel.reorder_by,
+        );
         let (_, last, _) = through(channel, bytes).await;
         let least = ideal * 0.9 + latency.0.as_secs_f64() - 0.006;
         let most = ideal * 1.1 + latency.1.as_secs_f64() + 0.010;
         let took = last.as_secs_f64();
-        assert!(least <= took && took <= most, "{name}: {least} <= {took} <= {most}");
+        assert!(
+            least <= took && took <= most,
+            "{name}: {least} <= {took} <= {most}"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_the_air_loses_is_late_and_all_there() {
-    let lossy = channel("latency_ms = 10\nbytes_per_s = 100000\nmtu = [1000]\n[loss]\nto_good = 1.0\ngood = 0.2\nbad = 0.2");
+    let lossy = channel(
+        "latency_ms = 10\nbytes_per_s = 100000\nmtu = [1000]\n[loss]\nto_good = 1.0\ngood = 0.2\nbad = 0.2",
+    );
     let (_, last, metrics) = through(lossy, 200_000).await;
     assert!((30..=75).contains(&metrics.resent), "{metrics:?}");
     // Each resend costs a round trip and its air again.
     let waits = Duration::from_millis(30) * u32::try_from(metrics.resent).expect("few");
     let ideal = Duration::from_millis(2010) + waits;
-    assert!(last >= ideal.mul_f64(0.95) && last <= ideal.mul_f64(1.05), "{last:?}");
+    assert!(
+        last >= ideal.mul_f64(0.95) && last <= ideal.mul_f64(1.05),
+        "{last:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,7 +169,9 @@ async fn bytes_cross_real_sockets_unchanged_both_ways() {
         socket.write_all(&all).await.expect("an answer");
     });
     let any = "127.0.0.1:0".parse().expect("an address");
-    let fast = channel("latency_ms = 2\nbytes_per_s = 50000000\nmtu = [1400]\nreorder = 0.05\nreorder_ms = 3\n[loss]\nto_good = 1.0\ngood = 0.05\nbad = 0.05");
+    let fast = channel(
+        "latency_ms = 2\nbytes_per_s = 50000000\nmtu = [1400]\nreorder = 0.05\nreorder_ms = 3\n[loss]\nto_good = 1.0\ngood = 0.05\nbad = 0.05",
+    );
     let proxy = Proxy::bind(any, to, fast, 1).await.expect("it listens");
     let at = proxy.local_addr().expect("its address");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -174,7 +190,10 @@ async fn bytes_cross_real_sockets_unchanged_both_ways() {
     let _ = stop.send(());
     let metrics = served.await.expect("metrics");
     assert_eq!((metrics.connections, metrics.dropped), (1, 0));
-    assert_eq!((metrics.forth_bytes, metrics.back_bytes), (100_000, 100_000));
+    assert_eq!(
+        (metrics.forth_bytes, metrics.back_bytes),
+        (100_000, 100_000)
+    );
     assert!(metrics.resent > 0);
 }
 
@@ -189,7 +208,9 @@ async fn a_channel_that_goes_one_way_is_refused_and_a_dead_server_is_counted() {
         let listener = TcpListener::bind(any).await.expect("a port");
         listener.local_addr().expect("its address")
     };
-    let proxy = Proxy::bind(any, nobody, Channel::default(), 1).await.expect("it listens");
+    let proxy = Proxy::bind(any, nobody, Channel::default(), 1)
+        .await
+        .expect("it listens");
     let at = proxy.local_addr().expect("its address");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let served = tokio::spawn(proxy.serve(async move {

@@ -28,8 +28,8 @@ pub(super) struct Person {
     pub(super) busy: bool,
     /// Whom it can talk to, and over which link.
     pub(super) near: BTreeMap<u32, LinkId>,
-    /// What came of messages before a contact ended: bytes, and since when.
-    pub(super) partials: BTreeMap<u32, (u64, Time)>,
+    /// What came of messages before a contact ended, in bytes.
+    pub(super) partials: BTreeMap<u32, u64>,
 }
 
 /// A link: two nodes within reach of each other.
@@ -95,7 +95,13 @@ impl<'a> Crowd<'a> {
         for (n, letter) in letters.iter().enumerate() {
             queue.push(Reverse((letter.at, Event::Write(n as u32))));
         }
-        let name = |n: u32| contacts.nodes().get(n as usize).cloned().unwrap_or_default();
+        let name = |n: u32| {
+            contacts
+                .nodes()
+                .get(n as usize)
+                .cloned()
+                .unwrap_or_default()
+        };
         let lines = letters
             .iter()
             .enumerate()
@@ -248,42 +254,22 @@ impl<'a> Crowd<'a> {
             },
         };
         let now = self.now;
-        let taken = self.make_way(letter.from, |depot, turn| {
-            let taken = depot.submit(now, meta, Vec::new(), turn).is_ok();
-            depot.durable(&id);
-            taken
-        });
+        let mut turn = Turn::default();
+        let Some(writer) = self.people.get_mut(letter.from as usize) else {
+            return;
+        };
+        let taken = writer
+            .depot
+            .submit(now, meta, Vec::new(), &mut turn)
+            .is_ok();
+        writer.depot.durable(&id);
+        self.settle(letter.from, turn);
         if taken {
             self.wake_later(letter.from);
         } else {
             self.run.turned_away += 1;
         }
         self.touched.insert(letter.from);
-    }
-
-    /// Tries something that needs room; partial messages, the oldest first, make way for it.
-    pub(super) fn make_way(
-        &mut self,
-        node: u32,
-        mut attempt: impl FnMut(&mut Depot, &mut Turn) -> bool,
-    ) -> bool {
-        loop {
-            let Some(person) = self.people.get_mut(node as usize) else {
-                return false;
-            };
-            let mut turn = Turn::default();
-            let taken = attempt(&mut person.depot, &mut turn);
-            if !taken {
-                let oldest = person.partials.iter().min_by_key(|(_, (_, since))| *since);
-                if let Some(number) = oldest.map(|(number, _)| *number) {
-                    person.partials.remove(&number);
-                    person.depot.abandon(&id_of(number));
-                    continue;
-                }
-            }
-            self.settle(node, turn);
-            return taken;
-        }
     }
 
     /// Expiry and retries.
@@ -321,9 +307,8 @@ impl<'a> Crowd<'a> {
             return;
         };
         let (timer, wall) = person.depot.deadline();
-        let by_wall = wall.map(|wall| {
-            Time::from_micros(wall.saturating_sub(EPOCH).saturating_mul(1_000_000))
-        });
+        let by_wall = wall
+            .map(|wall| Time::from_micros(wall.saturating_sub(EPOCH).saturating_mul(1_000_000)));
         if let Some(at) = timer.into_iter().chain(by_wall).min() {
             let at = at.max(self.now.time + std::time::Duration::from_millis(1));
             self.queue.push(Reverse((at, Event::Wake(node))));

@@ -99,26 +99,25 @@ impl Crowd<'_> {
         let Some((key, tag)) = self.person(from).map(|p| (p.key, p.tag)) else {
             return false;
         };
-        let mut answer = Judgement::Have;
-        self.make_way(to, |depot, turn| {
-            answer = depot.judge(now, key, &[tag], &meta, turn);
-            !matches!(answer, Judgement::Refuse(reason) if reason.may_pass())
-        });
+        let mut turn = Turn::default();
+        let Some(receiver) = self.people.get_mut(to as usize) else {
+            return false;
+        };
+        let answer = receiver.depot.judge(now, key, &[tag], &meta, &mut turn);
+        self.settle(to, turn);
         let mut turn = Turn::default();
         let Some(sender) = self.people.get_mut(from as usize) else {
             return false;
         };
         match answer {
-            // Nobody else can be bringing it: a node receives one at a time. It has a part.
+            // Nobody else can be bringing it: a node receives one at a time.
             Judgement::Want | Judgement::Coming => {
                 self.depart(link, from, to, meta);
                 return true;
             }
             Judgement::Have => sender.depot.had(now, link, &meta.id, &mut turn),
             Judgement::Refuse(reason) => {
-                sender
-                    .depot
-                    .refused(now, link, &meta.id, reason, &mut turn);
+                sender.depot.refused(now, link, &meta.id, reason, &mut turn);
             }
             _ => {}
         }
@@ -132,8 +131,8 @@ impl Crowd<'_> {
         let before = self
             .people
             .get_mut(to as usize)
-            .and_then(|person| person.partials.get(&letter).copied())
-            .map_or(0, |(bytes, _)| bytes);
+            .and_then(|person| person.partials.remove(&letter))
+            .unwrap_or(0);
         self.control(link, CUSTODY);
         let Some(tie) = self.ties.get_mut(&link) else {
             return;
@@ -193,7 +192,6 @@ impl Crowd<'_> {
         let Some(receiver) = self.people.get_mut(done.to as usize) else {
             return;
         };
-        receiver.partials.remove(&done.letter);
         let arrival = receiver.depot.arrived(now, &source, &done.meta, &mut turn);
         receiver.depot.durable(&id);
         self.settle(done.to, turn);
@@ -256,20 +254,20 @@ impl Crowd<'_> {
         }
     }
 
-    /// What came so far stays with the receiver, and so does the room kept for the rest.
+    /// What came so far stays with the receiver; the rest of the room kept for it is free.
     fn keep_part(&mut self, cut: &Transfer) {
         let micros = self.now.time.since(cut.begins).as_micros() as u64;
         let sent = micros.saturating_mul(cut.rate) / 1_000_000;
         let came = sent * RECORD / (RECORD + RECORD_COSTS);
         let part = (cut.before + came).min(cut.meta.bytes.saturating_sub(1));
         self.run.data_bytes += part - cut.before;
-        let resume = self.config.resume && part > 0;
-        let since = self.now.time;
+        let now = self.now;
         if let Some(receiver) = self.people.get_mut(cut.to as usize) {
-            if resume {
-                receiver.partials.insert(cut.letter, (part, since));
+            if self.config.resume && part > 0 {
+                receiver.partials.insert(cut.letter, part);
+                let (id, tag) = (cut.meta.id, cut.meta.label.to);
+                receiver.depot.paused(now, &id, &tag, part);
             } else {
-                receiver.partials.remove(&cut.letter);
                 receiver.depot.abandon(&cut.meta.id);
             }
         }
