@@ -149,7 +149,10 @@ fn usable(address: &ScopedIp) -> bool {
 
 fn heard_inside(address: &ScopedIp) -> bool {
     match address {
-        ScopedIp::V4(v4) => v4.interface_ids().iter().all(|id| id.name == "lo"),
+        ScopedIp::V4(v4) => {
+            let heard = v4.interface_ids();
+            !heard.is_empty() && heard.iter().all(|id| id.name == "lo")
+        }
         ScopedIp::V6(v6) => v6.scope_id().name == "lo",
         _ => false,
     }

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use futures_util::{Sink, Stream};
 use packmule_bus::link::LinkError;
+use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -31,8 +32,11 @@ impl Socket {
         let mut stream = self.lock();
         match ready!(Pin::new(&mut *stream).poll_next(cx)) {
             Some(Ok(Message::Close(_))) => {
-                // Answers the goodbye; that the answer arrives is of no account.
-                let _ = Pin::new(&mut *stream).poll_flush(cx);
+                // Answers the goodbye and ends our direction, as others wait for (RFC 6455,
+                // 7.1.1); that the answer arrives is of no account.
+                if Pin::new(&mut *stream).poll_flush(cx).is_ready() {
+                    let _ = Pin::new(stream.get_mut()).poll_shutdown(cx);
+                }
                 Poll::Ready(Err(LinkError::Closed))
             }
             Some(Ok(frame)) => Poll::Ready(Ok(frame)),
