@@ -28,7 +28,7 @@ use crate::timeline::{ContactSpan, Timeline};
 use crate::world::{Micros, World};
 
 /// No run may plan more events than this: more is a storm, not a simulation.
-const MOST_EVENTS: u64 = 6_000_000;
+const MOST_EVENTS: u64 = 3_000_000;
 /// A run stops after so many violations: the first few tell everything.
 const MOST_VIOLATIONS: usize = 5;
 
@@ -175,8 +175,9 @@ impl<'a> Sim<'a> {
             }
             if self.world.planned() > MOST_EVENTS {
                 let now = self.world.now();
-                self.book
-                    .accuse(now, "storm", None, "events without end".to_owned());
+                let next = self.world.next(Micros::MAX);
+                let text = format!("events without end, among them {next:?}");
+                self.book.accuse(now, "storm", None, text);
                 return;
             }
         }

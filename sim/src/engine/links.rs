@@ -231,10 +231,12 @@ impl Sim<'_> {
             .bytes(pdu.get(..pdu.len().min(64)).unwrap_or(&pdu));
         meet.bytes += length as u64;
         let sent = live.medium.send(now, end, pdu, &mut self.fired);
-        queued.push_back(sent.gone_at);
+        // An adapter is a queue: nobody leaves before those in front.
+        let gone_at = queued.back().map_or(sent.gone_at, |last| sent.gone_at.max(*last));
+        queued.push_back(gone_at);
         if !*waking {
             *waking = true;
-            self.world.at(sent.gone_at, Ev::Room(m, meet.ups, end));
+            self.world.at(gone_at, Ev::Room(m, meet.ups, end));
         }
         live.under_way += sent.arrivals.len() as u64;
         for (at, pdu) in sent.arrivals {

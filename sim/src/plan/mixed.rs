@@ -117,6 +117,11 @@ fn node(mixed: &Mixed, name: &str, seed: u64, usual: usize) -> NodeSpec {
     if dice.chance(0.15) {
         node.ahead_s = i64::try_from(dice.between(0, 7_200)).unwrap_or(0) - 3_600;
     }
+    if dice.chance(0.15) {
+        // Closed for a while, then open until long after the run.
+        let opens = dice.below(60_000);
+        node.mailbox = vec![(0, opens / 2), (opens, 1_000_000_000)];
+    }
     if dice.chance(0.05) {
         node.disk_bytes = dice.between(20_000, 400_000);
     }
