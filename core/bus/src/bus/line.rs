@@ -39,6 +39,8 @@ pub(super) struct Line {
     pub(super) window: usize,
     /// The depot may have more to offer.
     pub(super) more: bool,
+    /// The depot may have more receipts to pass on.
+    pub(super) telling: bool,
     deadline: Option<Time>,
 }
 
@@ -86,6 +88,7 @@ impl Line {
             outgoing: BTreeSet::new(),
             window: 0,
             more: false,
+            telling: false,
             deadline: None,
         }
     }

@@ -11,7 +11,7 @@ use crate::depot::Effect;
 use crate::receipt::Receipt;
 use crate::session::{self, Limits};
 
-/// Receipts that are passed on in one go at a meeting.
+/// Receipts that are passed on in one go.
 const RECEIPTS: usize = 64;
 
 impl Bus {
@@ -26,12 +26,14 @@ impl Bus {
     fn serve_one(&mut self, link: LinkId) {
         self.events(link);
         self.refresh(link);
+        self.transmit(link);
         while let Some(line) = self.lines.note(link)
+            && line.telling
             && line.room > 0
-            && let Some(pdu) = line.session.transmit(self.now.time, &mut self.shelf)
         {
-            line.room -= 1;
-            self.outputs.push_back(Output::Transmit(link, pdu));
+            // Nothing else is to be sent: the older receipts.
+            self.tell_some(link);
+            self.transmit(link);
         }
         // Sending may have found that a body is missing.
         self.events(link);
@@ -104,14 +106,25 @@ impl Bus {
             self.outputs.push_back(Output::Event(event));
         }
         self.prove(link);
-        loop {
-            let receipts = self.depot.receipts_for(link, RECEIPTS);
-            if receipts.is_empty() {
-                break;
-            }
-            if let Some(line) = self.lines.note(link) {
-                line.session.tell(&receipts);
-            }
+        self.tell_some(link);
+    }
+
+    /// Tells the newest receipts that were not told yet, if there are any.
+    fn tell_some(&mut self, link: LinkId) {
+        let receipts = self.depot.receipts_for(link, RECEIPTS);
+        if let Some(line) = self.lines.note(link) {
+            line.telling = !receipts.is_empty();
+            line.session.tell(&receipts);
+        }
+    }
+
+    fn transmit(&mut self, link: LinkId) {
+        while let Some(line) = self.lines.note(link)
+            && line.room > 0
+            && let Some(pdu) = line.session.transmit(self.now.time, &mut self.shelf)
+        {
+            line.room -= 1;
+            self.outputs.push_back(Output::Transmit(link, pdu));
         }
     }
 
@@ -185,13 +198,7 @@ impl Bus {
 
     pub(super) fn hang_up(&mut self, link: LinkId, why: &str) {
         // What the session still wants to say, as far as there is room.
-        while let Some(line) = self.lines.note(link)
-            && line.room > 0
-            && let Some(pdu) = line.session.transmit(self.now.time, &mut self.shelf)
-        {
-            line.room -= 1;
-            self.outputs.push_back(Output::Transmit(link, pdu));
-        }
+        self.transmit(link);
         self.part(link, why);
         self.outputs.push_back(Output::Close(link));
     }

@@ -3,7 +3,7 @@
 use packmule_bus::bus::io::{Event, HeldState, Key, Record};
 use packmule_bus::receipt::Rung;
 
-use crate::world::{ALICE, BOB, World};
+use crate::world::{ALICE, BOB, MULE, World};
 
 /// Between storing and acknowledging: bob has the message, alice does not know. Afterwards he
 /// has it once, and she knows.
@@ -54,6 +54,47 @@ fn power_goes_at_every_output_of_both_ends() {
             }
         }
     }
+}
+
+/// The same for a mule between them, who holds what neither of them has any more on its way.
+#[test]
+fn power_goes_at_every_output_of_a_mule() {
+    for keeps_pending in [false, true] {
+        let outputs = {
+            let mut world = World::new(3);
+            by_mule(&mut world);
+            world.outputs(MULE)
+        };
+        assert!(outputs > 30, "a story of some length: {outputs}");
+        for at in 1..=outputs {
+            let mut world = World::new(3);
+            world.cut = Some((MULE, at));
+            world.cut_keeps_pending = keeps_pending;
+            world.context = format!("the mule loses power at output {at}, {keeps_pending}");
+            by_mule(&mut world);
+            assert_eq!(world.cut, None, "the cut was made");
+        }
+    }
+}
+
+/// Two messages there and one back, by a mule that meets both.
+fn by_mule(world: &mut World) {
+    let there: Vec<_> = [(1, 300), (2, 4000)]
+        .map(|(number, bytes)| world.send(ALICE, BOB, number, bytes))
+        .into();
+    let back = vec![world.send(BOB, ALICE, 3, 700)];
+    world.join(ALICE, MULE);
+    world.join(MULE, BOB);
+    world.seconds(30);
+    if world.nodes[MULE].bus.is_none() {
+        world.wake(MULE);
+        world.join(ALICE, MULE);
+        world.join(MULE, BOB);
+    }
+    world.seconds(300);
+    let context = world.context.clone();
+    delivered_between(world, ALICE, BOB, &there, &context);
+    delivered_between(world, BOB, ALICE, &back, &context);
 }
 
 /// Three messages each way, one of them of several PDUs; whoever loses power comes back a
