@@ -276,6 +276,10 @@ impl Session {
     /// want, it will not see.
     fn trim(&mut self, of: &EnvelopeId, missing: &Ranges) -> Ranges {
         let mut coming = Ranges::new();
+        let about = |event: &Event| matches!(event, Event::Data { id, .. } if id == of);
+        if !self.events.iter().any(about) {
+            return coming;
+        }
         for event in std::mem::take(&mut self.events) {
             match event {
                 Event::Data { id, offset, bytes } if id == *of => {

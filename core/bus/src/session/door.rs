@@ -22,8 +22,10 @@ const FIRST: Duration = Duration::from_millis(400);
 const SLOWEST: Duration = Duration::from_secs(15);
 /// How long both sides have until they know each other.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Between two resets.
+/// Between two resets that are sent, and at first between two that are believed; twice as long
+/// after each, up to [`RESET_SLOWEST`], since anybody can say it.
 const RESET_EVERY: Duration = Duration::from_secs(1);
+const RESET_SLOWEST: Duration = Duration::from_secs(64);
 /// A listener to whom nobody speaks says after so long that it is there, see [`Door::timeout`].
 const LONELY: Duration = Duration::from_secs(3);
 
@@ -71,6 +73,7 @@ pub(super) struct Door {
     /// Until when somebody must have come in.
     patience: Option<Time>,
     next_reset: Time,
+    reset_wait: Duration,
     reset_owed: bool,
     lonely: Option<(Time, Duration)>,
 }
@@ -100,6 +103,7 @@ impl Door {
             next_id: u32::from_be_bytes([a, b, c, d]),
             patience: Some(now + PATIENCE),
             next_reset: now,
+            reset_wait: RESET_EVERY,
             reset_owed: false,
             lonely: listens.then_some((now + LONELY, LONELY)),
         };
@@ -207,6 +211,9 @@ impl Door {
         if self.entered == Some(id) || self.attempts.iter().any(|a| a.id == id) {
             self.repeat(id);
             return self.unfit("a handshake begun twice");
+        }
+        if !self.lossy && !self.attempts.is_empty() {
+            return Err("a handshake begun twice");
         }
         let Some(mut maker) = self.maker(id) else {
             return Err("our key cannot be used");
@@ -337,7 +344,8 @@ impl Door {
     /// The other side, or a stranger, says that it cannot read us.
     pub(super) fn was_reset(&mut self, now: Time) {
         if self.role == Role::Dialer && self.attempts.is_empty() && now >= self.next_reset {
-            self.next_reset = now + RESET_EVERY;
+            self.next_reset = now + self.reset_wait;
+            self.reset_wait = (self.reset_wait * 2).min(RESET_SLOWEST);
             self.knock(now);
         }
     }

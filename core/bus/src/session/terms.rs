@@ -16,8 +16,8 @@ pub struct Limits {
     pub max_bytes: u64,
     /// How many offers may be unsettled at once. One more, and the session is broken.
     pub offers: u32,
-    /// How many transfers may have begun and not ended at once. One more, and the session is
-    /// broken.
+    /// How many messages the other side should have sent in part at once. It keeps to that by
+    /// itself; what protects our memory is the answer to each offer.
     pub parallel: u32,
 }
 
