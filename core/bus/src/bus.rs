@@ -9,9 +9,9 @@
 //!
 //! | phase | file |
 //! |---|---|
-//! | what an input means | `hear` |
+//! | what an input means | `hear`, `answers` |
 //! | serving a link: events, offers, PDUs | `serve` |
-//! | messages on their way here | `take`, `arriving` |
+//! | messages on their way here | `judge`, `take`, `arriving` |
 //! | bodies on their way out | `bodies` |
 //! | claims, receipts, signatures | `asks` |
 //! | what may be said when | `gate`, and how: `say` |
@@ -29,6 +29,7 @@
 //! }
 //! ```
 
+mod answers;
 mod arriving;
 mod asks;
 mod bodies;
@@ -36,6 +37,7 @@ mod config;
 mod gate;
 mod hear;
 pub mod io;
+mod judge;
 mod line;
 mod outputs;
 pub(crate) mod sabotage;

@@ -7,12 +7,14 @@
 //! more give way first; and wrong bytes from two senders cost only the one who sent them: the
 //! whole is fetched again from one alone.
 
+mod coming;
 mod pieces;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use self::pieces::Pieces;
+use self::coming::Coming;
+pub(super) use self::coming::{Blame, Left, Over, Took};
 use super::io::{LinkId, Partial, WireHash};
 use crate::EnvelopeId;
 use crate::label::{DidTag, Label};
@@ -46,50 +48,6 @@ pub(super) struct Arriving {
     contested: BTreeSet<Name>,
     /// When to look whether they are really brought.
     look: Option<Time>,
-}
-
-#[derive(Debug)]
-struct Coming {
-    bytes: u64,
-    label: Label,
-    pieces: Pieces,
-    bringers: BTreeSet<LinkId>,
-    /// Who sent what is here.
-    sources: BTreeSet<LinkId>,
-    /// Some of it is from before.
-    restored: bool,
-    /// After wrong bytes: only this link is listened to.
-    only: Option<LinkId>,
-    saved: u64,
-    saved_at: Time,
-    on_disk: bool,
-    at: u64,
-    /// When bytes of it came last.
-    last: Time,
-}
-
-/// What bytes led to.
-#[derive(Debug)]
-pub(super) enum Took {
-    /// They were wanted, and more is.
-    More,
-    /// As before, and it is time for a checkpoint.
-    Checkpoint,
-    /// It is whole. Its name is free again; check its hash.
-    Whole(Vec<u8>),
-    /// Nobody waits for them.
-    Unwanted,
-    /// There is no room for them.
-    Full,
-}
-
-/// What is left of a transfer that is over.
-#[derive(Debug, Default)]
-pub(super) struct Over {
-    /// Who was bringing it.
-    pub(super) bringers: BTreeSet<LinkId>,
-    /// There is a record of it to drop.
-    pub(super) on_disk: bool,
 }
 
 impl Arriving {
@@ -341,60 +299,6 @@ impl Arriving {
     /// How many.
     pub(super) fn count(&self) -> usize {
         self.coming.len()
-    }
-}
-
-/// What a link that leaves means for a transfer.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Left {
-    /// This one can go on.
-    Next(LinkId),
-    /// Nobody can; save what is here.
-    Save,
-    /// Nobody can; what is here is saved.
-    Kept,
-    /// Nobody can, and nothing is here.
-    Nothing,
-}
-
-/// Who is to blame for a wrong hash.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Blame {
-    /// This link.
-    One(LinkId),
-    /// It cannot be told; this link alone brings all of it again.
-    Again(LinkId),
-    /// Nobody who is still here.
-    Nobody,
-}
-
-impl Coming {
-    fn new(bytes: u64, label: Label, now: Now) -> Self {
-        Self {
-            bytes,
-            label,
-            pieces: Pieces::default(),
-            bringers: BTreeSet::new(),
-            sources: BTreeSet::new(),
-            restored: false,
-            only: None,
-            saved: 0,
-            saved_at: now.time,
-            on_disk: false,
-            at: now.wall,
-            last: now.time,
-        }
-    }
-
-    fn record(&mut self, name: &Name, wall: u64) -> Partial {
-        Partial {
-            wire: name.1,
-            id: name.0,
-            bytes: self.bytes,
-            label: self.label,
-            pieces: self.pieces.record(),
-            at: wall,
-        }
     }
 }
 

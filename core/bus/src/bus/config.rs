@@ -1,4 +1,8 @@
 //! How a bus is set up.
+//!
+//! What is it: [`Config`], plain values with usual ones for all but the secret and the seed. Who
+//! calls it: drivers. What can go wrong: a seed that is used in two lives; then what should look
+//! random to others does not.
 
 use super::sabotage::Sabotage;
 use crate::depot::DepotConfig;

@@ -5,19 +5,17 @@
 
 use super::Bus;
 use super::arriving::Left;
-use super::asks::Ask;
-use super::gate::{Said, TRIAL};
-use super::io::{BatchId, Claim, DiskFault, Event, HandFault, HeldState, Input, Key, LinkId};
+use super::derive;
+use super::gate::Said;
+use super::io::{Event, HandFault, Input, LinkId};
 use super::io::{Op, Output};
 use super::io::{Record, Submission, Verdict};
 use super::line::Line;
-use super::{derive, gate};
 use crate::EnvelopeId;
 use crate::bus::io::WireHash;
 use crate::depot::{Effect, Meta};
 use crate::label::DidTag;
 use crate::link::{LinkFacts, Role, Way};
-use crate::receipt::{Reason, Receipt};
 use crate::session::{Session, SessionConfig};
 
 impl Bus {
@@ -221,124 +219,11 @@ impl Bus {
         }
     }
 
-    fn handed(&mut self, id: &EnvelopeId, way: &Way, outcome: &Result<(), HandFault>) {
+    pub(super) fn handed(&mut self, id: &EnvelopeId, way: &Way, outcome: &Result<(), HandFault>) {
         let turn = &mut self.turn;
         self.depot.handed(self.now, id, way, outcome, turn);
         self.lines.more();
         self.routes = true;
-    }
-
-    fn committed(&mut self, batch: BatchId) {
-        let Some(landed) = self.gate.committed(batch) else {
-            return;
-        };
-        if self.disk.committed(batch) {
-            self.turn.ops.push(Op::Drop(Key::Partial(TRIAL)));
-            self.outputs.push_back(Output::Event(Event::DiskRoom));
-        }
-        for id in &landed.durable {
-            self.depot.durable(id);
-        }
-        if !landed.durable.is_empty() {
-            self.lines.more();
-            self.routes = true;
-        }
-        for word in landed.said {
-            self.say(word);
-        }
-    }
-
-    fn failed(&mut self, batch: BatchId, fault: DiskFault) {
-        let Some(lost) = self.gate.failed(batch) else {
-            return;
-        };
-        if self.disk.failed(self.now.time, batch, fault) {
-            self.outputs.push_back(Output::Event(Event::DiskFull));
-        }
-        let reason = Reason::from(fault);
-        for id in &lost.undone {
-            self.depot.undo(id);
-            self.shelf.remove(id);
-        }
-        for word in lost.unsaid {
-            self.unsay(word, reason);
-        }
-    }
-
-    fn fetched(&mut self, id: EnvelopeId, wire: Option<Vec<u8>>) {
-        let waiting = self.shelf.waited(&id);
-        let Some(wire) = wire else {
-            for link in waiting.links {
-                if let Some(line) = self.lines.stir(link) {
-                    line.session.withdraw(&id);
-                    line.outgoing.remove(&id);
-                }
-            }
-            for way in waiting.ways {
-                let fault = HandFault::Later("its bytes are not in the store".to_owned());
-                self.handed(&id, &way, &Err(fault));
-            }
-            return;
-        };
-        for way in waiting.ways {
-            let wire = wire.clone();
-            self.outputs.push_back(Output::Deliver { id, way, wire });
-        }
-        if waiting.links.is_empty() {
-            return;
-        }
-        self.shelf.put(id, wire);
-        for link in waiting.links {
-            if let Some(line) = self.lines.stir(link) {
-                line.session.body_came(&id);
-            }
-        }
-    }
-
-    fn proven(&mut self, ask: super::io::AskId, claims: Vec<Claim>) {
-        if let Some(Ask::Prove(link)) = self.asks.answered(ask)
-            && let Some(line) = self.lines.stir(link)
-        {
-            line.session.claim(claims);
-        }
-    }
-
-    fn verified(&mut self, ask: super::io::AskId, holds: bool) {
-        match self.asks.answered(ask) {
-            Some(Ask::Claim(link, tag)) => self.claim_checked(link, tag, holds),
-            Some(Ask::Receipt(link, receipt)) if holds => {
-                let turn = &mut self.turn;
-                self.depot.receipt(self.now, receipt, Some(link), turn);
-                self.lines.more();
-            }
-            _ => {}
-        }
-    }
-
-    fn claim_checked(&mut self, link: LinkId, tag: DidTag, holds: bool) {
-        let Some(line) = self.lines.stir(link) else {
-            return;
-        };
-        line.claims = line.claims.saturating_sub(1);
-        line.more = true;
-        let last = line.claims == 0;
-        if holds && !line.proven.contains(&tag) {
-            line.proven.push(tag);
-            self.depot.proved(link, tag);
-            let event = Event::Proved(link, tag);
-            self.outputs.push_back(Output::Event(event));
-        }
-        if last {
-            self.depot.introduced(link);
-        }
-    }
-
-    fn signed(&mut self, ask: super::io::AskId, receipt: Option<Receipt>) {
-        if let Some(Ask::Sign(by, ids, refused)) = self.asks.answered(ask) {
-            let turn = &mut self.turn;
-            self.depot
-                .signed(self.now, by, &ids, refused, receipt, turn);
-        }
     }
 
     fn timeout(&mut self) {
@@ -351,29 +236,5 @@ impl Bus {
         if self.disk.deadline().is_some_and(|at| at <= self.now.time) {
             self.try_disk();
         }
-    }
-
-    /// Writes again what could not be written, and something that needs room, to see whether
-    /// there is some.
-    fn try_disk(&mut self) {
-        let (keys, owed) = self.gate.take_backlog();
-        let mut ops = vec![Op::Put(Record::Partial(gate::trial(self.now)))];
-        for key in keys {
-            let record = match &key {
-                Key::Partial(wire) => self.arriving.record(self.now, wire).map(Record::Partial),
-                other => self.depot.record(other),
-            };
-            // Of a delivered message the row stays and the body goes.
-            let bodiless = matches!(
-                &record,
-                Some(Record::Held(held)) if held.state == HeldState::Delivered
-            );
-            if record.is_none() || bodiless {
-                ops.push(Op::Drop(key));
-            }
-            ops.extend(record.map(Op::Put));
-        }
-        let batch = self.persist(ops, owed);
-        self.disk.tries(batch);
     }
 }

@@ -10,7 +10,18 @@ use std::iter::FusedIterator;
 use super::io::Output;
 
 /// What the bus says to one input, in order. While it lives the bus is borrowed, so that a
-/// second input before the end of the first does not compile.
+/// second input before the end of the first does not compile:
+///
+/// ```compile_fail,E0499
+/// use packmule_bus::bus::io::Input;
+/// use packmule_bus::bus::{Bus, Config};
+/// use packmule_bus::time::Now;
+///
+/// let mut bus = Bus::restore([], Config::new([7; 32], [9; 32]), Now::default());
+/// let first = bus.handle(Now::default(), Input::Timeout);
+/// let second = bus.handle(Now::default(), Input::Timeout);
+/// first.chain(second).for_each(drop);
+/// ```
 #[must_use = "outputs that are not carried out are lost messages"]
 #[derive(Debug)]
 pub struct Outputs<'a> {

@@ -11,8 +11,9 @@ use crate::depot::Effect;
 use crate::receipt::Receipt;
 use crate::session::{self, Limits};
 
-/// Receipts that are passed on in one go.
-const RECEIPTS: usize = 64;
+/// Receipts that are passed on before anything else at a meeting, the newest first: many links
+/// live for seconds. And how many at a time when nothing else is to be sent.
+const RECEIPTS: usize = 32;
 
 impl Bus {
     /// Serves every link that was stirred.

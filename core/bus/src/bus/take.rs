@@ -9,151 +9,12 @@ use super::arriving::{Blame, Name, Took};
 use super::gate::Said;
 use super::io::{Event, Key, LinkId, Op, Record, SettleId, WireHash};
 use super::line::{Incoming, Stage};
-use crate::depot::{Arrival, Effect, Judgement, Meta, Source};
+use crate::depot::{Arrival, Effect, Meta, Source};
 use crate::label::{DidTag, Label, Priority};
 use crate::receipt::Reason;
-use crate::session::{Answer, Offer};
 use crate::{Envelope, EnvelopeId};
 
 impl Bus {
-    pub(super) fn offered(&mut self, link: LinkId, offers: Vec<Offer>) {
-        for offer in offers {
-            let id = offer.id;
-            if let Some(answer) = self.judge(link, &offer)
-                && let Some(line) = self.lines.stir(link)
-            {
-                line.session.answer(&id, answer);
-            }
-        }
-    }
-
-    /// What to answer to an offer now; nothing if it has to wait.
-    fn judge(&mut self, link: LinkId, offer: &Offer) -> Option<Answer> {
-        if let Some(reason) = self.disk.refuses() {
-            return Some(Answer::Refuse(reason));
-        }
-        let line = self.lines.note(link)?;
-        let peer = line.peer?;
-        if line.incoming.contains_key(&offer.id) {
-            return None;
-        }
-        let mut incoming = Incoming {
-            wire: offer.wire,
-            bytes: offer.bytes,
-            label: offer.label,
-            stage: Stage::Waits,
-        };
-        if self.gate.is_uncertain(&offer.id) {
-            // It is here, but is it durable? The gate knows when.
-            line.incoming.insert(offer.id, incoming);
-            self.said.push(Said::Custody(link, offer.id));
-            return None;
-        }
-        let meta = incoming.meta(offer.id);
-        let name = incoming.name(offer.id);
-        if offer.bytes == 0 || self.arriving.contradicts(&name, offer.bytes) {
-            return Some(Answer::Refuse(Reason::Damaged));
-        }
-        let turn = &mut self.turn;
-        match self.depot.judge(self.now, peer, &line.proven, &meta, turn) {
-            Judgement::Have => return Some(Answer::Have),
-            Judgement::Refuse(reason) => return Some(Answer::Refuse(reason)),
-            Judgement::Want | Judgement::Coming => {}
-        }
-        self.arriving
-            .joined(self.now, link, name, offer.bytes, offer.label);
-        let brought = self.is_asked_for(&name);
-        let line = self.lines.note(link)?;
-        let ahead = line.promised > 0 && line.promised + offer.bytes > self.config.ahead;
-        if brought {
-            line.incoming.insert(offer.id, incoming);
-            return None;
-        }
-        if ahead {
-            line.incoming.insert(offer.id, incoming);
-            line.parked.push_back(offer.id);
-            return None;
-        }
-        incoming.stage = Stage::Asked;
-        line.promised += offer.bytes;
-        line.incoming.insert(offer.id, incoming);
-        Some(Answer::Want(self.arriving.missing(&name)))
-    }
-
-    /// Is some link bringing it?
-    fn is_asked_for(&self, name: &Name) -> bool {
-        self.arriving.bringers(name).any(|link| {
-            let line = self.lines.look(link);
-            let incoming = line.and_then(|line| line.incoming.get(&name.0));
-            incoming.is_some_and(|incoming| incoming.stage == Stage::Asked)
-        })
-    }
-
-    /// Asks a link for what is missing of a message that it has offered.
-    pub(super) fn ask_for(&mut self, link: LinkId, id: &EnvelopeId) {
-        let Some(line) = self.lines.stir(link) else {
-            return;
-        };
-        let Some(incoming) = line.incoming.get_mut(id) else {
-            return;
-        };
-        if incoming.stage == Stage::Landed {
-            return;
-        }
-        if incoming.stage == Stage::Waits {
-            incoming.stage = Stage::Asked;
-            line.promised += incoming.bytes;
-        }
-        let missing = self.arriving.missing(&incoming.name(*id));
-        line.session.answer(id, Answer::Want(missing));
-    }
-
-    /// What one link does not bring is asked of another one that could.
-    pub(super) fn help_stalled(&mut self) {
-        for (name, links) in self.arriving.stalled(self.now.time) {
-            let waits = |link: &&LinkId| {
-                let incoming = self.lines.look(**link)?.incoming.get(&name.0)?;
-                Some(incoming.stage == Stage::Waits)
-            };
-            if let Some(link) = links.iter().find(|link| waits(link) == Some(true)) {
-                self.ask_for(*link, &name.0);
-            }
-        }
-    }
-
-    /// Asks for what was put off, as far as there is room now.
-    pub(super) fn unpark(&mut self, link: LinkId) {
-        while let Some(line) = self.lines.note(link)
-            && let Some(id) = line.parked.front().copied()
-        {
-            let waits = line
-                .incoming
-                .get(&id)
-                .filter(|incoming| incoming.stage == Stage::Waits);
-            if let Some(incoming) = waits {
-                let bytes = incoming.bytes;
-                if line.promised > 0 && line.promised + bytes > self.config.ahead {
-                    return;
-                }
-            }
-            let wanted = waits.is_some();
-            line.parked.pop_front();
-            if wanted {
-                self.ask_for(link, &id);
-            }
-        }
-    }
-
-    pub(super) fn withdrawn(&mut self, link: LinkId, id: &EnvelopeId) {
-        let Some(line) = self.lines.stir(link) else {
-            return;
-        };
-        if let Some(incoming) = line.settled(id) {
-            self.leave(link, incoming.name(*id));
-            self.unpark(link);
-        }
-    }
-
     pub(super) fn data(&mut self, link: LinkId, id: EnvelopeId, offset: u64, bytes: Vec<u8>) {
         let now = self.now;
         let Some(line) = self.lines.note(link) else {
@@ -235,14 +96,7 @@ impl Bus {
             self.refuse_all(&name, Reason::Damaged);
             return;
         }
-        let mut bringers = Vec::new();
-        for other in self.arriving.names_of(&name.0) {
-            let over = self.arriving.over(&other);
-            if over.on_disk {
-                self.turn.ops.push(Op::Drop(Key::Partial(other.1)));
-            }
-            bringers.extend(over.bringers);
-        }
+        let bringers = self.end_transfers(&name.0);
         let source = Source::Node { key, transport };
         let meta = incoming.meta(name.0);
         let turn = &mut self.turn;
@@ -276,6 +130,19 @@ impl Bus {
             }
             self.said.push(Said::Custody(bringer, name.0));
         }
+    }
+
+    /// However many forms of a message are on their way, it is here: who was bringing them.
+    fn end_transfers(&mut self, id: &EnvelopeId) -> Vec<LinkId> {
+        let mut bringers = Vec::new();
+        for name in self.arriving.names_of(id) {
+            let over = self.arriving.over(&name);
+            if over.on_disk {
+                self.turn.ops.push(Op::Drop(Key::Partial(name.1)));
+            }
+            bringers.extend(over.bringers);
+        }
+        bringers
     }
 
     fn land(&mut self, link: LinkId, id: &EnvelopeId) {
@@ -334,7 +201,12 @@ impl Bus {
         let source = Source::Mailbox { transport };
         let turn = &mut self.turn;
         match self.depot.arrived(self.now, &source, &meta, turn) {
-            Arrival::Inbox | Arrival::Carry => self.turn.ops.push(Op::Body(id, wire)),
+            Arrival::Inbox | Arrival::Carry => {
+                self.turn.ops.push(Op::Body(id, wire));
+                for bringer in self.end_transfers(&id) {
+                    self.said.push(Said::Custody(bringer, id));
+                }
+            }
             Arrival::Have => {}
             Arrival::Refuse(reason) => {
                 // It stays where it is; others may want it.
@@ -348,7 +220,7 @@ impl Bus {
 }
 
 impl Incoming {
-    const fn meta(&self, id: EnvelopeId) -> Meta {
+    pub(super) const fn meta(&self, id: EnvelopeId) -> Meta {
         Meta {
             id,
             wire: self.wire,

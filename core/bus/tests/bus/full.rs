@@ -9,7 +9,8 @@ use packmule_bus::session::{Bodies, Offer, Session, SessionConfig};
 use packmule_bus::time::{Now, Time};
 use packmule_bus::{Envelope, EnvelopeId};
 
-use crate::world::{ALICE, BOB, DAWN, MULE, World, message};
+use crate::party::message;
+use crate::world::{ALICE, BOB, DAWN, MULE, World};
 
 #[test]
 fn a_full_disk_refuses_and_goes_on_when_there_is_room() {

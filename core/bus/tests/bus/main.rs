@@ -8,6 +8,7 @@
 
 mod full;
 mod mule;
+mod party;
 mod power_cut;
 mod resume;
 mod there_and_back;

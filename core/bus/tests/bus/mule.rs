@@ -1,9 +1,10 @@
 //! By way of a carrier, who may know nothing and prove everything.
 
 use packmule_bus::bus::io::{Event, Key, Record};
-use packmule_bus::receipt::Rung;
+use packmule_bus::receipt::{Reason, Rung};
 
-use crate::world::{ALICE, BOB, DAWN, MULE, World, message, receipt, sign};
+use crate::party::{message, receipt, sign};
+use crate::world::{ALICE, BOB, DAWN, MULE, World};
 
 const MALLORY: usize = 4;
 
@@ -139,4 +140,40 @@ fn a_forged_receipt_changes_nothing() {
     world.join(ALICE, BOB);
     world.seconds(10);
     assert_eq!(world.told(ALICE, delivered), 1);
+}
+
+/// Mallory's copy has other bytes. Bob refuses it, tells why, and takes the mule's.
+#[test]
+fn a_carrier_with_damaged_bytes_harms_nobody() {
+    for together in [false, true] {
+        let mut world = World::new(5);
+        let id = world.send(ALICE, BOB, 1, 90_000);
+        for carrier in [MULE, MALLORY] {
+            let link = world.join(ALICE, carrier);
+            world.seconds(10);
+            world.part(link);
+        }
+        let body = world.nodes[MALLORY].disk.bodies.get_mut(&id);
+        for byte in body.expect("she carries it").iter_mut().skip(50_000) {
+            *byte ^= 1;
+        }
+        // So that her bus has to ask the disk.
+        world.kill(MALLORY);
+        world.wake(MALLORY);
+        world.join(MALLORY, BOB);
+        if !together {
+            world.seconds(10);
+            assert!(world.nodes[BOB].kept.is_empty());
+            let why = world.bus(MALLORY).why(world.now, &id).expect("still hers");
+            let reasons: Vec<_> = why.refusals.iter().map(|(_, why, _)| *why).collect();
+            assert_eq!(reasons, [Reason::Damaged]);
+        }
+        world.join(MULE, BOB);
+        world.seconds(30);
+        assert!(world.nodes[BOB].kept.contains(&id), "together: {together}");
+        let partials = world.nodes[BOB].disk.records.keys();
+        let partials = partials.filter(|key| matches!(key, Key::Partial(_)));
+        assert_eq!(partials.count(), 0, "together: {together}");
+        assert_eq!(world.bus(BOB).status().arriving, 0, "together: {together}");
+    }
 }

@@ -94,7 +94,7 @@ fn a_small_message_overtakes_a_large_one() {
     world.join_by(ALICE, BOB, "ble", 244);
     let large = world.send(ALICE, BOB, 1, LARGE);
     world.run(Duration::from_millis(500));
-    let (small, mut submission) = crate::world::message(2, 400, world.nodes[BOB].tag());
+    let (small, mut submission) = crate::party::message(2, 400, world.nodes[BOB].tag());
     submission.label.priority = packmule_bus::label::Priority::Urgent;
     world.give(ALICE, packmule_bus::bus::io::Input::Submit(submission));
     world.run(Duration::from_millis(500));

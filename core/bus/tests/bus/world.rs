@@ -4,19 +4,17 @@
 //! committed and what is pending; a power cut loses what is pending (or not: see
 //! [`World::cut_keeps_pending`]) and all that a bus had in memory.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use packmule_bus::bus::io::{
-    BatchId, Claim, DiskFault, Event, Input, Key, LinkId, Op, Output, Record, Submission,
-};
+use packmule_bus::bus::io::{BatchId, Claim, DiskFault, Event, Input, LinkId, Op, Output, Record};
 use packmule_bus::bus::{Bus, Config};
-use packmule_bus::label::{DidTag, Label, Priority};
-use packmule_bus::link::{LinkFacts, Role, Way};
-use packmule_bus::receipt::{Reason, Receipt};
+use packmule_bus::link::{LinkFacts, Role};
+use packmule_bus::receipt::Reason;
 use packmule_bus::time::{Now, Time};
 use packmule_bus::{Envelope, EnvelopeId};
-use sha2::{Digest, Sha256};
+
+use crate::party::{Node, message, receipt, sign};
 
 pub(crate) const ALICE: usize = 0;
 pub(crate) const BOB: usize = 1;
@@ -24,80 +22,6 @@ pub(crate) const MULE: usize = 2;
 const CAST: [&str; 5] = ["alice", "bob", "mule", "kiosk", "mallory"];
 /// Posix seconds at the beginning of every story.
 pub(crate) const DAWN: u64 = 1_750_000_000;
-
-/// What is on a disk.
-#[derive(Default)]
-pub(crate) struct Disk {
-    pub(crate) records: BTreeMap<Key, Record>,
-    pub(crate) bodies: BTreeMap<EnvelopeId, Vec<u8>>,
-    /// It refuses whatever needs room.
-    pub(crate) full: bool,
-    /// It answers, but only when asked to.
-    pub(crate) slow: bool,
-    pending: VecDeque<(BatchId, Vec<Op>)>,
-}
-
-impl Disk {
-    fn apply(&mut self, ops: Vec<Op>) {
-        for op in ops {
-            match op {
-                Op::Put(record) => {
-                    self.records.insert(record.key(), record);
-                }
-                Op::Drop(key) => {
-                    if let Key::Held(id) | Key::Inbox(id) = &key {
-                        self.bodies.remove(id);
-                    }
-                    self.records.remove(&key);
-                }
-                Op::Body(id, wire) => {
-                    self.bodies.insert(id, wire);
-                }
-                other => panic!("an operation that this disk does not know: {other:?}"),
-            }
-        }
-    }
-
-    /// Every message that is held or for the agent has its body, and no body is left over.
-    pub(crate) fn check(&self) {
-        let with_body = self.records.values().filter_map(|record| match record {
-            Record::Held(held) if held.state != packmule_bus::bus::io::HeldState::Delivered => {
-                Some(held.id)
-            }
-            Record::Inbox(arrived) => Some(arrived.id),
-            _ => None,
-        });
-        let with_body: BTreeSet<EnvelopeId> = with_body.collect();
-        let bodies: BTreeSet<EnvelopeId> = self.bodies.keys().copied().collect();
-        assert_eq!(with_body, bodies, "records and bodies differ");
-    }
-}
-
-/// One party: a bus, a disk, an agent that keeps what it opens.
-pub(crate) struct Node {
-    name: &'static str,
-    pub(crate) bus: Option<Bus>,
-    pub(crate) disk: Disk,
-    /// What the agent has opened, durably, and how often it was told of it in this life.
-    pub(crate) kept: BTreeSet<EnvelopeId>,
-    told: BTreeMap<EnvelopeId, usize>,
-    /// All events of all lives.
-    pub(crate) events: Vec<Event>,
-    /// Everything that came out, if it is recorded.
-    pub(crate) log: Vec<String>,
-    pub(crate) settled: Vec<u64>,
-    pub(crate) dialled: Vec<Way>,
-    pub(crate) delivered: Vec<(EnvelopeId, Way)>,
-    /// Verdict of the agent on everything that comes.
-    pub(crate) rejects: bool,
-    /// It does not acknowledge at all.
-    pub(crate) silent_agent: bool,
-    /// The DID it claims, with its own signature.
-    pub(crate) claims_to_be: Option<String>,
-    life: u8,
-    outputs: usize,
-    pub(crate) setup: fn(&mut Config),
-}
 
 struct Wire {
     ends: [(usize, LinkId); 2],
@@ -493,95 +417,4 @@ impl World {
     pub(crate) fn told(&self, node: usize, wanted: impl Fn(&Event) -> bool) -> usize {
         self.nodes[node].events.iter().filter(|e| wanted(e)).count()
     }
-}
-
-impl Node {
-    fn new(name: &'static str, setup: fn(&mut Config)) -> Self {
-        Self {
-            name,
-            bus: None,
-            disk: Disk::default(),
-            kept: BTreeSet::new(),
-            told: BTreeMap::new(),
-            events: Vec::new(),
-            log: Vec::new(),
-            settled: Vec::new(),
-            dialled: Vec::new(),
-            delivered: Vec::new(),
-            rejects: false,
-            silent_agent: false,
-            claims_to_be: None,
-            life: 0,
-            outputs: 0,
-            setup,
-        }
-    }
-
-    pub(crate) fn did(&self) -> String {
-        format!("did:example:{}", self.name)
-    }
-
-    pub(crate) fn tag(&self) -> DidTag {
-        DidTag::of(&self.did())
-    }
-}
-
-/// A message: bytes that do not shrink, from its number.
-pub(crate) fn message(number: u32, bytes: usize, to: DidTag) -> (EnvelopeId, Submission) {
-    let mut text = Vec::with_capacity(bytes + 32);
-    let mut block = 0_u32;
-    while text.len() < bytes {
-        let mut hash = Sha256::new();
-        hash.update(number.to_be_bytes());
-        hash.update(block.to_be_bytes());
-        text.extend_from_slice(&hash.finalize());
-        block += 1;
-    }
-    text.truncate(bytes.max(1));
-    let envelope = Envelope::from_packed(&text).expect("a message");
-    let label = Label {
-        to,
-        expires: Some(DAWN + 86_400),
-        priority: Priority::Normal,
-        hops: 8,
-        copies: 6,
-    };
-    let id = envelope.id();
-    let by = Vec::new();
-    (
-        id,
-        Submission {
-            envelope,
-            label,
-            by,
-        },
-    )
-}
-
-/// A signature that only this world believes.
-pub(crate) fn sign(did: &str, statement: &[u8]) -> Vec<u8> {
-    let mut hash = Sha256::new();
-    hash.update(b"key of ");
-    hash.update(did.as_bytes());
-    hash.update(statement);
-    hash.finalize().to_vec()
-}
-
-/// A receipt as this DID signs it.
-pub(crate) fn receipt(
-    did: &str,
-    ids: Vec<EnvelopeId>,
-    refused: Option<Reason>,
-    at: u64,
-) -> Receipt {
-    let mut receipt = Receipt {
-        ids,
-        refused,
-        at,
-        did: did.to_owned(),
-        kid: format!("{did}#1"),
-        signature: Vec::new(),
-    };
-    receipt.signature = sign(did, &receipt.statement());
-    receipt
 }
