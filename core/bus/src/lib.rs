@@ -1,11 +1,14 @@
-//! The sans-IO heart of packmule: compact envelopes and fountain frames.
+//! The sans-IO heart of packmule: what carries packed messages, as state machines and functions.
 //!
-//! What is it: pure functions and state, with no clock, disk, network or cryptography beyond
-//! hashing. [`Envelope`] is one packed DIDComm message in the form the bus carries and names it
-//! by; [`inspect()`] explains one byte for byte; [`fountain`] cuts an object into frames of
-//! which any sufficient set gives it back. Who calls it: agent-side code that has packed a
-//! message, every transport, the node and the CLI. What can go wrong: bytes from strangers;
-//! every decoder here is bounded, yields errors and never panics.
+//! What is it: no clock, disk, network or randomness of its own, and no cryptography beyond
+//! hashing and the cipher of links; a seed decides everything. [`Envelope`] is one packed DIDComm
+//! message in the form that is carried and named; [`inspect()`] explains one byte for byte;
+//! [`fountain`] cuts an object into frames of which any sufficient set gives it back. [`session`]
+//! is what two nodes speak over a link, [`depot`] what is held and where it goes next, and
+//! [`bus::Bus`] joins them under the law of durability. [`link`] is what transports implement.
+//! Who calls it: the node's driver, the simulator, agent-side code that has packed a message,
+//! every transport, the CLI. What can go wrong: bytes from strangers; every decoder here is
+//! bounded, yields errors and never panics.
 
 pub mod bus;
 mod cbor;
