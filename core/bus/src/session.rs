@@ -346,6 +346,30 @@ impl Session {
         self.seal.is_some() && !self.broken
     }
 
+    /// About how many bytes this session holds, the events not polled yet included: for whoever
+    /// checks that strangers cannot make it grow.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let wire = match &self.wire {
+            Wire::Records(records) => records.memory(),
+            Wire::Packets(packets) => {
+                let early = packets.early.iter().map(|(.., sealed)| sealed.len() + 32);
+                let pieces = packets.pieces.iter().map(Vec::len);
+                packets.flight.memory()
+                    + packets.joiner.memory()
+                    + early.chain(pieces).sum::<usize>()
+            }
+        };
+        let events = self.events.iter().map(|event| match event {
+            Event::Data { bytes, .. } => bytes.len() + 64,
+            Event::Offered(offers) => offers.len() * size_of::<Offer>(),
+            _ => 64,
+        });
+        let said = self.talk_out.memory() + self.talk_in.memory() + self.speech.memory();
+        let offers = self.sending.memory() + self.receiving.memory();
+        wire + said + offers + events.sum::<usize>() + self.plain.len() + self.room.len()
+    }
+
     fn mtu(&self) -> usize {
         self.facts.mtu.min(MAX_MTU)
     }

@@ -91,6 +91,7 @@ fn ten_thousand_offers_are_more_than_bob_takes() {
         for n in 0..10_000 {
             let frames = talk(&[Control::Offers(vec![offer(n, 1 << 20)])], &mut offset);
             bob.receive(NOW, &mallory.say(&frames));
+            assert!(bob.memory() < 1 << 20, "{} bytes", bob.memory());
             let (broken, events) = told(&mut bob);
             asked += events
                 .iter()
@@ -217,6 +218,7 @@ fn segments_without_offers_are_kept_only_within_bounds() {
         let mut frames = Vec::new();
         frame::put_segment(&mut frames, 5, n * 1000, &[0; 1000], true);
         bob.receive(NOW, &mallory.say(&frames));
+        assert!(bob.memory() < 1 << 20, "{} bytes", bob.memory());
     }
     while let Some(pdu) = bob.transmit(NOW, &mut Shelf::default()) {
         for frame in frame::Frames::new(&mallory.hear(&pdu).expect("readable")) {
@@ -273,7 +275,9 @@ fn noise_is_not_heard_on_links_that_may_lose() {
             let length = rng.below(244) as usize;
             let noise = rng.bytes(length);
             let now = world.time();
-            world.ends[side].session.receive(now, &noise);
+            let session = &mut world.ends[side].session;
+            session.receive(now, &noise);
+            assert!(session.memory() < 1 << 20, "{} bytes", session.memory());
         }
     }
     assert!(world.until(10, |w| w.ends[BOB].stored.contains_key(&id)));

@@ -145,6 +145,10 @@ impl Joiner {
         None
     }
 
+    pub(super) const fn memory(&self) -> usize {
+        self.bytes
+    }
+
     fn take(&mut self, at: usize) -> Option<Parts> {
         let parts = self.packets.remove(at)?;
         self.bytes -= parts.bytes();

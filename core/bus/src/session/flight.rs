@@ -15,6 +15,8 @@ use crate::time::Time;
 /// Most bytes and packets without an ack.
 const MOST_BYTES: usize = 2 << 20;
 const MOST_PACKETS: usize = 16 << 10;
+/// What is remembered of one takes about so many bytes.
+const PACKET_COST: usize = 160;
 /// A packet is lost once one so much later has arrived, on links that keep the order.
 const THRESHOLD: u64 = 3;
 /// The first guess of a round trip.
@@ -92,6 +94,10 @@ impl Flight {
             self.measured(round_trip);
         }
         packets.into_values().flat_map(|p| p.what).collect()
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.packets.len() * PACKET_COST
     }
 
     /// May something be sent that wants an ack?

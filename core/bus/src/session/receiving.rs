@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::sending::RANGE_COST;
 use super::{Event, Limits, Offer};
 use crate::EnvelopeId;
 use crate::ranges::Ranges;
@@ -15,6 +16,8 @@ use crate::receipt::Reason;
 /// other side pushes no more than 64 KiB unasked.
 const EARLY: usize = 128 << 10;
 const EARLY_COST: usize = 64;
+/// What one offer takes in memory, about.
+const IN_COST: usize = 256;
 /// Most gaps in what has come of one message.
 const MAX_GAPS: usize = 8192;
 
@@ -194,6 +197,14 @@ impl Receiving {
         };
         self.handles.remove(&open.id);
         Ok(Some(open.id))
+    }
+
+    /// About how many bytes all this takes.
+    pub(super) fn memory(&self) -> usize {
+        let gaps = |open: &In| open.got.count() + open.missing.as_ref().map_or(0, Ranges::count);
+        let ins = self.ins.values();
+        let ins: usize = ins.map(|open| IN_COST + gaps(open) * RANGE_COST).sum();
+        ins + self.early_bytes
     }
 
     /// Forgets every offer.

@@ -33,6 +33,10 @@ impl Records {
         self.out.len() - self.gone
     }
 
+    pub(super) const fn memory(&self) -> usize {
+        self.out.len() + self.inbox.len()
+    }
+
     /// How long the next record's frames may be. `None`: none begins in this PDU.
     pub(super) fn limit(mtu: usize, ready: usize, tag: usize) -> Option<usize> {
         if mtu < WIDE {

@@ -24,6 +24,10 @@ const EAGER: u64 = 64 << 10;
 const AHEAD: u64 = 1 << 20;
 const AHEAD_OFFERS: usize = 512;
 
+/// What one offer takes in memory, about; what one range does.
+const OUT_COST: usize = 512;
+pub(super) const RANGE_COST: usize = 16;
+
 /// The order of sending.
 type Key = (Reverse<Priority>, u64, EnvelopeId);
 
@@ -302,6 +306,13 @@ impl Sending {
             out.waiting = false;
             self.index(id);
         }
+    }
+
+    /// About how many bytes all this takes.
+    pub(super) fn memory(&self) -> usize {
+        let gaps = |out: &Out| out.missing.count() + out.pending.count() + out.arrived.count();
+        let outs = self.outs.values();
+        outs.map(|out| OUT_COST + gaps(out) * RANGE_COST).sum()
     }
 
     /// Ends every offer, as if none had been made.

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::sending::RANGE_COST;
 use crate::bus::io::Claim;
 use crate::pdu::control::{Control, claim_fits, receipt_fits};
 use crate::ranges::Ranges;
@@ -96,6 +97,24 @@ impl Speech {
             return Some(Control::Receipts(vec![receipt]));
         }
         std::mem::take(&mut self.bye).then_some(Control::Bye)
+    }
+
+    /// About how many bytes all this takes.
+    pub(super) fn memory(&self) -> usize {
+        let sets = [&self.have, &self.custody, &self.withdraw];
+        let handles: usize = sets.map(BTreeSet::len).iter().sum();
+        let wants: usize = self
+            .wants
+            .values()
+            .map(|(missing, again)| 64 + (missing.count() + again.count()) * RANGE_COST)
+            .sum();
+        let claims = self.claims.iter();
+        let claims: usize = claims.map(|c| 128 + c.did.len() + c.kid.len()).sum();
+        let receipts = self.receipts.iter();
+        let receipts: usize = receipts
+            .map(|r| 256 + r.did.len() + r.kid.len() + r.ids.len() * 32)
+            .sum();
+        (handles + self.refuse.len()) * 16 + wants + claims + receipts
     }
 
     /// Forgets all that was about offers which are void now.

@@ -64,6 +64,10 @@ impl TalkOut {
         Some((range, bytes))
     }
 
+    pub(super) fn memory(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// A piece has arrived.
     pub(super) fn arrived(&mut self, range: Range<u64>) {
         self.pending.remove(range.clone());
@@ -134,6 +138,11 @@ impl TalkIn {
             self.ready.extend_from_slice(fresh);
             self.ahead.remove(offset..offset + bytes.len() as u64);
         }
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        let held = self.ahead.total() as usize + self.held.len() * 64;
+        self.ready.len() + held
     }
 
     /// The next whole message.
