@@ -21,7 +21,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use packmule_bus::bus::Bus;
-use packmule_bus::bus::io::{Event, Input, LinkId, Op, Output, Record, SettleId, Submission};
+use packmule_bus::bus::io::{
+    DiskFault, Event, Input, LinkId, Op, Output, Record, SettleId, Submission,
+};
 use packmule_bus::label::DidTag;
 use packmule_bus::link::{Port, Settle, Way};
 use packmule_bus::receipt::Reason;
@@ -92,6 +94,8 @@ pub(crate) enum Command {
     DeadLetters(oneshot::Sender<Vec<DeadLetter>>),
     Forget(EnvelopeId, oneshot::Sender<bool>),
     Retry(EnvelopeId, oneshot::Sender<bool>),
+    /// The application has this message; answered after the commit.
+    Read(EnvelopeId, oneshot::Sender<Result<(), DiskFault>>),
     Poke(oneshot::Sender<()>),
     /// Ends the task; the answer comes when everything is committed and links are closed.
     Stop(oneshot::Sender<()>),
@@ -258,6 +262,16 @@ impl Driver {
                 self.feed(Input::Retry(id));
                 let _ = answer.send(dead);
             }
+            Command::Read(id, answer) => {
+                let batch = Batch {
+                    read: vec![id],
+                    ..Batch::default()
+                };
+                let told = move |outcome| {
+                    let _ = answer.send(outcome);
+                };
+                self.writer.persist(batch, Box::new(told));
+            }
             Command::Poke(answer) => {
                 self.look();
                 self.clerk.look();
@@ -289,7 +303,19 @@ impl Driver {
                         }
                     }
                 }
-                self.writer.persist(batch, Batch { ops, rows });
+                let changes = Batch {
+                    ops,
+                    rows,
+                    ..Batch::default()
+                };
+                let mouth = self.mouth.clone();
+                let told = move |outcome| {
+                    mouth.tell(match outcome {
+                        Ok(()) => Input::Committed(batch),
+                        Err(fault) => Input::Failed(batch, fault),
+                    });
+                };
+                self.writer.persist(changes, Box::new(told));
             }
             Output::Fetch(id) => self.keys.fetch(id, self.mouth.clone()),
             Output::Prove { ask, hash, role } => {
@@ -361,13 +387,10 @@ impl Driver {
         }
     }
 
-    /// Lets links send what they have, commits what waits, and ends.
+    /// Says goodbye, lets links send what they have, commits what waits, and ends.
     async fn stop(mut self, ears: Ears, done: oneshot::Sender<()>) {
         drop(ears);
-        let links: Vec<LinkId> = self.links.all();
-        for link in links {
-            self.feed(Input::LinkDown(link));
-        }
+        self.feed(Input::Leave);
         self.links.close().await;
         self.tasks.shutdown().await;
         let Self {

@@ -162,12 +162,17 @@ impl Home {
 
     /// Marks a message read.
     pub fn mark_read(&self, id: &EnvelopeId) -> Result<(), HomeError> {
-        self.set_state(id, 1, "state = 0")
+        self.change(|tx| Ok(mark_read(tx, id)?))
     }
 
     /// Makes a dead letter a new message again.
     pub fn retry(&self, id: &EnvelopeId) -> Result<(), HomeError> {
-        self.set_state(id, 0, "state = 2")
+        let sql = "UPDATE inbox SET state = 0, problem = NULL, detail = NULL
+                   WHERE envelope = ?1 AND state = 2";
+        self.change(|tx| {
+            tx.execute(sql, [id.as_bytes()])?;
+            Ok(())
+        })
     }
 
     /// Removes a message's bytes. It stays seen for ever: it will not come back.
@@ -178,17 +183,6 @@ impl Home {
         })?;
         self.shelf().remove_all(file);
         Ok(())
-    }
-
-    fn set_state(&self, id: &EnvelopeId, state: i64, only_if: &str) -> Result<(), HomeError> {
-        self.change(|tx| {
-            tx.prepare_cached(&format!(
-                "UPDATE inbox SET state = ?2, problem = NULL, detail = NULL
-                 WHERE envelope = ?1 AND {only_if}"
-            ))?
-            .execute(params![id.as_bytes(), state])?;
-            Ok(())
-        })
     }
 
     pub(crate) fn page(
@@ -205,6 +199,13 @@ impl Home {
         let rows = query.query_map(params![after, limit], row_of)?;
         rows.map(|row| row?).collect()
     }
+}
+
+/// Marks a new message read.
+pub(crate) fn mark_read(tx: &Connection, id: &EnvelopeId) -> rusqlite::Result<()> {
+    tx.prepare_cached("UPDATE inbox SET state = 1 WHERE envelope = ?1 AND state = 0")?
+        .execute([id.as_bytes()])?;
+    Ok(())
 }
 
 /// Makes the row of an envelope that was never accepted before. Answers whether it was new.

@@ -37,6 +37,6 @@ pub use home::{CreateError, Home, UnlockError};
 pub use inbox::{Accepted, Arrival, InRow, InState};
 pub use judge::{Applied, ApplyError, Change};
 pub use lock::JudgeLock;
-pub use node::{Events, Node, NodeConfig, Received, StartError, Submit, SubmitError};
+pub use node::{DoneError, Events, Node, NodeConfig, Received, StartError, Submit, SubmitError};
 pub use outbox::{OutRecord, OutRow, OutState, QueueError};
 pub use peers::{PeerError, PeerRecord, REMOVED_PEERS};

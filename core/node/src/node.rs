@@ -24,7 +24,7 @@ use crate::control::{DeadLetter, EventLine, StatusReport, WhyReport};
 use crate::desk::Desk;
 use crate::driver::{Command, hex};
 
-pub use inbox::Received;
+pub use inbox::{DoneError, Received};
 pub use start::StartError;
 pub use submit::{Submit, SubmitError};
 
@@ -130,14 +130,13 @@ pub(crate) struct Inner {
     since: u64,
     depot: DepotConfig,
     driver: AbortHandle,
-    /// Ends the tasks around the driver.
-    helpers: Vec<AbortHandle>,
+    /// Closed when the control socket is.
+    served: watch::Receiver<()>,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.driver.abort();
-        self.helpers.iter().for_each(AbortHandle::abort);
     }
 }
 
@@ -245,12 +244,20 @@ impl Node {
 
     /// Ends it gracefully: what was given to links is sent, what is being written is committed.
     pub async fn stop(self) {
-        let _ = self.ask(Command::Stop).await;
+        self.halt().await;
+        self.ended().await;
     }
 
     /// Waits until it has ended, for whatever reason.
     pub async fn ended(&self) {
         self.inner.commands.closed().await;
+        let mut served = self.inner.served.clone();
+        while served.changed().await.is_ok() {}
+    }
+
+    /// The same as [`Self::stop`], for a client that still has to hear of it.
+    pub(crate) async fn halt(&self) {
+        let _ = self.ask(Command::Stop).await;
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {

@@ -123,20 +123,6 @@ impl Home {
         })
     }
 
-    /// What changes with every peer, DID of one, kept document, or way.
-    pub(crate) fn reach_standing(&self) -> Result<([i64; 4], String), HomeError> {
-        let sql = "SELECT (SELECT count(*) FROM peers), (SELECT coalesce(max(peer), 0) FROM peers),
-                          (SELECT count(*) FROM aliases),
-                          (SELECT coalesce(max(fetched), 0) FROM docs),
-                          (SELECT coalesce(group_concat(peer || ' ' || rank || ' ' || way), '')
-                           FROM ways)";
-        let db = self.db();
-        Ok(db.prepare_cached(sql)?.query_row([], |row| {
-            let numbers = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?];
-            Ok((numbers, row.get(4)?))
-        })?)
-    }
-
     /// How many peers there are.
     pub fn peer_count(&self) -> Result<usize, HomeError> {
         let count: i64 = self
@@ -199,6 +185,22 @@ impl Home {
             .query_row(sql, [topic, key], |row| row.get(0))
             .optional()?)
     }
+}
+
+/// What changes with every peer, DID of one, kept document, or way.
+pub(crate) type Standing = ([i64; 4], String);
+
+/// How the address book stands, for those with a connection of their own.
+pub(crate) fn standing(db: &Connection) -> rusqlite::Result<Standing> {
+    let sql = "SELECT (SELECT count(*) FROM peers), (SELECT coalesce(max(peer), 0) FROM peers),
+                      (SELECT count(*) FROM aliases),
+                      (SELECT coalesce(max(fetched), 0) FROM docs),
+                      (SELECT coalesce(group_concat(peer || ' ' || rank || ' ' || way), '')
+                       FROM ways)";
+    db.prepare_cached(sql)?.query_row([], |row| {
+        let numbers = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?];
+        Ok((numbers, row.get(4)?))
+    })
 }
 
 /// A name must be typeable, and never be taken for a DID.

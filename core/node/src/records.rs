@@ -28,6 +28,8 @@ pub(crate) struct Batch {
     pub(crate) ops: Vec<Op>,
     /// Rows of the outbox for messages that this batch takes on and that have none yet.
     pub(crate) rows: Vec<OwnRow>,
+    /// Messages that the application has.
+    pub(crate) read: Vec<EnvelopeId>,
 }
 
 impl Batch {

@@ -14,7 +14,7 @@ use std::{
     thread,
 };
 
-use packmule_bus::bus::io::{BatchId, DiskFault};
+use packmule_bus::bus::io::DiskFault;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::{
@@ -32,18 +32,18 @@ const CHECKPOINT_BYTES: usize = 4 << 20;
 const BACKSTOP_PAGES: i64 = 16_384;
 
 /// Told once for each batch: it is durable, or not at all.
-pub(crate) type Told = Box<dyn Fn(BatchId, Result<(), DiskFault>) + Send>;
+pub(crate) type Told = Box<dyn FnOnce(Result<(), DiskFault>) + Send>;
 
 /// The way to the writing thread. Dropping it lets the thread write what waits, and end.
 pub(crate) struct Writer {
-    queue: Option<Sender<(BatchId, Batch)>>,
+    queue: Option<Sender<(Batch, Told)>>,
     waiting: Arc<AtomicUsize>,
     threads: Vec<thread::JoinHandle<()>>,
 }
 
 impl Writer {
     /// Starts the thread, with connections of its own.
-    pub(crate) fn start(home: &Home, told: Told) -> Result<Self, HomeError> {
+    pub(crate) fn start(home: &Home) -> Result<Self, HomeError> {
         let db = home.connect()?;
         db.pragma_update(None, "wal_autocheckpoint", BACKSTOP_PAGES)?;
         let (queue, batches) = channel();
@@ -54,7 +54,6 @@ impl Writer {
             turn: home.turn(),
             shelf: home.shelf().clone(),
             batches,
-            told,
             waiting: Arc::clone(&waiting),
             grown,
         };
@@ -70,12 +69,12 @@ impl Writer {
         })
     }
 
-    /// Hands a batch over. Its outcome is told.
-    pub(crate) fn persist(&self, id: BatchId, batch: Batch) {
+    /// Hands a batch over. Its outcome is told, on the writing thread.
+    pub(crate) fn persist(&self, batch: Batch, told: Told) {
         self.waiting.fetch_add(batch.bytes(), Ordering::Relaxed);
         if let Some(queue) = &self.queue {
             // The thread ends after this side is dropped only.
-            let _ = queue.send((id, batch));
+            let _ = queue.send((batch, told));
         }
     }
 
@@ -98,8 +97,7 @@ struct Work {
     db: Connection,
     turn: Turn,
     shelf: Shelf,
-    batches: Receiver<(BatchId, Batch)>,
-    told: Told,
+    batches: Receiver<(Batch, Told)>,
     waiting: Arc<AtomicUsize>,
     grown: Sender<()>,
 }
@@ -108,13 +106,13 @@ impl Work {
     fn run(mut self) {
         let mut unmoved = 0;
         while let Ok(first) = self.batches.recv() {
-            let mut bytes = first.1.bytes();
+            let mut bytes = first.0.bytes();
             let mut group = vec![first];
             while bytes < GROUP_BYTES {
                 let Ok(next) = self.batches.try_recv() else {
                     break;
                 };
-                bytes += next.1.bytes();
+                bytes += next.0.bytes();
                 group.push(next);
             }
             self.land(group);
@@ -127,20 +125,19 @@ impl Work {
         }
     }
 
-    fn land(&mut self, group: Vec<(BatchId, Batch)>) {
-        if self.write(&group).is_ok() {
-            for (id, _) in group {
-                (self.told)(id, Ok(()));
-            }
+    fn land(&mut self, group: Vec<(Batch, Told)>) {
+        let (batches, told): (Vec<Batch>, Vec<Told>) = group.into_iter().unzip();
+        if self.write(&batches).is_ok() {
+            told.into_iter().for_each(|told| told(Ok(())));
             return;
         }
-        for one in group {
-            let outcome = self.write(std::slice::from_ref(&one));
-            (self.told)(one.0, outcome.map_err(|error| fault(&error)));
+        for (batch, told) in batches.iter().zip(told) {
+            let outcome = self.write(std::slice::from_ref(batch));
+            told(outcome.map_err(|error| fault(&error)));
         }
     }
 
-    fn write(&mut self, group: &[(BatchId, Batch)]) -> Result<(), HomeError> {
+    fn write(&mut self, group: &[Batch]) -> Result<(), HomeError> {
         let mut staged = Vec::with_capacity(group.len());
         let outcome = self.write_staged(group, &mut staged);
         match &outcome {
@@ -155,10 +152,10 @@ impl Work {
 
     fn write_staged(
         &mut self,
-        group: &[(BatchId, Batch)],
+        group: &[Batch],
         staged: &mut Vec<Files>,
     ) -> Result<Vec<String>, HomeError> {
-        for (_, batch) in group {
+        for batch in group {
             staged.push(batch.stage(&self.shelf)?);
         }
         if staged.iter().any(|files| !files.is_empty()) {
@@ -170,7 +167,7 @@ impl Work {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let now = now();
         let mut unneeded = Vec::new();
-        for ((_, batch), files) in group.iter().zip(staged.iter()) {
+        for (batch, files) in group.iter().zip(staged.iter()) {
             unneeded.extend(write(&tx, batch, files.clone(), now)?);
         }
         tx.commit()?;

@@ -16,12 +16,13 @@ use packmule_bus::EnvelopeId;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::line::{LineEnd, Lines, line_of};
 use super::{DeadLetter, MAX_LINE, Reply, Request, VERSION, place};
+use crate::driver::Command;
 use crate::node::Inner;
 use crate::{Events, Node, Submit, SubmitError};
 
@@ -29,6 +30,11 @@ use crate::{Events, Node, Submit, SubmitError};
 const SEATS: usize = 32;
 /// How long a client may take to read a line.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// After a visitor that could not be let in.
+const BREATH: Duration = Duration::from_millis(100);
+/// How long the last answers may take when the node has ended.
+const FAREWELL: Duration = Duration::from_millis(300);
 
 /// A bound socket.
 pub(crate) struct Server {
@@ -63,17 +69,20 @@ impl Server {
         })
     }
 
-    /// Serves clients for as long as the node lives.
-    pub(crate) async fn serve(self, node: Weak<Inner>) {
+    /// Serves clients until the node has ended.
+    pub(crate) async fn serve(self, node: Weak<Inner>, ends: mpsc::Sender<Command>) {
         let seats = Arc::new(Semaphore::new(SEATS));
         let mut talks = JoinSet::new();
         loop {
-            let stream = match self.listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(_) => {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
+            let stream = tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(_) => {
+                        sleep(BREATH).await;
+                        continue;
+                    }
+                },
+                () = ends.closed() => break,
             };
             while talks.try_join_next().is_some() {}
             if !is_ours(&stream) {
@@ -96,6 +105,10 @@ impl Server {
                 drop(outcome);
             });
         }
+        drop(self);
+        // Who asked it to stop hears that it has.
+        let all_said = async { while talks.join_next().await.is_some() {} };
+        let _ = timeout(FAREWELL, all_said).await;
     }
 }
 
@@ -254,7 +267,7 @@ async fn answer(node: Node, request: Request) -> Reply {
             Reply::Done { changed: true }
         }
         Request::Stop => {
-            node.stop().await;
+            node.halt().await;
             Reply::Done { changed: true }
         }
         Request::Watch => error("already watching".to_owned()),

@@ -79,15 +79,11 @@ impl Links {
         end.inspect(|end| end.receiving.abort()).is_some()
     }
 
-    pub(crate) fn all(&self) -> Vec<LinkId> {
-        self.ends.keys().copied().collect()
-    }
-
     /// Closes all of them, when they have sent what they were given.
     pub(crate) async fn close(&mut self) {
-        for link in self.all() {
-            self.remove(link);
-        }
+        let ends = std::mem::take(&mut self.ends);
+        ends.values().for_each(|end| end.receiving.abort());
+        drop(ends);
         let all_ended = async { while self.tasks.join_next().await.is_some() {} };
         let _ = timeout(FAREWELL, all_ended).await;
     }

@@ -66,6 +66,10 @@ impl Post {
         })
     }
 
+    pub(super) fn db(&self) -> &Connection {
+        &self.db
+    }
+
     pub(super) fn waits(&self) -> bool {
         self.waits
     }

@@ -16,6 +16,7 @@ use packmule_bus::link::Way;
 use super::Driver;
 use super::mailboxes::tag_of;
 use crate::desk::{Desk, address};
+use crate::peers::{self, Standing};
 use crate::{Home, HomeError};
 
 /// Strangers whose ways are remembered; more begin anew.
@@ -28,7 +29,7 @@ pub(crate) struct Reach {
     said: BTreeMap<DidTag, Vec<Way>>,
     names: BTreeMap<DidTag, String>,
     strangers: BTreeSet<DidTag>,
-    standing: Option<([i64; 4], String)>,
+    standing: Option<Standing>,
     /// The names of transports that are here.
     transports: Vec<&'static str>,
 }
@@ -59,11 +60,11 @@ impl Reach {
     }
 
     /// What has to be said anew since the address book was read last.
-    fn changes(&mut self, home: &Home) -> Result<Vec<(DidTag, Vec<Way>)>, HomeError> {
-        let standing = home.reach_standing()?;
-        if self.standing.as_ref() == Some(&standing) {
-            return Ok(Vec::new());
-        }
+    fn changes(
+        &mut self,
+        home: &Home,
+        standing: Standing,
+    ) -> Result<Vec<(DidTag, Vec<Way>)>, HomeError> {
         let mut changes = Vec::new();
         for peer in home.peers()? {
             let doc = DidDoc::from_json(&peer.doc).ok();
@@ -100,10 +101,16 @@ impl Reach {
 impl Driver {
     /// Tells the bus what has changed in the address book.
     pub(super) fn say_ways(&mut self) {
-        let changes = self.reach.changes(self.desk.home()).unwrap_or_default();
-        if !changes.is_empty() {
-            self.keys.forget_docs();
+        // A connection of its own: the home's may wait for the judge's commit.
+        let Ok(standing) = peers::standing(self.post.db()) else {
+            return;
+        };
+        if self.reach.standing.as_ref() == Some(&standing) {
+            return;
         }
+        self.keys.forget_docs();
+        let changes = self.reach.changes(self.desk.home(), standing);
+        let changes = changes.unwrap_or_default();
         for (tag, ways) in changes {
             self.feed(Input::Ways(tag, ways));
         }

@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use packmule_agent::message::Message;
 use packmule_agent::pack::Opened;
 use packmule_bus::EnvelopeId;
+use packmule_bus::bus::io::DiskFault;
 
 use super::Node;
+use crate::driver::Command;
 use crate::{HomeError, InRow, InState};
 
 /// Rows read at once.
@@ -35,14 +37,29 @@ pub struct Received {
     node: Node,
 }
 
+/// Why it is not known that the application has a message.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DoneError {
+    /// The disk did not take it.
+    #[error("the disk did not take it ({0:?})")]
+    Disk(DiskFault),
+    /// The node has ended.
+    #[error("the node has ended")]
+    Ended,
+}
+
 impl Received {
     /// The application has it: it will not come again, nor show as new.
     ///
     /// # Errors
-    /// The disk; then it comes again after a restart.
-    pub async fn done(self) -> Result<(), HomeError> {
+    /// The disk, or the node has ended; then it comes again after a restart.
+    pub async fn done(self) -> Result<(), DoneError> {
         let Self { id, node, .. } = self;
-        node.with_desk(move |desk| desk.home().mark_read(&id)).await
+        match node.ask(|answer| Command::Read(id, answer)).await {
+            Some(outcome) => outcome.map_err(DoneError::Disk),
+            None => Err(DoneError::Ended),
+        }
     }
 }
 
@@ -104,7 +121,7 @@ impl Node {
     }
 
     /// Disk and cryptography, away from the runtime's threads.
-    async fn with_desk<T: Send + 'static>(
+    pub(super) async fn with_desk<T: Send + 'static>(
         &self,
         work: impl FnOnce(&crate::desk::Desk) -> Result<T, HomeError> + Send + 'static,
     ) -> Result<T, HomeError> {

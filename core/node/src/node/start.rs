@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use packmule_agent::keys::{Curve, KeyError, Keyring, SecretKey};
-use packmule_bus::bus::io::{Input, NodeKey};
+use packmule_bus::bus::io::NodeKey;
 use packmule_bus::bus::{Bus, Config};
 use packmule_bus::link::{Transport, Way};
 use rusqlite::Connection;
@@ -98,16 +98,7 @@ impl Node {
         }
         tasks.spawn(glance(home.connect()?, mouth.clone()));
 
-        let told = mouth.clone();
-        let writer = Writer::start(
-            &home,
-            Box::new(move |batch, outcome| {
-                told.tell(match outcome {
-                    Ok(()) => Input::Committed(batch),
-                    Err(fault) => Input::Failed(batch, fault),
-                });
-            }),
-        )?;
+        let writer = Writer::start(&home)?;
         let driver = Driver {
             bus,
             clock,
@@ -141,7 +132,9 @@ impl Node {
             commands: heard_commands,
         };
         let driver = tokio::spawn(driver.run(ears)).abort_handle();
-        let node = |helpers| Inner {
+        let (serving, served) = watch::channel(());
+        let closed = commands.clone();
+        let inner = Arc::new(Inner {
             desk,
             submits,
             commands,
@@ -154,12 +147,15 @@ impl Node {
             since: now(),
             depot: config.depot,
             driver,
-            helpers,
-        };
-        let inner = Arc::new_cyclic(|weak| {
-            let serving = server.map(|server| tokio::spawn(server.serve(weak.clone())));
-            node(serving.iter().map(|task| task.abort_handle()).collect())
+            served,
         });
+        if let Some(server) = server {
+            let node = Arc::downgrade(&inner);
+            tokio::spawn(async move {
+                server.serve(node, closed).await;
+                drop(serving);
+            });
+        }
         Ok(Self { inner })
     }
 }

@@ -63,7 +63,7 @@ impl Node {
     ) -> Result<EnvelopeId, SubmitError> {
         let record = OutRecord {
             packed,
-            peer: self.did_of(to)?,
+            peer: self.did_of(to).await?,
             created: now(),
             expires: options.expires,
             by: options.by,
@@ -84,7 +84,7 @@ impl Node {
         message: Message,
         options: Submit,
     ) -> Result<Vec<EnvelopeId>, SubmitError> {
-        let did = self.did_of(peer)?;
+        let did = self.did_of(peer).await?;
         let desk = std::sync::Arc::clone(&self.inner.desk);
         let packing =
             tokio::task::spawn_blocking(move || desk.records(&did, message, Protection::Auth));
@@ -144,11 +144,14 @@ impl Node {
     }
 
     /// A DID is taken as it is; a name is looked up.
-    fn did_of(&self, to: &str) -> Result<String, SubmitError> {
+    async fn did_of(&self, to: &str) -> Result<String, SubmitError> {
         if to.starts_with("did:") {
             return Ok(to.to_owned());
         }
-        let peer = self.inner.desk.home().find_peer(to)?;
+        let name = to.to_owned();
+        let peer = self
+            .with_desk(move |desk| desk.home().find_peer(&name))
+            .await?;
         let unknown = || SubmitError::UnknownPeer(to.to_owned());
         Ok(peer.ok_or_else(unknown)?.did)
     }

@@ -36,6 +36,9 @@ pub(crate) fn write(
     for row in &batch.rows {
         outbox::put_own(tx, row)?;
     }
+    for id in &batch.read {
+        inbox::mark_read(tx, id)?;
+    }
     for op in &batch.ops {
         if let Op::Body(id, form) = op {
             let staged = files

@@ -1,7 +1,5 @@
 //! Batches of alice's bus, written and read back.
 
-use std::sync::Mutex;
-
 use packmule_agent::{
     did::{Method, create},
     keystore::Cost,
@@ -26,8 +24,6 @@ struct Stage {
     place: TempDir,
     home: Home,
     writer: Writer,
-    told: Receiver<(BatchId, Result<(), DiskFault>)>,
-    next: Mutex<u64>,
 }
 
 impl Stage {
@@ -40,15 +36,11 @@ impl Stage {
         };
         let new = create(Method::Key, &[]).unwrap();
         let home = Home::create_with(&place.path().join("alice"), &new, b"x", cost).unwrap();
-        let (tell, told) = channel();
-        let told_by = Box::new(move |id, outcome| tell.send((id, outcome)).unwrap());
-        let writer = Writer::start(&home, told_by).unwrap();
+        let writer = Writer::start(&home).unwrap();
         Self {
             place,
             home,
             writer,
-            told,
-            next: Mutex::new(0),
         }
     }
 
@@ -57,11 +49,15 @@ impl Stage {
     }
 
     fn land_with(&self, ops: Vec<Op>, rows: Vec<OwnRow>) {
-        let mut next = self.next.lock().unwrap();
-        *next += 1;
-        let id = BatchId(*next);
-        self.writer.persist(id, Batch { ops, rows });
-        assert_eq!(self.told.recv().unwrap(), (id, Ok(())));
+        let (tell, told) = channel();
+        let batch = Batch {
+            ops,
+            rows,
+            ..Batch::default()
+        };
+        let telling = move |outcome| tell.send(outcome).unwrap();
+        self.writer.persist(batch, Box::new(telling));
+        assert_eq!(told.recv().unwrap(), Ok(()));
     }
 
     fn records(&self) -> Vec<Record> {
