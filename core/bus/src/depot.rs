@@ -34,12 +34,16 @@ mod quota;
 mod receipts;
 mod seen;
 mod spray;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod ways;
 mod why;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+use sha2::{Digest, Sha256};
 
 pub use config::{Backoff, DepotConfig, Policy, Quotas, WhenFull};
 pub use turn::{Arrival, Effect, Judgement, Lot, Meta, Next, Source, Totals, Turn, Why};
@@ -86,15 +90,13 @@ impl Depot {
     /// An empty depot. The seed decides every jitter.
     #[must_use]
     pub fn new(config: DepotConfig, seed: [u8; 32]) -> Self {
-        let mut dice = 0_u64;
-        for byte in seed {
-            dice = dice.rotate_left(8) ^ u64::from(byte).wrapping_mul(0x0100_0000_01b3);
-        }
+        let mut dice = [0; 8];
+        dice.copy_from_slice(Sha256::digest(seed).split_at(8).0);
         let books = Books::new(config.quotas, config.sabotage.quota_off_by_one);
         Self {
             clock: Clock::default(),
             now: Now::default(),
-            dice,
+            dice: u64::from_be_bytes(dice),
             ours: BTreeSet::new(),
             queue: Queue::default(),
             inbox: Inbox::default(),
