@@ -11,6 +11,7 @@ mod joined;
 use joined::{ALICE, BOB, Line, World, facts};
 use packmule_bus::label::Priority;
 use packmule_bus::session::Event;
+use proptest::prelude::*;
 
 const MTUS: [usize; 6] = [20, 23, 185, 244, 517, 65535];
 
@@ -74,5 +75,61 @@ fn messages_cross_on_links_that_lose_double_damage_and_reorder() {
                 }
             }
         }
+    }
+}
+
+/// A link, and what goes wrong on it.
+fn any_line() -> impl Strategy<Value = Line> {
+    let mtus = prop_oneof![Just(20_usize), 20..300_usize, Just(1200), Just(65535)];
+    let faults = (0.0..0.35_f64, 0.0..0.2_f64, 0.0..0.05_f64, 0..60_000_u64);
+    let times = (1_000..200_000_u64, 20_000..2_000_000_u64);
+    (mtus, any::<[bool; 3]>(), faults, times).prop_map(
+        |(mtu, [reliable, ordered, sealed], (loss, doubled, damaged, jitter), (latency, rate))| {
+            let perfect = reliable && ordered;
+            let chance = |p| if reliable { 0.0 } else { p };
+            Line {
+                facts: facts(mtu, reliable, ordered, sealed),
+                latency,
+                rate,
+                loss: chance(loss),
+                // Whatever is cut in pieces suffers many times over.
+                doubled: if perfect { 0.0 } else { doubled },
+                damaged: chance(damaged) / if mtu < 100 { 4.0 } else { 1.0 },
+                jitter: if ordered { 0 } else { jitter },
+            }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn in_any_weather_everything_arrives_once(
+        line in any_line(),
+        sizes in prop::collection::vec((0..2_usize, 1..9_000_usize), 1..12),
+        crashes in prop::collection::vec((0..2_usize, 50..3_000_u64, any::<bool>()), 0..4),
+        seed: u64,
+    ) {
+        let mut world = World::new(line, seed);
+        for (side, bytes) in sizes {
+            world.offer(side, bytes, Priority::Normal);
+        }
+        for (side, after, reborn) in crashes {
+            world.run(after);
+            if line.facts.reliable && line.facts.ordered {
+                // Such a link goes down with either end.
+                world.lose_air();
+                world.restart(1 - side, false);
+                world.offer_again(1 - side);
+            }
+            world.restart(side, reborn);
+            world.offer_again(side);
+        }
+        let done = world.until(600, |w| w.has_all(ALICE) && w.has_all(BOB));
+        for side in [ALICE, BOB] {
+            prop_assert_eq!(world.happened(side, |e| matches!(e, Event::Broken(_))), 0);
+        }
+        prop_assert!(done, "{:?}", world.ends.each_ref().map(|e| e.log.last()));
     }
 }

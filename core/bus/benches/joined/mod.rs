@@ -49,7 +49,7 @@ impl Rng {
 }
 
 /// What the link between them is like.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Line {
     pub facts: LinkFacts,
     pub latency: u64,
@@ -237,6 +237,11 @@ impl World {
             end.seed,
             end.config,
         );
+    }
+
+    /// After a restart: offers what is not known to be over.
+    pub fn offer_again(&mut self, side: usize) {
+        self.ends[side].offer_again();
     }
 
     /// Other limits, before anything is said.
@@ -468,25 +473,24 @@ impl End {
                 self.coming.remove(id);
             }
             Event::Forgot => {
-                // What is durable stays, partials too; offers are made again.
-                let settled = |id: &EnvelopeId| {
-                    self.log
-                        .iter()
-                        .any(|(_, e)| matches!(e, Event::Custody(x) | Event::Have(x) if x == id))
-                };
-                let again: Vec<EnvelopeId> = self
-                    .shelf
-                    .bodies
-                    .keys()
-                    .filter(|id| !settled(id))
-                    .copied()
-                    .collect();
-                for id in again {
-                    let offer = self.offer_of(id);
-                    self.session.offer(offer);
-                }
+                // What is durable stays; offers are made again.
+                self.offer_again();
             }
             _ => {}
+        }
+    }
+
+    fn offer_again(&mut self) {
+        let settled = |id: &EnvelopeId| {
+            self.log
+                .iter()
+                .any(|(_, e)| matches!(e, Event::Custody(x) | Event::Have(x) if x == id))
+        };
+        let bodies = self.shelf.bodies.keys();
+        let again: Vec<EnvelopeId> = bodies.filter(|id| !settled(id)).copied().collect();
+        for id in again {
+            let offer = self.offer_of(id);
+            self.session.offer(offer);
         }
     }
 
