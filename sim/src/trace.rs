@@ -13,7 +13,9 @@
 //! copies; and offers, receipts and handshakes are paid for on the link.
 
 mod crowd;
+mod person;
 mod receipts;
+mod story;
 mod tally;
 mod traffic;
 mod transfer;

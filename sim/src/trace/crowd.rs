@@ -4,33 +4,20 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use packmule_bus::EnvelopeId;
-use packmule_bus::bus::io::{LinkId, NodeKey, WireHash};
-use packmule_bus::depot::{Depot, DepotConfig, Meta, Policy, Quotas, Turn};
-use packmule_bus::label::{DidTag, Label, Priority};
+use packmule_bus::bus::io::{LinkId, WireHash};
+use packmule_bus::depot::{Meta, Turn};
+use packmule_bus::label::{Label, Priority};
 use packmule_bus::time::{Now, Time};
 
+use super::person::{Person, id_of};
 use super::traffic::{Letter, letters};
 use super::transfer::Transfer;
 use super::{EPOCH, Run, TraceConfig};
 use crate::contacts::Contacts;
-use crate::timeline::{Fate, Hop, MessageLine, NodeLine, Timeline};
+use crate::timeline::{Fate, MessageLine};
 
 /// Handshake (Noise XX), hello and a signed claim of a DID, both ways: bytes on the link.
 const HANDSHAKE: u64 = 1_000;
-
-/// A node.
-pub(super) struct Person {
-    pub(super) depot: Depot,
-    pub(super) key: NodeKey,
-    pub(super) tag: DidTag,
-    pub(super) did: String,
-    /// It sends or receives.
-    pub(super) busy: bool,
-    /// Whom it can talk to, and over which link.
-    pub(super) near: BTreeMap<u32, LinkId>,
-    /// What came of messages before a contact ended, in bytes.
-    pub(super) partials: BTreeMap<u32, u64>,
-}
 
 /// A link: two nodes within reach of each other.
 pub(super) struct Tie {
@@ -71,10 +58,10 @@ pub(super) struct Crowd<'a> {
     pub(super) transfers: u64,
     pub(super) receipts: u64,
     pub(super) lines: Vec<MessageLine>,
-    contacts: &'a Contacts,
+    pub(super) contacts: &'a Contacts,
     open: BTreeMap<u32, LinkId>,
     keep: bool,
-    end: Time,
+    pub(super) end: Time,
 }
 
 impl<'a> Crowd<'a> {
@@ -328,104 +315,4 @@ impl<'a> Crowd<'a> {
             }
         }
     }
-
-    /// A message is whole at a node.
-    pub(super) fn note_hop(&mut self, number: u32, from: u32, to: u32, delivered: bool) {
-        let at = self.now.time.as_micros() / 1000;
-        let name = |n: u32| {
-            let names = self.contacts.nodes();
-            names.get(n as usize).cloned().unwrap_or_default()
-        };
-        if let Some(line) = self.lines.get_mut(number as usize) {
-            line.hops.push(Hop {
-                from: name(from),
-                to: name(to),
-                at,
-            });
-            if delivered {
-                line.delivered_at = Some(at);
-                line.fate = Fate::Delivered;
-            }
-        }
-    }
-
-    fn story(&mut self) -> Timeline {
-        let end = self.end.as_micros() / 1000;
-        let mut lines = std::mem::take(&mut self.lines);
-        for line in &mut lines {
-            if line.delivered_at.is_none() && line.born + self.config.lasts_s * 1000 < end {
-                line.fate = Fate::Expired;
-            }
-        }
-        Timeline {
-            name: "trace".into(),
-            seed: self.run.seed,
-            ends_ms: end,
-            calm_ms: 0,
-            nodes: self
-                .contacts
-                .nodes()
-                .iter()
-                .map(|name| NodeLine {
-                    name: name.clone(),
-                    role: "honest".into(),
-                    down: Vec::new(),
-                })
-                .collect(),
-            contacts: Vec::new(),
-            messages: lines,
-            events: Vec::new(),
-        }
-    }
-}
-
-impl Person {
-    fn new(n: u32, seed: u64, config: &TraceConfig) -> Self {
-        let did = format!("did:example:{n}");
-        let tag = DidTag::of(&did);
-        let mut key = [0; 32];
-        key[..4].copy_from_slice(&n.to_be_bytes());
-        let mut dice = key;
-        dice[8..16].copy_from_slice(&seed.to_be_bytes());
-        let defaults = DepotConfig::default();
-        let mut depot = Depot::new(
-            DepotConfig {
-                quotas: Quotas {
-                    total_bytes: config.buffer,
-                    strangers_bytes: config.buffer,
-                    per_stranger_bytes: config.buffer,
-                    max_message: config.buffer,
-                    ..Quotas::default()
-                },
-                policy: Policy {
-                    copies: config.copies,
-                    hops: config.hops,
-                    lifetime_s: config.lasts_s,
-                    full: config.full,
-                    ..Policy::default()
-                },
-                // Nobody holds a copy for longer than this after the receipt was signed.
-                receipts_s: config.lasts_s.min(defaults.receipts_s),
-                ..defaults
-            },
-            dice,
-        );
-        depot.identity(vec![tag]);
-        Self {
-            depot,
-            key: NodeKey(key),
-            tag,
-            did,
-            busy: false,
-            near: BTreeMap::new(),
-            partials: BTreeMap::new(),
-        }
-    }
-}
-
-/// The id of the message with this number.
-pub(super) fn id_of(number: u32) -> EnvelopeId {
-    let mut bytes = [0; 32];
-    bytes[..4].copy_from_slice(&number.to_be_bytes());
-    EnvelopeId::from_bytes(bytes)
 }
