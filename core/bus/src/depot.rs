@@ -22,16 +22,20 @@
 //!   what has expired stays so when a clock goes back.
 
 mod agent;
+mod answers;
 mod clock;
 mod coming;
 mod config;
 mod contacts;
 mod incoming;
 mod letters;
+mod lines;
 mod outgoing;
 mod queue;
 mod quota;
 mod receipts;
+mod roads;
+mod room;
 mod seen;
 mod spray;
 #[cfg(test)]
