@@ -265,6 +265,10 @@ impl<'a> Crowd<'a> {
         let Some(person) = self.people.get_mut(node as usize) else {
             return;
         };
+        if person.wakes != Some(now.time) {
+            return; // It was woken before, for something more urgent.
+        }
+        person.wakes = None;
         let mut turn = Turn::default();
         person.depot.timeout(now, &mut turn);
         let letters = &self.letters;
@@ -290,14 +294,20 @@ impl<'a> Crowd<'a> {
 
     /// Asks a depot when it wants to be woken, and sees to it.
     pub(super) fn wake_later(&mut self, node: u32) {
-        let Some(person) = self.person(node) else {
+        let now = self.now.time;
+        let Some(person) = self.people.get_mut(node as usize) else {
             return;
         };
         let (timer, wall) = person.depot.deadline();
-        let by_wall = wall
-            .map(|wall| Time::from_micros(wall.saturating_sub(EPOCH).saturating_mul(1_000_000)));
-        if let Some(at) = timer.into_iter().chain(by_wall).min() {
-            let at = at.max(self.now.time + std::time::Duration::from_millis(1));
+        let by_wall =
+            wall.map(|wall| Time::from_micros(wall.saturating_sub(EPOCH).saturating_mul(1_000_000)));
+        let Some(at) = timer.into_iter().chain(by_wall).min() else {
+            return;
+        };
+        // Retries of one second are looked at together; one alarm at a time.
+        let at = at.max(now + std::time::Duration::from_secs(1));
+        if person.wakes.is_none_or(|set| set <= now || at < set) {
+            person.wakes = Some(at);
             self.queue.push(Reverse((at, Event::Wake(node))));
         }
     }

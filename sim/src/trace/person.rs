@@ -6,6 +6,7 @@ use packmule_bus::EnvelopeId;
 use packmule_bus::bus::io::{LinkId, NodeKey};
 use packmule_bus::depot::{Depot, DepotConfig, Policy, Quotas};
 use packmule_bus::label::DidTag;
+use packmule_bus::time::Time;
 
 use super::TraceConfig;
 
@@ -21,6 +22,8 @@ pub(super) struct Person {
     pub(super) near: BTreeMap<u32, LinkId>,
     /// What came of messages before a contact ended, in bytes.
     pub(super) partials: BTreeMap<u32, u64>,
+    /// When its depot is woken next.
+    pub(super) wakes: Option<Time>,
 }
 
 impl Person {
@@ -63,6 +66,7 @@ impl Person {
             busy: false,
             near: BTreeMap::new(),
             partials: BTreeMap::new(),
+            wakes: None,
         }
     }
 }
