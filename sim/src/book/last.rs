@@ -10,6 +10,8 @@ use crate::world::Micros;
 
 /// A contact this long, in the calm, is long enough for anything, in milliseconds.
 const LONG: u64 = 60_000;
+/// How long after the last fault everybody is back, in milliseconds.
+const SETTLED: u64 = 15_000;
 /// A disk with less room than this may stay full for ever.
 const AMPLE: u64 = 4 << 20;
 
@@ -90,13 +92,16 @@ impl Book {
         let fits = |contact: &&Contact| {
             let between = (&contact.a == from && &contact.b == to)
                 || (&contact.a == to && &contact.b == from);
-            let begins = contact.from_ms.max(letter.born / 1000);
+            let begins = contact
+                .from_ms
+                .max(letter.born / 1000)
+                .max(scenario.calm_ms + SETTLED);
             let both_ways = scenario
                 .links
                 .get(&contact.link)
                 .is_some_and(|link| !link.channel.one_way);
             let long = contact.to_ms.min(scenario.ends_ms).saturating_sub(begins) >= LONG;
-            between && both_ways && long && !contact.dial && contact.from_ms >= scenario.calm_ms
+            between && both_ways && long && !contact.dial
         };
         scenario.contacts.iter().any(|contact| fits(&contact))
     }

@@ -226,13 +226,26 @@ impl Sim<'_> {
         };
         let too_many = queued.len() >= meet.spec.queue;
         let length = pdu.len();
+        // The medium would not take it from anybody; of a bus it is a mistake.
+        if length > mtu {
+            if self.nodes.get(n).is_some_and(|node| !node.spec.mallory) {
+                self.accuse(
+                    "mtu",
+                    n,
+                    format!("{length} bytes on a link that takes {mtu}"),
+                );
+            }
+            return;
+        }
         self.trace.number(length as u64);
         self.trace
             .bytes(pdu.get(..pdu.len().min(64)).unwrap_or(&pdu));
         meet.bytes += length as u64;
         let sent = live.medium.send(now, end, pdu, &mut self.fired);
         // An adapter is a queue: nobody leaves before those in front.
-        let gone_at = queued.back().map_or(sent.gone_at, |last| sent.gone_at.max(*last));
+        let gone_at = queued
+            .back()
+            .map_or(sent.gone_at, |last| sent.gone_at.max(*last));
         queued.push_back(gone_at);
         if !*waking {
             *waking = true;
@@ -241,13 +254,6 @@ impl Sim<'_> {
         live.under_way += sent.arrivals.len() as u64;
         for (at, pdu) in sent.arrivals {
             self.world.at(at, Ev::Arrive(m, meet.ups, end.other(), pdu));
-        }
-        if length > mtu {
-            self.accuse(
-                "mtu",
-                n,
-                format!("{length} bytes on a link that takes {mtu}"),
-            );
         }
         if too_many {
             self.accuse("room", n, "sent more than there is room for".to_owned());

@@ -195,13 +195,16 @@ fn calm_contacts(scenario: &mut Scenario, seed: u64) {
     let begins = scenario.calm_ms + 15_000;
     for (n, a) in HONEST.iter().enumerate() {
         for b in HONEST.iter().skip(n + 1) {
-            let from_ms = begins + dice.below(60_000);
+            // Some have been together since before the calm: whatever a restart made one of them
+            // forget, no new link reminds the other of it.
+            let since = dice.chance(0.4).then(|| dice.below(scenario.calm_ms));
+            let begins = begins + dice.below(60_000);
             scenario.contacts.push(Contact {
                 a: (*a).to_owned(),
                 b: (*b).to_owned(),
                 link: dice.pick(&names).cloned().unwrap_or_default(),
-                from_ms,
-                to_ms: from_ms + CALM_CONTACT_MS,
+                from_ms: since.unwrap_or(begins),
+                to_ms: begins + CALM_CONTACT_MS,
                 dial: false,
             });
         }
