@@ -300,7 +300,12 @@ impl Depot {
         self.withdraw(id, turn);
         turn.ops.push(Op::Drop(Key::Held(*id)));
         let until = self.remember_until(entry.held.label.expires, entry.held.origin);
-        self.remember(*id, until, turn);
+        let name = if entry.held.origin == Origin::Own {
+            *id
+        } else {
+            Seen::carried(id)
+        };
+        self.remember(name, until, turn);
     }
 
     /// Takes an offer back wherever it was made.

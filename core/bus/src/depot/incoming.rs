@@ -5,7 +5,9 @@
 //! policy allows; an offer of what cannot fit is refused before a byte of it comes.
 
 use super::Depot;
+use super::queue::Entry;
 use super::quota::Charge;
+use super::seen::Seen;
 use super::turn::{Arrival, Judgement, Meta, Source, Turn};
 use crate::EnvelopeId;
 use crate::bus::io::{Arrived, Event, Held, HeldState, Key, NodeKey, Op, Origin, Record};
@@ -152,6 +154,13 @@ impl Depot {
                 _ => (Origin::From(*key), transport),
             },
         };
+        if let Some(entry) = self.queue.remove(&meta.id) {
+            // Carried under another label until now; the body comes anew.
+            let carried = Charge::of(entry.held.origin, entry.held.bytes);
+            self.books.give_back(&carried);
+            self.withdraw(&meta.id, turn);
+            turn.ops.push(Op::Drop(Key::Held(meta.id)));
+        }
         let charge = self.charge_for(meta, origin);
         if let Err(reason) = self.make_room(meta, &charge, turn) {
             return Arrival::Refuse(reason);
@@ -219,11 +228,18 @@ impl Depot {
         Ok(false)
     }
 
+    /// Anybody may write any recipient on a label: having carried a message for somebody else
+    /// is not having it for our own agent.
     fn is_known(&self, meta: &Meta) -> bool {
-        self.queue.contains(&meta.id)
-            || self.inbox.get(&meta.id).is_some()
-            || self.seen.contains(&meta.id)
-            || self.receipts.about(&meta.id, &meta.label.to).is_some()
+        let (id, to) = (&meta.id, &meta.label.to);
+        let had = self.inbox.get(id).is_some()
+            || self.seen.contains(id)
+            || self.receipts.about(id, to).is_some();
+        let held = self.queue.get(id);
+        if self.ours.contains(to) {
+            return had || held.is_some_and(Entry::is_own);
+        }
+        had || held.is_some() || self.seen.contains(&Seen::carried(id))
     }
 
     pub(super) fn is_over(&self, label: &Label) -> bool {

@@ -185,10 +185,6 @@ impl Queue {
         }
     }
 
-    pub(super) fn contains(&self, id: &EnvelopeId) -> bool {
-        self.entries.contains_key(id)
-    }
-
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()
     }

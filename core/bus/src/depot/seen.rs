@@ -7,6 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sha2::{Digest, Sha256};
+
 use crate::EnvelopeId;
 
 /// Seconds that an id is remembered beyond its expiry: other nodes' clocks may be behind.
@@ -19,6 +21,15 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// The name under which an id is remembered that was only carried, so that a label that lied
+    /// about the recipient cannot keep the message from its true one.
+    pub(super) fn carried(id: &EnvelopeId) -> EnvelopeId {
+        let mut hash = Sha256::new();
+        hash.update(b"packmule carried");
+        hash.update(id.as_bytes());
+        EnvelopeId::from_bytes(hash.finalize().into())
+    }
+
     pub(super) fn contains(&self, id: &EnvelopeId) -> bool {
         self.ids.contains_key(id)
     }

@@ -245,3 +245,25 @@ fn mallorys_receipts_fill_their_share_and_no_more() {
     let told = mule.depot.receipts_for(LinkId(1), 9);
     assert!(told.contains(&receipt(BOB, &[6], None)));
 }
+
+#[test]
+fn mallorys_false_label_does_not_keep_a_message_from_the_mule_it_is_for() {
+    let (false_label, genuine) = (letter(1, ALICE), letter(1, MULE));
+    for released in [false, true] {
+        let mut mule = Party::new(MULE);
+        assert_eq!(mule.arrive(MALLORY, &false_label), Arrival::Carry);
+        if released {
+            mule.hear(receipt(ALICE, &[1], None));
+            mule.crash();
+            assert_eq!(mule.judge(MALLORY, &false_label), Judgement::Have);
+        }
+        assert_eq!(mule.judge(KIOSK, &genuine), Judgement::Want);
+        assert_eq!(mule.arrive(KIOSK, &genuine), Arrival::Inbox);
+        assert_eq!(mule.held(1), None);
+        mule.acknowledge(1);
+        mule.crash();
+        assert_eq!(mule.judge(KIOSK, &genuine), Judgement::Have);
+        assert_eq!(mule.received().len(), 1);
+        assert_eq!(mule.depot.totals().bytes, 0);
+    }
+}
