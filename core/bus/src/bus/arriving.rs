@@ -159,7 +159,7 @@ impl Arriving {
             self.cost = self.cost.saturating_sub(coming.pieces.cost());
             return Took::Whole(coming.pieces.take());
         }
-        let grown = coming.pieces.held() - coming.saved;
+        let grown = coming.pieces.held().saturating_sub(coming.saved);
         let due = grown >= self.checkpoint
             && grown >= coming.saved / 4
             && now.time.since(coming.saved_at) >= PAUSE;
@@ -224,6 +224,7 @@ impl Arriving {
         let Some(coming) = self.coming.get_mut(name) else {
             return Blame::Nobody;
         };
+        coming.saved = 0;
         if coming.sources.len() <= 1 && !coming.restored {
             let blamed = coming.sources.pop_first();
             coming.only = None;
@@ -231,7 +232,6 @@ impl Arriving {
         }
         coming.restored = false;
         coming.sources.clear();
-        coming.saved = 0;
         coming.only = coming.bringers.first().copied();
         coming.only.map_or(Blame::Nobody, Blame::Again)
     }

@@ -93,7 +93,7 @@ impl Bus {
         const ENTRY: usize = 256;
         let lines = self.lines.iter().map(|(_, line)| {
             let entries = line.incoming.len() + line.outgoing.len() + line.parked.len();
-            entries * ENTRY
+            line.session.memory() + entries * ENTRY
         });
         let entries = self.arriving.count() + self.asks.count() + self.outputs.len();
         self.shelf.bytes() + self.arriving.cost() + entries * ENTRY + lines.sum::<usize>()

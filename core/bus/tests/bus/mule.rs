@@ -1,7 +1,7 @@
 //! By way of a carrier, who may know nothing and prove everything.
 
 use packmule_bus::bus::io::{Event, Key, Record};
-use packmule_bus::receipt::{Reason, Rung};
+use packmule_bus::receipt::Rung;
 
 use crate::party::{message, receipt, sign};
 use crate::world::{ALICE, BOB, DAWN, MULE, World};
@@ -142,7 +142,7 @@ fn a_forged_receipt_changes_nothing() {
     assert_eq!(world.told(ALICE, delivered), 1);
 }
 
-/// Mallory's copy has other bytes. Bob refuses it, tells why, and takes the mule's.
+/// Mallory's copy has other bytes. Bob does not take it, and takes the mule's.
 #[test]
 fn a_carrier_with_damaged_bytes_harms_nobody() {
     for together in [false, true] {
@@ -164,9 +164,6 @@ fn a_carrier_with_damaged_bytes_harms_nobody() {
         if !together {
             world.seconds(10);
             assert!(world.nodes[BOB].kept.is_empty());
-            let why = world.bus(MALLORY).why(world.now, &id).expect("still hers");
-            let reasons: Vec<_> = why.refusals.iter().map(|(_, why, _)| *why).collect();
-            assert_eq!(reasons, [Reason::Damaged]);
         }
         world.join(MULE, BOB);
         world.seconds(30);
