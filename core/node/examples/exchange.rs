@@ -64,11 +64,9 @@ async fn main() -> Outcome<()> {
         })
     };
     if rest.first().is_some_and(|word| word == "serial") {
-        let mut sent = 0;
-        for record in packed {
+        for (sent, record) in (1..).zip(packed) {
             let options = Submit::default();
             a.submit(record.packed, &bobs.did, options).await?;
-            sent += 1;
             delivered.clone().wait_for(|done| *done >= sent).await?;
         }
     } else {
@@ -106,7 +104,7 @@ async fn main() -> Outcome<()> {
 
 async fn start(home: Arc<Home>, config: NodeConfig) -> Outcome<Node> {
     let keys = home.unlock(b"exchange")?;
-    let tcp: Arc<dyn Transport> = Arc::new(Tcp::default());
+    let tcp: Arc<dyn Transport> = Arc::new(Tcp);
     Ok(Node::start(home, keys, vec![tcp], config).await?)
 }
 

@@ -57,13 +57,15 @@ fn what_was_committed_outlives_any_kill() {
         moment = moment
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
-        sleep(Duration::from_micros(5_000 + (moment >> 33) % 60_000));
-        child.kill().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let committed = lines
+        // After so many commits, and somewhere in the middle of the next.
+        let mut lines = BufReader::new(child.stdout.take().unwrap())
+            .lines()
             .map_while(Result::ok)
-            .filter_map(|line| line.strip_prefix("committed ")?.parse::<usize>().ok())
-            .last();
+            .filter_map(|line| line.strip_prefix("committed ")?.parse::<usize>().ok());
+        let early = lines.nth((moment >> 60) as usize);
+        sleep(Duration::from_micros((moment >> 33) % 20_000));
+        child.kill().unwrap();
+        let committed = lines.last().or(early);
         child.wait().unwrap();
         told = told.max(committed.unwrap_or(0));
 

@@ -251,5 +251,5 @@ fn a_fixture_holds_what_was_written(home: &Home, passphrase: &[u8]) {
     assert_eq!(refused[0].problem.as_deref(), Some("e.p.trust.crypto"));
     assert_eq!(home.note("own", "form").unwrap().as_deref(), Some("long"));
     // And it can be written to.
-    accept(&home, &envelope(99), &by_drive());
+    accept(home, &envelope(99), &by_drive());
 }

@@ -123,7 +123,10 @@ async fn messages_go_to_mailboxes_and_come_from_them() {
     let stage = Stage::new();
     let (alice, bob) = stage.pair();
     let post = Way::parse("mem:bob?mailbox").unwrap();
-    alice.home.set_ways("bob", &[post.clone()]).unwrap();
+    alice
+        .home
+        .set_ways("bob", std::slice::from_ref(&post))
+        .unwrap();
     let a = stage.run(&alice).await;
     let mut told = a.events();
     a.send("bob", text("by post"), Submit::default())
