@@ -90,6 +90,8 @@ struct Packets {
     pieces: VecDeque<Vec<u8>>,
     /// Packets that came before the keys to open them: number, its width, the rest.
     early: Vec<(u32, u8, Vec<u8>)>,
+    /// Packets in a row that could not be opened.
+    unopened: u32,
 }
 
 impl Session {
@@ -122,6 +124,7 @@ impl Session {
                 joiner: arrivals::Joiner::default(),
                 pieces: VecDeque::new(),
                 early: Vec::new(),
+                unopened: 0,
             }))
         } else {
             Wire::Records(records::Records::default())

@@ -195,7 +195,7 @@ impl Door {
         self.lonely = None;
         match (self.role, heard.step) {
             (Role::Listener, 1) => self.greet(now, heard),
-            (Role::Listener, 3) => self.enter(heard),
+            (Role::Listener, 3) => self.enter(now, heard),
             (Role::Dialer, 2) => self.answer(now, heard),
             _ => self.unfit("a message of the handshake out of turn"),
         }
@@ -274,13 +274,15 @@ impl Door {
         Ok(entered)
     }
 
-    /// The third message: we are in.
-    fn enter(&mut self, heard: &Handshake<'_>) -> Result<Option<Entered>, &'static str> {
+    /// The third message: we are in. If it is about a handshake with our former life, or with a
+    /// half of one, only a new one helps: say so.
+    fn enter(&mut self, now: Time, heard: &Handshake<'_>) -> Result<Option<Entered>, &'static str> {
         let Some(mut attempt) = self.attempt(heard.attempt) else {
+            self.unreadable(now);
             return self.unfit("an answer to no question");
         };
         let Some(theirs) = attempt.maker.read(heard.message) else {
-            self.attempts.push_back(attempt);
+            self.unreadable(now);
             return self.unfit("a handshake that cannot be read");
         };
         self.latest = None;
@@ -336,6 +338,17 @@ impl Door {
     /// Something could not be opened, and there are no keys: say so.
     pub(super) fn unreadable(&mut self, now: Time) {
         if self.entered.is_none() && self.attempts.is_empty() && now >= self.next_reset {
+            self.reset_owed = true;
+            self.next_reset = now + RESET_EVERY;
+        }
+    }
+
+    /// Nothing can be opened any more with the live keys: both sides believe in another handshake
+    /// (an old first message came late, say). A new one helps.
+    pub(super) fn deaf(&mut self, now: Time) {
+        if self.role == Role::Dialer {
+            self.was_reset(now);
+        } else if now >= self.next_reset {
             self.reset_owed = true;
             self.next_reset = now + RESET_EVERY;
         }

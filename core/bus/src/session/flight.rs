@@ -27,6 +27,8 @@ const GRAIN: Duration = Duration::from_millis(5);
 const ACK_DELAY: Duration = Duration::from_millis(25);
 /// Probes are not further apart than this.
 const SLOWEST: Duration = Duration::from_secs(60);
+/// One packet goes to be acked after a silence, two after the next, up to 2 to the power of this.
+const MOST_PROBES: u32 = 4;
 /// So many packets are said again by the first probe, twice as many by the next, and so on.
 const PROBE: usize = 2;
 /// After so many probes without any answer the other side is gone.
@@ -60,7 +62,8 @@ pub(super) struct Flight {
     last_sent: Time,
     loss_at: Option<Time>,
     probes: u32,
-    probe_owed: bool,
+    /// Packets that are to go to be acked, whatever is in them.
+    owed: u32,
 }
 
 impl Flight {
@@ -77,7 +80,7 @@ impl Flight {
             last_sent: Time::default(),
             loss_at: None,
             probes: 0,
-            probe_owed: false,
+            owed: 0,
         }
     }
 
@@ -102,17 +105,17 @@ impl Flight {
 
     /// May something be sent that wants an ack?
     pub(super) fn has_room(&self) -> bool {
-        self.probe_owed || (self.bytes < MOST_BYTES && self.packets.len() < MOST_PACKETS)
+        self.owed > 0 || (self.bytes < MOST_BYTES && self.packets.len() < MOST_PACKETS)
     }
 
     /// Is something to be sent, whatever it is, just to be acked?
     pub(super) fn probe_owed(&self) -> bool {
-        self.probe_owed
+        self.owed > 0
     }
 
     /// Sends a ping if nothing else goes.
     pub(super) fn owe_probe(&mut self) {
-        self.probe_owed = true;
+        self.owed = self.owed.max(1);
     }
 
     /// The next packet's number, and the highest one that the other side is known to have.
@@ -125,7 +128,7 @@ impl Flight {
         if let Some(what) = what {
             self.bytes += bytes;
             self.last_sent = now;
-            self.probe_owed = false;
+            self.owed = self.owed.saturating_sub(1);
             let packet = Packet {
                 at: now,
                 bytes,
@@ -162,6 +165,7 @@ impl Flight {
         self.largest_acked = self.largest_acked.max(Some(largest));
         if fresh {
             self.probes = 0;
+            self.owed = 0;
         }
         news.lost = self.lost(now);
         Some(news)
@@ -238,7 +242,7 @@ impl Flight {
             return self.loss_at;
         }
         // A probe that waits for room on the link is not asked for again.
-        self.probe_at().filter(|_| !self.probe_owed)
+        self.probe_at().filter(|_| self.owed == 0)
     }
 
     /// What has to be sent again by now: lost, or in doubt. `None`: the other side is gone.
@@ -246,10 +250,9 @@ impl Flight {
         if self.loss_at.is_some_and(|at| at <= now) {
             return Some(self.lost(now));
         }
-        if self.loss_at.is_none() && !self.probe_owed && self.probe_at().is_some_and(|at| at <= now)
-        {
+        if self.loss_at.is_none() && self.owed == 0 && self.probe_at().is_some_and(|at| at <= now) {
             self.probes += 1;
-            self.probe_owed = true;
+            self.owed = 1 << (self.probes - 1).min(MOST_PROBES);
             if self.probes > PROBES {
                 return None;
             }

@@ -22,6 +22,9 @@ use crate::time::Time;
 /// Most packets kept that overtook the last message of the first handshake.
 const EARLY: usize = 64;
 
+/// So many packets in a row that cannot be opened are no noise.
+const DEAF: u32 = 8;
+
 /// What came of a packet's frames.
 #[derive(Clone, Copy, Default)]
 struct Heard {
@@ -94,6 +97,17 @@ impl Session {
             None => Ok(None),
         };
         self.room = room;
+        if let Some(packets) = self.packets_mut() {
+            packets.unopened = if matches!(heard, Ok(None)) {
+                packets.unopened + 1
+            } else {
+                0
+            };
+            if packets.unopened >= DEAF {
+                packets.unopened = 0;
+                self.door.deaf(now);
+            }
+        }
         if let Some(heard) = heard?
             && !heard.too_early
             && let Some(packets) = self.packets_mut()
