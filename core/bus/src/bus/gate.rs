@@ -171,24 +171,24 @@ impl Gate {
 
     /// A batch is durable. `None`: no such batch is in flight.
     pub(super) fn committed(&mut self, batch: BatchId) -> Option<Landed> {
-        let flight = self.land(batch)?;
+        let (flight, durable) = self.land(batch)?;
         Some(Landed {
-            durable: flight.fresh,
+            durable,
             said: flight.said,
         })
     }
 
     /// A batch is not durable, and nothing of it is.
     pub(super) fn failed(&mut self, batch: BatchId) -> Option<Lost> {
-        let flight = self.land(batch)?;
+        let (flight, undone) = self.land(batch)?;
         self.backlog.extend(flight.keys);
-        let undone: BTreeSet<EnvelopeId> = flight.fresh.iter().copied().collect();
+        let fresh: BTreeSet<EnvelopeId> = flight.fresh.into_iter().collect();
         let mut lost = Lost {
-            undone: flight.fresh,
+            undone,
             unsaid: Vec::new(),
         };
         for word in flight.said {
-            let about_undone = word.about().is_some_and(|id| undone.contains(id));
+            let about_undone = word.about().is_some_and(|id| fresh.contains(id));
             let gives_away = matches!(word, Said::Depot(Effect::Offer { .. }));
             if about_undone || gives_away {
                 lost.unsaid.push(word);
@@ -215,15 +215,16 @@ impl Gate {
         (go.into_iter().collect(), std::mem::take(&mut self.owed))
     }
 
-    fn land(&mut self, batch: BatchId) -> Option<Flight> {
+    fn land(&mut self, batch: BatchId) -> Option<(Flight, Vec<EnvelopeId>)> {
         let flight = self.flights.remove(&batch)?;
         self.bytes = self.bytes.saturating_sub(flight.bytes);
-        for id in &flight.fresh {
-            if self.uncertain.get(id) == Some(&batch) {
-                self.uncertain.remove(id);
-            }
+        let mut fresh = flight.fresh.clone();
+        // What another batch has stored anew since is that batch's business.
+        fresh.retain(|id| self.uncertain.get(id) == Some(&batch));
+        for id in &fresh {
+            self.uncertain.remove(id);
         }
-        Some(flight)
+        Some((flight, fresh))
     }
 
     fn flight_of(&mut self, word: &Said) -> Option<&mut Flight> {

@@ -8,7 +8,7 @@
 use super::Bus;
 use super::arriving::Name;
 use super::gate::Said;
-use super::io::LinkId;
+use super::io::{LinkId, Op};
 use super::line::{Incoming, Stage};
 use crate::EnvelopeId;
 use crate::depot::Judgement;
@@ -43,12 +43,6 @@ impl Bus {
             label: offer.label,
             stage: Stage::Waits,
         };
-        if self.gate.is_uncertain(&offer.id) {
-            // It is here, but is it durable? The gate knows when.
-            line.incoming.insert(offer.id, incoming);
-            self.said.push(Said::Custody(link, offer.id));
-            return None;
-        }
         let meta = incoming.meta(offer.id);
         let name = incoming.name(offer.id);
         if offer.bytes == 0 || self.arriving.contradicts(&name, offer.bytes) {
@@ -56,6 +50,14 @@ impl Bus {
         }
         let turn = &mut self.turn;
         match self.depot.judge(self.now, peer, &line.proven, &meta, turn) {
+            Judgement::Have
+                if self.gate.is_uncertain(&offer.id) || stores(&self.turn.ops, &offer.id) =>
+            {
+                // It is here, but is it durable? The gate knows when.
+                line.incoming.insert(offer.id, incoming);
+                self.said.push(Said::Custody(link, offer.id));
+                return None;
+            }
             Judgement::Have => return Some(Answer::Have),
             Judgement::Refuse(reason) => return Some(Answer::Refuse(reason)),
             Judgement::Want | Judgement::Coming => {}
@@ -153,4 +155,10 @@ impl Bus {
             self.unpark(link);
         }
     }
+}
+
+/// Is the body of this message among these changes?
+fn stores(ops: &[Op], id: &EnvelopeId) -> bool {
+    let mut ops = ops.iter();
+    ops.any(|op| matches!(op, Op::Body(of, _) if of == id))
 }

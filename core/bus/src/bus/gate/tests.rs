@@ -79,3 +79,15 @@ fn sabotage_opens_the_gate() {
     let (_, now) = gate.depart(&stores(1), vec![custody(1)]);
     assert_eq!(now.len(), 1);
 }
+
+#[test]
+fn what_is_stored_anew_stands_and_falls_with_the_later_batch() {
+    let mut gate = Gate::new(false);
+    let (first, _) = gate.depart(&stores(1), Vec::new());
+    let (second, _) = gate.depart(&stores(1), Vec::new());
+    let lost = gate.failed(first).expect("it was in flight");
+    assert_eq!(lost.undone, [], "the second may still store it");
+    assert!(gate.is_uncertain(&id(1)));
+    let landed = gate.committed(second).expect("it was in flight");
+    assert_eq!(landed.durable, [id(1)]);
+}
