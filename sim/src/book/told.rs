@@ -98,10 +98,11 @@ impl Book {
                 }
             }
             Rung::Custody => {
+                // Whoever knows from a receipt that it has arrived need not have it.
                 let holder = by.and_then(|key| self.keys.get(&key).copied());
-                if let Some(holder) =
-                    holder.filter(|holder| !self.durable.contains(&(*holder, *id)))
-                {
+                let holder =
+                    holder.filter(|holder| !opened && !self.durable.contains(&(*holder, *id)));
+                if let Some(holder) = holder {
                     let name = self.names.get(holder).cloned().unwrap_or_default();
                     let text = format!("{name} has custody of {id}, not durably");
                     self.blame(now, "before_durable", n, text);
@@ -116,7 +117,6 @@ impl Book {
                 self.ended(n, id, rung, None);
             }
             Rung::Refused(reason) => {
-                let _ = opened;
                 self.truthful(now, n, id, reason);
                 self.ended(n, id, rung, Some(reason));
             }

@@ -376,12 +376,15 @@ impl Sim<'_> {
             };
             let facts = meet.spec.facts(0);
             if unnoticed && !facts.reliable {
-                if let Some(id) = meet
-                    .live
-                    .as_mut()
-                    .and_then(|live| live.ids.get_mut(end as usize))
-                {
-                    *id = None;
+                if let Some(live) = &mut meet.live {
+                    let at = end as usize;
+                    // What waited in its adapter is gone with it.
+                    if let (Some(id), Some(queued)) =
+                        (live.ids.get_mut(at), live.queued.get_mut(at))
+                    {
+                        *id = None;
+                        queued.clear();
+                    }
                 }
                 self.fired.hit(Kind::CrashUnnoticed);
             } else {
