@@ -7,8 +7,10 @@
 mod aids;
 mod carriers;
 mod letters;
+mod node;
 mod parties;
 mod pipes;
+mod sim;
 
 use std::path::PathBuf;
 
@@ -18,9 +20,14 @@ use crate::exit::Exit;
 
 pub(crate) use aids::{CompletionsArgs, DemoArgs};
 pub(crate) use carriers::{ExportArgs, ImportArgs, PictureFormat, QrArgs, QrVerb};
-pub(crate) use letters::{InboxArgs, InboxVerb, OutboxArgs, OutboxVerb, SendArgs};
+pub(crate) use letters::{By, InboxArgs, InboxVerb, OutboxArgs, OutboxVerb, Priority, SendArgs};
+pub(crate) use node::{
+    BenchArgs, BenchLinkArgs, BenchVerb, DeadLettersArgs, DeadLettersVerb, ForgetArgs, RunArgs,
+    WatchArgs, WhyArgs, YesNo, parse_way,
+};
 pub(crate) use parties::{AcceptArgs, DidMethod, InitArgs, InviteArgs, PeersArgs, PeersVerb};
 pub(crate) use pipes::{Foreign, InspectArgs, PackArgs, UnpackArgs};
+pub(crate) use sim::{SimArgs, SimLinkArgs, SimReplayArgs, SimRunArgs, SimTraceArgs, SimVerb};
 
 /// Carry packed DIDComm messages over anything: folders, USB sticks, QR codes.
 #[derive(Debug, Parser)]
@@ -80,6 +87,18 @@ pub(crate) enum Verb {
     Inbox(InboxArgs),
     /// See what waits to go, and what has been acknowledged
     Outbox(OutboxArgs),
+    /// Run the node in the foreground: it keeps links, sends what waits, takes what comes
+    Run(Box<RunArgs>),
+    /// Is a node running? What it holds, whom it meets, how full it is
+    Status,
+    /// Print what happens, as it happens
+    Watch(WatchArgs),
+    /// Tell of one message who holds a copy, and what happens next and when
+    Why(WhyArgs),
+    /// Take a message back: nobody of ours carries it any further
+    Forget(ForgetArgs),
+    /// Letters that could not be delivered: list them, let them try again, export them
+    DeadLetters(DeadLettersArgs),
     /// Write the waiting messages into a folder (a USB stick, a synchronised directory)
     Export(ExportArgs),
     /// Take the messages out of a folder
@@ -90,6 +109,10 @@ pub(crate) enum Verb {
     Inspect(InspectArgs),
     /// Check the home and this computer, and say what is missing and how to get it
     Doctor,
+    /// Measure: how fast two nodes on this machine are
+    Bench(BenchArgs),
+    /// Simulate: plans over thousands of seeds, contact traces, slow channels for other programs
+    Sim(Box<SimArgs>),
     /// Let alice and bob exchange real messages in a scratch directory, and watch
     Demo(DemoArgs),
     /// Print a completion script for your shell

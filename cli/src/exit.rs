@@ -23,7 +23,8 @@ pub(crate) enum Exit {
     Damaged,
     /// The medium is full, or cannot be written.
     NoSpace,
-    /// Not complete yet: more frames are needed. What was read is kept.
+    /// Not complete yet: more frames are needed, or nobody has taken the message. What is there
+    /// is kept.
     Incomplete,
     /// It exists already and was left alone.
     Exists,
@@ -71,7 +72,9 @@ impl Exit {
             Self::Passphrase => "the passphrase is wrong, or none was given",
             Self::Damaged => "a file, picture, folder or store is damaged or not what it should be",
             Self::NoSpace => "the medium is full or cannot be written; nothing is lost",
-            Self::Incomplete => "more frames are needed; those that were read are kept",
+            Self::Incomplete => {
+                "not yet: more frames are needed, or nobody has taken the message; what is there is kept"
+            }
             Self::Exists => "it exists already and was left alone",
         }
     }

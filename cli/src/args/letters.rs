@@ -4,7 +4,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use packmule_bus::link::Way;
 
 use crate::ui::time::parse_span;
 
@@ -45,9 +46,57 @@ pub(crate) struct SendArgs {
     /// Ask for an acknowledgement
     #[arg(long)]
     pub(crate) please_ack: bool,
+    /// Send now by this transport (tcp), or along this way (tcp://192.168.1.7:4460), and wait
+    /// until somebody has it. A running node does it, or one that runs as long as this command
+    #[arg(long, value_name = "WAY|TRANSPORT", value_parser = parse_by)]
+    pub(crate) by: Vec<By>,
+    /// With --by: give up waiting after this time; the message stays queued [default: 60s]
+    #[arg(long, value_name = "SPAN", value_parser = parse_span, requires = "by")]
+    pub(crate) wait: Option<u64>,
+    /// What goes first when a link is short
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) priority: Priority,
     /// Continue this thread
     #[arg(long, value_name = "ID")]
     pub(crate) thread: Option<String>,
+}
+
+/// By which channel a message goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// Any way of this transport.
+    Transport(String),
+    /// This one.
+    Way(Way),
+}
+
+/// Reads a way, or a transport's name.
+fn parse_by(text: &str) -> Result<By, String> {
+    let name = |text: &str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    match Way::parse(text) {
+        Some(way) => Ok(By::Way(way)),
+        None if name(text) => Ok(By::Transport(text.to_owned())),
+        None => Err(format!(
+            "`{text}` is no transport and no way; write tcp or tcp://HOST:PORT"
+        )),
+    }
+}
+
+/// What goes first when a link is short.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Priority {
+    /// When nothing else waits
+    Bulk,
+    /// The usual
+    #[default]
+    Normal,
+    /// Before everything else
+    Urgent,
 }
 
 /// `inbox`

@@ -5,7 +5,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use packmule_bus::link::Way;
 
+use super::parse_way;
 use crate::ui::time::parse_span;
 
 /// How a new DID is made.
@@ -103,6 +105,17 @@ pub(crate) enum PeersVerb {
         peer: String,
         /// The new name
         name: String,
+    },
+    /// Show or set the ways to reach one, best first; they come before those in its DID document
+    Ways {
+        /// The name or DID
+        peer: String,
+        /// Such as tcp://192.168.1.7:4460; none shows those that are set
+        #[arg(value_parser = parse_way)]
+        ways: Vec<Way>,
+        /// Remove those that are set
+        #[arg(long, conflicts_with = "ways")]
+        clear: bool,
     },
     /// Forget one; messages stay
     Remove {

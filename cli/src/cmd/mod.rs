@@ -2,10 +2,13 @@
 
 pub(crate) mod accept;
 mod arrived;
+mod bench;
 mod completions;
+mod dead_letters;
 mod doctor;
 mod export;
 mod foreign;
+mod forget;
 mod id;
 mod import;
 mod inbox;
@@ -16,8 +19,13 @@ mod outbox;
 mod pack;
 mod peers;
 mod qr;
+mod run;
 mod send;
+mod sim;
+mod status;
 mod unpack;
+mod watch;
+mod why;
 
 use crate::args::{Cli, Verb};
 use crate::fault::Fault;
@@ -37,11 +45,19 @@ pub(crate) fn run(cli: Cli) -> Result<Report, Fault> {
         Verb::Unpack(args) => unpack::run(globals, &args),
         Verb::Inbox(args) => inbox::run(globals, &args),
         Verb::Outbox(args) => outbox::run(globals, &args),
+        Verb::Run(args) => run::run(globals, &args),
+        Verb::Status => status::run(globals),
+        Verb::Watch(args) => watch::run(globals, &args),
+        Verb::Why(args) => why::run(globals, &args),
+        Verb::Forget(args) => forget::run(globals, &args),
+        Verb::DeadLetters(args) => dead_letters::run(globals, args.verb),
+        Verb::Bench(args) => bench::run(globals, &args.verb),
         Verb::Export(args) => export::run(globals, &args),
         Verb::Import(args) => import::run(globals, &args),
         Verb::Qr(args) => qr::run(globals, args.verb),
         Verb::Inspect(args) => inspect::run(&args),
         Verb::Doctor => doctor::run(globals),
+        Verb::Sim(args) => sim::run(globals, &args.verb),
         Verb::Demo(args) => crate::demo::run(globals, &args),
         Verb::Completions(args) => Ok(completions::run(&args)),
     }

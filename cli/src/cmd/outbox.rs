@@ -25,14 +25,19 @@ fn list(home: &Home, all: bool) -> Result<Report, Fault> {
     let total = every.len();
     let shown: Vec<OutRow> = every
         .into_iter()
-        .filter(|row| all || matches!(row.state, OutState::Queued | OutState::Sent))
+        .filter(|row| {
+            all || matches!(
+                row.state,
+                OutState::Queued | OutState::Sent | OutState::Refused
+            )
+        })
         .collect();
     let mut lines = Vec::new();
     let mut messages = Vec::new();
     for row in &shown {
         let name = home.find_peer(&row.peer)?.map(|peer| peer.name);
         lines.push(format!(
-            "{:<12} {:<16} {}  {:>9}  {}{}",
+            "{:<12} {:<16} {}  {:>9}  {}{}{}",
             word(row.state),
             one_line(name.as_deref().unwrap_or(&row.peer), 16),
             rfc3339(row.created),
@@ -41,6 +46,8 @@ fn list(home: &Home, all: bool) -> Result<Report, Fault> {
             row.sent_by
                 .as_deref()
                 .map_or_else(String::new, |by| format!("  by {by}")),
+            row.reason
+                .map_or_else(String::new, |why| format!("  ({why})")),
         ));
         messages.push(json_of(row, name.as_deref()));
     }
@@ -68,6 +75,7 @@ fn json_of(row: &OutRow, name: Option<&str>) -> Value {
         "state": word(row.state),
         "bytes": row.bytes,
         "sent_by": row.sent_by,
+        "reason": row.reason.map(|reason| reason.to_string()),
         "created": row.created,
         "expires": row.expires,
         "changed": row.changed,
@@ -81,16 +89,13 @@ pub(crate) const fn word(state: OutState) -> &'static str {
         OutState::Sent => "sent",
         OutState::Acknowledged => "acknowledged",
         OutState::Expired => "expired",
+        OutState::Refused => "refused",
         _ => "unknown",
     }
 }
 
 fn again(home: &Home, id: &str) -> Result<Report, Fault> {
-    let matching: Vec<OutRow> = carry::rows(home, None)?
-        .into_iter()
-        .filter(|row| names(row, id))
-        .collect();
-    let row = only(matching, id)?;
+    let row = find(home, id)?;
     if row.state != OutState::Sent {
         return Err(Fault::usage(format!(
             "message {} is {}, only a sent one can be sent again",
@@ -103,6 +108,15 @@ fn again(home: &Home, id: &str) -> Result<Report, Fault> {
         format!("{} waits again; `packmule export` sends it", row.message_id),
         json!({ "id": row.message_id, "envelope": row.id.to_string(), "state": "queued" }),
     ))
+}
+
+/// The one message of the outbox with this id, or with an id that begins so.
+pub(crate) fn find(home: &Home, id: &str) -> Result<OutRow, Fault> {
+    let matching = carry::rows(home, None)?;
+    only(
+        matching.into_iter().filter(|row| names(row, id)).collect(),
+        id,
+    )
 }
 
 fn prune(home: &Home, sent: Option<u64>) -> Result<Report, Fault> {

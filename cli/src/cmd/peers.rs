@@ -1,11 +1,12 @@
 //! `packmule peers`: the address book.
 
-use packmule_node::PeerRecord;
+use packmule_bus::link::Way;
+use packmule_node::{Home, PeerRecord};
 use serde_json::json;
 
 use crate::args::{Globals, PeersVerb};
 use crate::fault::Fault;
-use crate::flow::party;
+use crate::flow::{node, party};
 use crate::ui::output::{Report, one_line};
 use crate::ui::time::rfc3339;
 
@@ -26,6 +27,7 @@ pub(crate) fn run(globals: &Globals, verb: Option<PeersVerb>) -> Result<Report, 
                 json!({ "name": name, "did": known.did, "was": known.name }),
             ))
         }
+        Some(PeersVerb::Ways { peer, ways, clear }) => set_ways(&home, &peer, &ways, clear),
         Some(PeersVerb::Remove { peer }) => {
             let known = party::peer(&home, &peer)?;
             home.remove_peer(&known.did)?;
@@ -35,6 +37,27 @@ pub(crate) fn run(globals: &Globals, verb: Option<PeersVerb>) -> Result<Report, 
             ))
         }
     }
+}
+
+fn set_ways(home: &Home, peer: &str, ways: &[Way], clear: bool) -> Result<Report, Fault> {
+    let known = party::peer(home, peer)?;
+    if clear || !ways.is_empty() {
+        home.set_ways(&known.did, ways)?;
+        node::poke(home.dir());
+    }
+    let ways = home.ways(&known.did)?;
+    let mut lines: Vec<String> = ways.iter().map(ToString::to_string).collect();
+    if lines.is_empty() {
+        lines.push(format!(
+            "no ways are set for {}; those in its DID document are tried, and whoever is met",
+            known.name
+        ));
+    }
+    let texts: Vec<&str> = ways.iter().map(Way::as_str).collect();
+    Ok(Report::new(
+        lines.join("\n"),
+        json!({ "name": known.name, "did": known.did, "ways": texts }),
+    ))
 }
 
 fn list(peers: &[PeerRecord]) -> Report {

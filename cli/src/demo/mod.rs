@@ -8,6 +8,7 @@
 mod attacks;
 mod letters;
 mod meeting;
+mod nodes;
 mod stage;
 
 use crate::args::{DemoArgs, Globals};
@@ -22,7 +23,7 @@ use stage::{Stage, Teller};
 type Act = (&'static str, fn(&mut Stage) -> Result<Vec<String>, Fault>);
 
 /// The story.
-const ACTS: [Act; 8] = [
+const ACTS: [Act; 10] = [
     ("homes", meeting::homes),
     ("invitation-by-qr", meeting::invitation),
     ("message-by-qr-frames", letters::frames),
@@ -31,6 +32,8 @@ const ACTS: [Act; 8] = [
     ("forged-from-refused", attacks::forged),
     ("tampered-refused", attacks::tampered),
     ("nothing-twice", letters::twice),
+    ("live-link", nodes::link),
+    ("by-mule", nodes::mule),
 ];
 
 /// Plays it.

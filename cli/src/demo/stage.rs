@@ -8,7 +8,6 @@ use packmule_agent::did::{Method, create};
 use packmule_node::Home;
 use packmule_node::desk::Judged;
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use crate::exit::Exit;
 use crate::fault::Fault;
@@ -16,6 +15,9 @@ use crate::flow::files;
 use crate::flow::letters::Entry;
 use crate::flow::party::{self, Party};
 use crate::ui::output::size;
+
+/// Shown to everyone; the demo's homes hold nothing of worth.
+pub(super) const PASSPHRASE: &[u8] = b"demo passphrase";
 
 /// Where the story plays, and who is in it.
 pub(crate) struct Stage {
@@ -61,15 +63,13 @@ impl Stage {
 
     /// Makes alice and bob at home.
     pub(crate) fn cast(&mut self) -> Result<(), Fault> {
-        // Shown to everyone; the demo's homes hold nothing of worth.
-        let passphrase = Zeroizing::new(b"demo passphrase".to_vec());
         for (name, seat) in [("alice", &mut self.alice), ("bob", &mut self.bob)] {
             let home = Home::create(
                 &self.dir.join(name),
                 &create(Method::Peer2, &[])?,
-                &passphrase,
+                PASSPHRASE,
             )?;
-            *seat = Some(Party::unlock(home, &passphrase)?);
+            *seat = Some(Party::unlock(home, PASSPHRASE)?);
         }
         Ok(())
     }

@@ -7,12 +7,15 @@
 
 pub(crate) mod attachments;
 pub(crate) mod carry;
+pub(crate) mod embark;
 pub(crate) mod files;
 pub(crate) mod invitation;
 pub(crate) mod letters;
+pub(crate) mod node;
 pub(crate) mod partials;
 pub(crate) mod party;
 pub(crate) mod pictures;
+pub(crate) mod settings;
 pub(crate) mod take;
 
 use packmule_bus::Envelope;

@@ -36,6 +36,11 @@ impl Report {
         }
     }
 
+    /// All was said while the verb ran: nothing more is printed.
+    pub(crate) fn told() -> Self {
+        Self::new("", Value::Null)
+    }
+
     /// The same report with another exit code.
     pub(crate) const fn exit(mut self, exit: Exit) -> Self {
         self.exit = exit;
@@ -53,6 +58,7 @@ impl Report {
 pub(crate) fn print(report: &Report, as_json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match (&report.raw, as_json) {
+        (_, true) if report.json.is_null() => {}
         (_, true) => writeln!(out, "{}", report.json)?,
         (Some(bytes), false) => out.write_all(bytes)?,
         (None, false) if report.text.is_empty() => {}

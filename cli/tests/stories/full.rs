@@ -130,3 +130,36 @@ fn a_read_only_stick_is_read_and_not_written() {
     assert_eq!(bob.texts(), ["Read me."]);
     assert_eq!(alice.json(["outbox"])["messages"][1]["state"], "queued");
 }
+
+#[test]
+fn a_node_whose_disk_is_full_refuses_and_goes_on_when_there_is_room() {
+    let stage = Stage::new();
+    let (alice, bob) = stage.pair();
+    for _ in 0..4 {
+        send_large(&alice, &stage, 300_000);
+    }
+    with_small_disk(
+        &stage,
+        4_000,
+        &[("ALICE", text(&alice.home)), ("BOB", text(&bob.home))],
+        r#"
+        await() { tries=0; until sh -c "$1"; do tries=$((tries + 1)); [ $tries -lt 600 ] || { echo "in vain: $1" >&2; exit 96; }; sleep 0.2; done; }
+        cp -a "$BOB" "$SMALL/bob"
+        free=$(df --output=avail -k "$SMALL" | tail -1)
+        dd if=/dev/zero of="$SMALL/ballast" bs=1k count=$((free - 900)) 2>/dev/null
+        node="run --json --no-discover --listen tcp://127.0.0.1:0"
+        "$BIN" --home "$SMALL/bob" $node >"$BOB.out" & b=$!
+        trap 'kill $b $a 2>/dev/null || true; wait' EXIT; a=
+        await "grep -q ready '$BOB.out'"
+        way=$(sed 's/.*"listen":\["\([^"]*\)".*/\1/' "$BOB.out")
+        "$BIN" --home "$ALICE" peers ways bob "$way" >/dev/null
+        "$BIN" --home "$ALICE" $node >"$ALICE.out" & a=$!
+        await "'$BIN' --home '$SMALL/bob' status --json | grep -q '\"disk\":\"'"
+        "$BIN" --home "$ALICE" status --json | grep -q '"refused":0'
+        rm "$SMALL/ballast"
+        await "'$BIN' --home '$ALICE' status --json | grep -q '\"acknowledged\":4'"
+        kill $a $b; wait $a $b
+        [ "$("$BIN" --home "$SMALL/bob" inbox | grep -c Large.)" = 4 ]
+        "#,
+    );
+}

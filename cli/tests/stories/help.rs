@@ -54,6 +54,13 @@ fn every_verb_helps_and_takes_json() {
         "qr",
         "inspect",
         "doctor",
+        "run",
+        "status",
+        "watch",
+        "why",
+        "forget",
+        "dead-letters",
+        "bench",
         "demo",
         "completions",
     ] {

@@ -1,15 +1,20 @@
 //! `packmule send`: build, pack, queue. "queued" means: on the disk.
 
+mod now;
+
 use packmule_agent::message::Message;
 use packmule_agent::protocol::basic_message;
-use packmule_node::desk::{ENDED, Protection};
+use packmule_bus::label;
+use packmule_node::desk::{Dispatch, ENDED, Protection};
 use serde_json::{Value, json};
 
-use crate::args::{Globals, SendArgs};
+use crate::args::{Globals, Priority, SendArgs};
+use crate::cmd::outbox::word;
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::flow::{attachments, files};
-use crate::ui::output::{Report, size};
+use crate::flow::{attachments, files, node};
+use crate::ui::events;
+use crate::ui::output::{Report, plain, size};
 use crate::ui::time::{now, rfc3339};
 
 /// Sends.
@@ -33,25 +38,52 @@ pub(crate) fn run(globals: &Globals, args: &SendArgs) -> Result<Report, Fault> {
     }
     drop(home);
     let party = crate::home::unlock(globals)?;
-    let queued = party.submit(&peer, message, how)?;
+    let dispatch = Dispatch {
+        by: now::transports(&args.by),
+        priority: priority(args.priority),
+    };
+    now::remember_ways(party.home(), &peer, &args.by)?;
+    let under = match args.by.as_slice() {
+        [] => None,
+        _ => Some(now::Under::way(&party, args.wait)?),
+    };
+    let queued = party.submit_by(&peer, message, how, &dispatch)?;
     let envelopes: Vec<String> = queued.envelopes.iter().map(ToString::to_string).collect();
-    Ok(Report::new(
-        format!(
-            "queued for {}: {} ({}, {})",
-            peer.name,
-            queued.message_id,
-            words(how),
-            size(queued.bytes as u64)
-        ),
-        json!({
-            "id": queued.message_id,
-            "peer": peer.name,
-            "to": peer.did,
-            "envelopes": envelopes,
-            "bytes": queued.bytes,
-            "state": "queued",
-        }),
-    ))
+    let text = format!(
+        "queued for {}: {} ({}, {})",
+        peer.name,
+        queued.message_id,
+        words(how),
+        size(queued.bytes as u64)
+    );
+    let mut object = json!({
+        "id": queued.message_id,
+        "peer": peer.name,
+        "to": peer.did,
+        "envelopes": envelopes,
+        "bytes": queued.bytes,
+        "state": "queued",
+    });
+    let Some(under) = under else {
+        node::poke(party.home().dir());
+        return Ok(Report::new(text, object));
+    };
+    let show = !globals.json && !globals.quiet;
+    if show {
+        println!("{text}");
+    }
+    let outcome = under.follow(party.home(), &queued.envelopes, &mut |event| {
+        if show {
+            eprintln!("  {}", plain(&events::words(event)));
+        }
+    })?;
+    let (exit, end) = outcome.told();
+    if let Value::Object(map) = &mut object {
+        map.insert("state".into(), json!(word(outcome.state)));
+        map.insert("sent_by".into(), json!(outcome.sent_by));
+        map.insert("reason".into(), json!(outcome.reason));
+    }
+    Ok(Report::new(end, object).exit(exit))
 }
 
 fn build(args: &SendArgs) -> Result<Message, Fault> {
@@ -87,6 +119,14 @@ fn build(args: &SendArgs) -> Result<Message, Fault> {
     }
     message.thid.clone_from(&args.thread);
     Ok(message)
+}
+
+const fn priority(chosen: Priority) -> label::Priority {
+    match chosen {
+        Priority::Bulk => label::Priority::Bulk,
+        Priority::Normal => label::Priority::Normal,
+        Priority::Urgent => label::Priority::Urgent,
+    }
 }
 
 const fn words(how: Protection) -> &'static str {

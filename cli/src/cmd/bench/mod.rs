@@ -1,0 +1,15 @@
+//! `packmule bench`: how fast this machine is, measured with the real binary.
+
+mod link;
+mod pair;
+
+use crate::args::{BenchVerb, Globals};
+use crate::fault::Fault;
+use crate::ui::output::Report;
+
+/// Measures.
+pub(crate) fn run(globals: &Globals, verb: &BenchVerb) -> Result<Report, Fault> {
+    match verb {
+        BenchVerb::Link(args) => link::run(globals, args),
+    }
+}

@@ -1,0 +1,131 @@
+//! `packmule run`: the node in the foreground.
+//!
+//! Ready means: it listens, and whatever the home holds is on its way. SIGTERM and SIGINT end it
+//! gracefully; a second one at once.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use packmule_node::Node;
+use packmule_node::control::EventLine;
+use sd_notify::NotifyState;
+use serde_json::json;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Interval, interval};
+
+use crate::args::{Globals, RunArgs};
+use crate::fault::Fault;
+use crate::flow::embark::Aboard;
+use crate::flow::settings::Settings;
+use crate::ui::output::{Report, plain};
+use crate::ui::{events, passphrase};
+
+/// Without a watchdog that wants to hear more often.
+const NEVER: Duration = Duration::from_secs(86_400);
+
+/// Runs until it is told to end.
+pub(crate) fn run(globals: &Globals, args: &RunArgs) -> Result<Report, Fault> {
+    let home = crate::home::open(globals)?;
+    let dir = home.dir().to_owned();
+    let settings = Settings::of_run(&dir, args)?;
+    let passphrase = passphrase::get(globals.passphrase_file.as_deref())?;
+    let keys = home.unlock(&passphrase)?;
+    drop(passphrase);
+    let aboard = Aboard::start(home, keys, &settings)?;
+    let listening: Vec<String> = aboard
+        .node
+        .listening()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    // From here on nobody ends us without grace.
+    let mut ends = aboard.runtime.block_on(async { ends() })?;
+    let mut out = io::stdout().lock();
+    if globals.json {
+        let ready = json!({
+            "ready": true,
+            "listen": listening,
+            "pid": std::process::id(),
+            "home": dir,
+        });
+        writeln!(out, "{ready}")?;
+    } else {
+        let pid = std::process::id();
+        writeln!(out, "packmule runs on {} (pid {pid})", dir.display())?;
+        for way in &listening {
+            writeln!(out, "listening: {}", plain(way))?;
+        }
+        if listening.is_empty() {
+            writeln!(out, "listening nowhere: it only reaches out")?;
+        }
+    }
+    out.flush()?;
+    drop(out);
+    for trouble in aboard.node.troubles() {
+        eprintln!("note: {}", plain(trouble));
+    }
+    tell_manager(&[NotifyState::Ready]);
+    let tell = args.events.then_some(globals.json);
+    let Aboard { runtime, node } = aboard;
+    let ended = runtime.block_on(until_told(&node, &mut ends, tell));
+    tell_manager(&[NotifyState::Stopping]);
+    runtime.block_on(async {
+        tokio::select! {
+            () = node.stop() => {}
+            () = told_to_end(&mut ends) => {}
+        }
+    });
+    ended.map(|()| Report::told())
+}
+
+fn ends() -> io::Result<[Signal; 2]> {
+    Ok([
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    ])
+}
+
+/// Passes events on until a signal comes, or the node has been stopped by its control socket.
+async fn until_told(node: &Node, ends: &mut [Signal; 2], tell: Option<bool>) -> Result<(), Fault> {
+    let mut alive = heartbeat();
+    let mut happening = node.events();
+    loop {
+        tokio::select! {
+            () = told_to_end(ends) => return Ok(()),
+            () = node.ended() => return Ok(()),
+            _ = alive.tick() => tell_manager(&[NotifyState::Watchdog]),
+            event = happening.next() => match (event, tell) {
+                (Some(event), Some(as_json)) => say(&event, as_json)?,
+                (Some(_), None) => {}
+                (None, _) => return Ok(()),
+            },
+        }
+    }
+}
+
+async fn told_to_end(ends: &mut [Signal; 2]) {
+    let [term, int] = ends;
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+/// Whoever read our events may have gone: the node goes on.
+fn say(event: &EventLine, as_json: bool) -> Result<(), Fault> {
+    match events::print(event, as_json) {
+        Err(err) if err.kind() != io::ErrorKind::BrokenPipe => Err(err.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Twice as often as systemd wants to hear from us, if it does.
+fn heartbeat() -> Interval {
+    let wanted = sd_notify::watchdog_enabled();
+    interval(wanted.map_or(NEVER, |most| (most / 2).max(Duration::from_millis(100))))
+}
+
+/// Without systemd nobody listens, and that is fine.
+fn tell_manager(state: &[NotifyState<'_>]) {
+    let _ = sd_notify::notify(state);
+}

@@ -1,0 +1,59 @@
+//! A node within this process: for `run`, and for the length of a `send --by`.
+//!
+//! Who calls it: those two, and the demo. What can go wrong: another node runs on the home; a way
+//! cannot be listened on; no runtime. Dropping it without [`Aboard::leave`] is like being killed:
+//! nothing is lost.
+
+use std::sync::Arc;
+
+use packmule_agent::keys::Keyring;
+use packmule_node::{Home, Node, NodeConfig, StartError};
+use packmule_transports::for_a_node;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::flow::settings::Settings;
+
+/// A running node and the runtime that it runs on.
+pub(crate) struct Aboard {
+    pub(crate) runtime: Runtime,
+    pub(crate) node: Node,
+}
+
+impl Aboard {
+    /// Starts a node on a home.
+    pub(crate) fn start(home: Home, keys: Keyring, settings: &Settings) -> Result<Self, Fault> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("packmule")
+            .enable_all()
+            .build()?;
+        let config = NodeConfig {
+            listen: settings.listen.clone(),
+            scout: settings.discover,
+            depot: settings.depot.clone(),
+            ..NodeConfig::default()
+        };
+        let node = runtime.block_on(Node::start(Arc::new(home), keys, for_a_node(), config))?;
+        Ok(Self { runtime, node })
+    }
+
+    /// Ends it gracefully: links are closed and everything is committed.
+    pub(crate) fn leave(self) {
+        self.runtime.block_on(self.node.stop());
+    }
+}
+
+impl From<StartError> for Fault {
+    fn from(err: StartError) -> Self {
+        let what = err.to_string();
+        match err {
+            StartError::Home(home) => home.into(),
+            StartError::Book(book) => book.into(),
+            StartError::Running { .. } => Self::new(Exit::Exists, what)
+                .hint("`packmule status` tells how it stands; use it, or end it first"),
+            _ => Self::new(Exit::Internal, what),
+        }
+    }
+}
