@@ -303,7 +303,7 @@ impl Depot {
         let name = if entry.held.origin == Origin::Own {
             *id
         } else {
-            Seen::carried(id)
+            Seen::carried(id, &entry.held.label.to)
         };
         self.remember(name, until, turn);
     }

@@ -199,6 +199,16 @@ impl Depot {
         if meta.bytes > self.config.quotas.max_message {
             return Err(Reason::TooLarge);
         }
+        // One of the two labels lies, and we cannot tell which: whoever offers this one keeps its
+        // copy for somebody else.
+        if !self.ours.contains(&meta.label.to)
+            && self
+                .queue
+                .get(&meta.id)
+                .is_some_and(|entry| entry.held.label.to != meta.label.to)
+        {
+            return Err(Reason::Policy);
+        }
         // Twice as much for ourselves as for others, and then no more: a bound is a bound.
         let remembered = self.seen.len() + self.queue.len() + self.inbox.len();
         if self.ours.contains(&meta.label.to) {
@@ -239,7 +249,8 @@ impl Depot {
         if self.ours.contains(to) {
             return had || held.is_some_and(Entry::is_own);
         }
-        had || held.is_some() || self.seen.contains(&Seen::carried(id))
+        had || held.is_some_and(|entry| entry.is_own() || entry.held.label.to == *to)
+            || (held.is_none() && self.seen.contains(&Seen::carried(id, to)))
     }
 
     pub(super) fn is_over(&self, label: &Label) -> bool {

@@ -6,6 +6,7 @@
 
 use super::Depot;
 use super::contacts::{Class, Contact, Share};
+use super::queue::Standing;
 use super::spray;
 use super::turn::{Effect, Lot, Meta, Turn};
 use crate::EnvelopeId;
@@ -40,6 +41,16 @@ impl Depot {
             return;
         };
         if contact.proven.insert(tag) {
+            let node = contact.node;
+            // What it refused to carry it may yet receive; and if it refuses that too, its word is
+            // the recipient's.
+            for id in self.queue.to(&tag).copied().collect::<Vec<_>>() {
+                if let Some(entry) = self.queue.get_mut(&id)
+                    && matches!(entry.nodes.get(&node), Some(Standing::Never(_)))
+                {
+                    entry.nodes.remove(&node);
+                }
+            }
             self.enter_all_for(link, &tag);
         }
     }

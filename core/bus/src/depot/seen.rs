@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use crate::EnvelopeId;
+use crate::label::DidTag;
 
 /// Seconds that an id is remembered beyond its expiry: other nodes' clocks may be behind.
 pub(super) const MARGIN: u64 = 86_400;
@@ -23,10 +24,11 @@ pub(super) struct Seen {
 impl Seen {
     /// The name under which an id is remembered that was only carried, so that a label that lied
     /// about the recipient cannot keep the message from its true one.
-    pub(super) fn carried(id: &EnvelopeId) -> EnvelopeId {
+    pub(super) fn carried(id: &EnvelopeId, to: &DidTag) -> EnvelopeId {
         let mut hash = Sha256::new();
         hash.update(b"packmule carried");
         hash.update(id.as_bytes());
+        hash.update(to.as_bytes());
         EnvelopeId::from_bytes(hash.finalize().into())
     }
 

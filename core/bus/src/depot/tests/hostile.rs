@@ -267,3 +267,44 @@ fn mallorys_false_label_does_not_keep_a_message_from_the_mule_it_is_for() {
         assert_eq!(mule.depot.totals().bytes, 0);
     }
 }
+
+#[test]
+fn mallorys_false_label_does_not_keep_a_message_from_others_either() {
+    let (false_label, genuine) = (letter(1, ALICE), letter(1, BOB));
+    let mut mule = Party::new(MULE);
+    assert_eq!(mule.arrive(MALLORY, &false_label), Arrival::Carry);
+    // Mule cannot tell which label lies; kiosk must not think that mule has what is for bob.
+    assert_eq!(
+        mule.judge(KIOSK, &genuine),
+        Judgement::Refuse(Reason::Policy)
+    );
+    mule.hear(receipt(ALICE, &[1], None));
+    assert_eq!(mule.judge(MALLORY, &false_label), Judgement::Have);
+    assert_eq!(mule.judge(KIOSK, &genuine), Judgement::Want);
+}
+
+#[test]
+fn who_refused_to_carry_it_is_asked_again_once_it_proves_to_be_the_recipient() {
+    for ends in [Reason::TooLarge, Reason::Policy] {
+        let mut kiosk = Party::new(KIOSK);
+        assert_eq!(kiosk.submit(letter(1, ALICE)), Ok(()));
+        kiosk
+            .depot
+            .contact(kiosk.now, key(ALICE), LinkId(1), "mem", None);
+        kiosk.depot.introduced(LinkId(1));
+        assert_eq!(kiosk.offer(1).len(), 1, "a copy for a carrier");
+        kiosk.refused(1, 1, ends);
+        assert_eq!(kiosk.offer(1), []);
+        kiosk.depot.proved(LinkId(1), tag(ALICE));
+        assert_eq!(kiosk.offer(1).len(), 1, "the message for its recipient");
+        kiosk.refused(1, 1, ends);
+        assert_eq!(
+            kiosk.held(1).map(|held| held.state),
+            Some(if ends.ends_with_recipient() {
+                HeldState::Dead(ends)
+            } else {
+                HeldState::Waiting
+            })
+        );
+    }
+}
