@@ -155,9 +155,11 @@ impl Gate {
             now = said;
         } else {
             for word in said {
+                // What this batch stores anew is true with this batch, not with an earlier one.
+                let own = word.about().is_some_and(|id| fresh.contains(id));
                 match self.flight_of(&word) {
-                    Some(earlier) => earlier.said.push(word),
-                    None => flight.said.push(word),
+                    Some(earlier) if !own => earlier.said.push(word),
+                    _ => flight.said.push(word),
                 }
             }
         }

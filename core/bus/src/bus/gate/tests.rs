@@ -84,10 +84,12 @@ fn sabotage_opens_the_gate() {
 fn what_is_stored_anew_stands_and_falls_with_the_later_batch() {
     let mut gate = Gate::new(false);
     let (first, _) = gate.depart(&stores(1), Vec::new());
-    let (second, _) = gate.depart(&stores(1), Vec::new());
+    let (second, _) = gate.depart(&stores(1), vec![custody(1)]);
     let lost = gate.failed(first).expect("it was in flight");
     assert_eq!(lost.undone, [], "the second may still store it");
+    assert!(lost.unsaid.is_empty());
     assert!(gate.is_uncertain(&id(1)));
     let landed = gate.committed(second).expect("it was in flight");
     assert_eq!(landed.durable, [id(1)]);
+    assert_eq!(landed.said.len(), 1, "and not with the first");
 }
