@@ -5,7 +5,7 @@
 //! on without it: the store is shared, and a node looks by itself sooner or later.
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
 use packmule_node::control::{Client, ClientError, EventLine, Reply, Request};
@@ -55,13 +55,8 @@ impl Events {
         let event = match until {
             None => self.0.recv().ok(),
             Some(until) => {
-                match self
-                    .0
-                    .recv_timeout(until.saturating_duration_since(Instant::now()))
-                {
-                    Ok(event) => Some(event),
-                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-                }
+                let left = until.saturating_duration_since(Instant::now());
+                self.0.recv_timeout(left).ok()
             }
         };
         Ok(event.transpose()?)
