@@ -97,6 +97,8 @@ pub struct NodeSpec {
     pub copies: u16,
     /// Quotas in bytes and counts.
     pub quota: Quota,
+    /// Receipts that it keeps to pass on. Few: dedup has to do without them.
+    pub receipts: u64,
     /// Room on its disk in bytes.
     pub disk_bytes: u64,
     /// How long a sync takes.
@@ -150,6 +152,7 @@ impl Default for NodeSpec {
             carries: true,
             copies: 6,
             quota: Quota::default(),
+            receipts: 10_000,
             disk_bytes: 256 << 20,
             sync_ms: 2.0,
             skew_ppm: 0,

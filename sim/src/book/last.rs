@@ -12,6 +12,8 @@ use crate::world::Micros;
 const LONG: u64 = 60_000;
 /// How long after the last fault everybody is back, in milliseconds.
 const SETTLED: u64 = 15_000;
+/// Whoever keeps fewer receipts than this may forget one before it was told.
+const FEW: u64 = 100;
 /// A disk with less room than this may stay full for ever.
 const AMPLE: u64 = 4 << 20;
 
@@ -69,6 +71,11 @@ impl Book {
                     format!("{id} expired, and its origin never said so"),
                 )
             });
+        }
+        // Whoever throws receipts away cannot tell for ever.
+        let forgetful = scenario.nodes.get(letter.to).is_some_and(|node| node.receipts < FEW);
+        if letter.opened && forgetful {
+            return None;
         }
         Some(if letter.opened {
             (

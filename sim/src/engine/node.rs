@@ -143,6 +143,7 @@ impl Node {
             max: Duration::from_secs(8),
             jitter: 0.2,
         };
+        config.depot.receipts_kept = count(self.spec.receipts);
         config.depot.mailboxes = vec!["post".to_owned()];
         config.body_cache = 64 << 10;
         config.arriving = 1 << 20;

@@ -122,6 +122,9 @@ fn node(mixed: &Mixed, name: &str, seed: u64, usual: usize) -> NodeSpec {
         let opens = dice.below(60_000);
         node.mailbox = vec![(0, opens / 2), (opens, 1_000_000_000)];
     }
+    if dice.chance(0.25) {
+        node.receipts = dice.below(3);
+    }
     if dice.chance(0.05) {
         node.disk_bytes = dice.between(20_000, 400_000);
     }
