@@ -14,9 +14,9 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use crate::Outcome;
 use crate::contacts::Contacts;
 use crate::contacts::arrival::{Oracle, Start};
-use crate::Outcome;
 use crate::timeline::{Fate, Timeline};
 use crate::trace::{TraceConfig, TraceResult};
 use packmule_bus::time::Time;

@@ -175,7 +175,8 @@ pub fn replay(path: &Path, config: &TraceConfig) -> Result<TraceResult, TraceErr
     )
 }
 
-/// Replays contacts that are there already; `done` hears of each replay as it ends.
+/// Replays contacts that are there already, as many at a time as there are processors; `done`
+/// hears of each replay, in the order of the seeds.
 ///
 /// # Errors
 /// [`TraceError::Nothing`].
@@ -193,16 +194,31 @@ pub fn replay_contacts(
     if config.every_s.0 <= 0.0 || config.every_s.1 < config.every_s.0 {
         return Err(TraceError::Nothing("messages come no seconds apart"));
     }
+    let seeds: Vec<u64> = config.seeds.clone().collect();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut runs = Vec::new();
-    for seed in config.seeds.clone() {
-        let before = tally::cpu();
-        let keep = config.timeline && runs.is_empty();
-        let mut run = Crowd::new(contacts, config, seed, keep).run();
-        run.cpu_s = tally::cpu().saturating_sub(before).as_secs_f64();
-        done(&run);
-        runs.push(run);
+    for together in seeds.chunks(threads) {
+        let batch: Vec<Run> = std::thread::scope(|scope| {
+            let replays: Vec<_> = together
+                .iter()
+                .map(|seed| scope.spawn(|| replay_once(contacts, config, *seed)))
+                .collect();
+            let ended = replays.into_iter().map(std::thread::ScopedJoinHandle::join);
+            ended.collect::<Result<_, _>>()
+        })
+        .map_err(|_| TraceError::Nothing("a replay broke off"))?;
+        batch.iter().for_each(&mut *done);
+        runs.extend(batch);
     }
     Ok(tally::sum(contacts, runs))
+}
+
+fn replay_once(contacts: &Contacts, config: &TraceConfig, seed: u64) -> Run {
+    let before = tally::cpu();
+    let keep = config.timeline && seed == config.seeds.start;
+    let mut run = Crowd::new(contacts, config, seed, keep).run();
+    run.cpu_s = tally::cpu().saturating_sub(before).as_secs_f64();
+    run
 }
 
 /// The clock that nodes of a replay believe in begins here (posix seconds).

@@ -21,7 +21,13 @@ const MOST_MARKS: usize = 400;
 
 /// Contacts of a trace as spans.
 pub(super) fn spans(contacts: &Contacts) -> Vec<ContactSpan> {
-    let name = |n: u32| contacts.nodes().get(n as usize).cloned().unwrap_or_default();
+    let name = |n: u32| {
+        contacts
+            .nodes()
+            .get(n as usize)
+            .cloned()
+            .unwrap_or_default()
+    };
     contacts
         .contacts()
         .iter()
@@ -58,7 +64,11 @@ pub(super) fn draw(out: &mut String, timeline: &Timeline) {
     let names = names(timeline, &chosen);
     let sheet = Sheet {
         end: timeline.ends_ms.max(1) as f64,
-        lanes: names.iter().enumerate().map(|(n, name)| (*name, n)).collect(),
+        lanes: names
+            .iter()
+            .enumerate()
+            .map(|(n, name)| (*name, n))
+            .collect(),
     };
     let height = TOP + LANE * names.len() as f64 + 24.0;
     let _ = write!(
@@ -106,7 +116,10 @@ pub(super) fn draw(out: &mut String, timeline: &Timeline) {
         ("bad", "not running"),
         ("mark", "a fault"),
     ] {
-        let _ = write!(out, "<span class=\"key\" style=\"background:var(--{colour})\"></span>{what}");
+        let _ = write!(
+            out,
+            "<span class=\"key\" style=\"background:var(--{colour})\"></span>{what}"
+        );
     }
     let _ = write!(
         out,
@@ -125,7 +138,11 @@ fn messages(timeline: &Timeline) -> Vec<&MessageLine> {
     if all.len() > MOST_MESSAGES {
         // Of a crowd a few stories say more than a cloud of lines.
         all.retain(|message| message.delivered_at.is_some());
-        let few = if timeline.nodes.len() > MOST_LANES { 12 } else { MOST_MESSAGES };
+        let few = if timeline.nodes.len() > MOST_LANES {
+            12
+        } else {
+            MOST_MESSAGES
+        };
         let stride = all.len().div_ceil(few).max(1);
         all = all.into_iter().step_by(stride).collect();
     }
@@ -182,7 +199,9 @@ fn contacts(out: &mut String, timeline: &Timeline, sheet: &Sheet<'_>) -> usize {
 
 fn downs(out: &mut String, timeline: &Timeline, sheet: &Sheet<'_>) {
     for node in &timeline.nodes {
-        let Some(y) = sheet.y(&node.name) else { continue };
+        let Some(y) = sheet.y(&node.name) else {
+            continue;
+        };
         for (from, to) in node.down.iter().take(MOST_MARKS) {
             let x = sheet.x(*from);
             let _ = write!(
@@ -228,7 +247,11 @@ fn route(out: &mut String, message: &MessageLine, sheet: &Sheet<'_>) {
         for (name, at) in way(message) {
             let Some(y) = sheet.y(name) else { continue };
             let x = sheet.x(at);
-            let verb = if path.is_empty() { format!("M{x:.1} {y:.1}") } else { format!("H{x:.1}V{y:.1}") };
+            let verb = if path.is_empty() {
+                format!("M{x:.1} {y:.1}")
+            } else {
+                format!("H{x:.1}V{y:.1}")
+            };
             path.push_str(&verb);
         }
     }
@@ -246,7 +269,11 @@ fn route(out: &mut String, message: &MessageLine, sheet: &Sheet<'_>) {
         clock(message.born)
     );
     if let Some(at) = message.delivered_at {
-        let _ = write!(title, " after {}", span(at.saturating_sub(message.born) as f64 / 1000.0));
+        let _ = write!(
+            title,
+            " after {}",
+            span(at.saturating_sub(message.born) as f64 / 1000.0)
+        );
     }
     let title = text(&title);
     let _ = write!(out, "<g><title>{title}</title>");
@@ -254,13 +281,23 @@ fn route(out: &mut String, message: &MessageLine, sheet: &Sheet<'_>) {
         let _ = write!(out, "<path class=\"path\" d=\"{path}\"/>");
     }
     if let Some(y) = sheet.y(&message.from) {
-        let class = if message.fate == Fate::Delivered { "born" } else { "gone" };
+        let class = if message.fate == Fate::Delivered {
+            "born"
+        } else {
+            "gone"
+        };
         let x = sheet.x(message.born);
-        let _ = write!(out, "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>");
+        let _ = write!(
+            out,
+            "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>"
+        );
     }
     if let (Some(at), Some(y)) = (message.delivered_at, sheet.y(&message.to)) {
         let x = sheet.x(at);
-        let _ = write!(out, "<circle class=\"there\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"/>");
+        let _ = write!(
+            out,
+            "<circle class=\"there\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"/>"
+        );
     }
     out.push_str("</g>");
 }

@@ -38,7 +38,12 @@ pub(super) fn page(report: &Report) -> String {
     verdict(&mut out, report);
     out.push_str("<section class=\"numbers\">");
     for (name, value) in &report.numbers {
-        let _ = write!(out, "<div><b>{}</b><span>{}</span></div>", text(value), text(name));
+        let _ = write!(
+            out,
+            "<div><b>{}</b><span>{}</span></div>",
+            text(value),
+            text(name)
+        );
     }
     out.push_str("</section>\n<section><h2>Delivery</h2>");
     let (real, possible) = report.latencies();
@@ -63,14 +68,20 @@ pub(super) fn page(report: &Report) -> String {
 
 fn verdict(out: &mut String, report: &Report) {
     if report.broken.is_empty() {
-        out.push_str("<section class=\"verdict\"><strong>All promises were kept.</strong></section>\n");
+        out.push_str(
+            "<section class=\"verdict\"><strong>All promises were kept.</strong></section>\n",
+        );
         return;
     }
     let count = report.broken.len();
     let _ = write!(
         out,
         "<section class=\"verdict bad\"><strong>{count} {} broken.</strong><ul>",
-        if count == 1 { "promise was" } else { "promises were" }
+        if count == 1 {
+            "promise was"
+        } else {
+            "promises were"
+        }
     );
     for line in report.broken.iter().take(50) {
         let _ = write!(out, "<li>{}</li>", text(line));

@@ -71,7 +71,9 @@ fn well_formed(page: &str) {
 fn a_page_is_whole_and_nothing_on_it_comes_from_elsewhere_or_runs() {
     let page = valley().html();
     well_formed(&page);
-    for word in ["http", "<script", "url(", "@import", "src=", "<mule>", "onload"] {
+    for word in [
+        "http", "<script", "url(", "@import", "src=", "<mule>", "onload",
+    ] {
         assert!(!page.contains(word), "{word}");
     }
     assert!(page.contains("&lt;mule&gt;") && page.contains("prefers-color-scheme:dark"));

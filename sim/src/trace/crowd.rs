@@ -299,8 +299,8 @@ impl<'a> Crowd<'a> {
             return;
         };
         let (timer, wall) = person.depot.deadline();
-        let by_wall =
-            wall.map(|wall| Time::from_micros(wall.saturating_sub(EPOCH).saturating_mul(1_000_000)));
+        let by_wall = wall
+            .map(|wall| Time::from_micros(wall.saturating_sub(EPOCH).saturating_mul(1_000_000)));
         let Some(at) = timer.into_iter().chain(by_wall).min() else {
             return;
         };

@@ -81,7 +81,10 @@ fn what_a_contact_cut_goes_on_at_the_next_one_if_that_is_wanted() {
         ..TraceConfig::default()
     };
     let with = replay_contacts(&contacts, &config, &mut |_| {}).expect("a replay");
-    assert!(with.runs[0].delivered > 2 && with.runs[0].resumed > 5, "{with:?}");
+    assert!(
+        with.runs[0].delivered > 2 && with.runs[0].resumed > 5,
+        "{with:?}"
+    );
     let config = TraceConfig {
         resume: false,
         ..config
