@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use packmule_node::Node;
+use packmule_node::{Events, Node};
 use packmule_node::control::EventLine;
 use sd_notify::NotifyState;
 use serde_json::json;
@@ -88,19 +88,25 @@ fn ends() -> io::Result<[Signal; 2]> {
 /// Passes events on until a signal comes, or the node has been stopped by its control socket.
 async fn until_told(node: &Node, ends: &mut [Signal; 2], tell: Option<bool>) -> Result<(), Fault> {
     let mut alive = heartbeat();
-    let mut happening = node.events();
+    // Nobody is told, nobody listens: an event that nobody hears costs nothing.
+    let mut happening = tell.map(|as_json| (node.events(), as_json));
     loop {
         tokio::select! {
             () = told_to_end(ends) => return Ok(()),
             () = node.ended() => return Ok(()),
             _ = alive.tick() => tell_manager(&[NotifyState::Watchdog]),
-            event = happening.next() => match (event, tell) {
-                (Some(event), Some(as_json)) => say(&event, as_json)?,
-                (Some(_), None) => {}
-                (None, _) => return Ok(()),
+            event = next(&mut happening), if happening.is_some() => match event {
+                Some((event, as_json)) => say(&event, as_json)?,
+                None => return Ok(()),
             },
         }
     }
+}
+
+/// The next event, and whether it is told in JSON.
+async fn next(happening: &mut Option<(Events, bool)>) -> Option<(EventLine, bool)> {
+    let (events, as_json) = happening.as_mut()?;
+    Some((events.next().await?, *as_json))
 }
 
 async fn told_to_end(ends: &mut [Signal; 2]) {

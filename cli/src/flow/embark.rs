@@ -24,8 +24,11 @@ pub(crate) struct Aboard {
 impl Aboard {
     /// Starts a node on a home.
     pub(crate) fn start(home: Home, keys: Keyring, settings: &Settings) -> Result<Self, Fault> {
+        // Disk, keys and judging have threads of their own. On a small machine a second one for
+        // the rest only means more waking of each other.
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
+            .worker_threads((cores / 2).clamp(1, 2))
             .thread_name("packmule")
             .enable_all()
             .build()?;

@@ -157,6 +157,24 @@ impl Bus {
         }
     }
 
+    /// The same for several inputs that are there already: what follows from them goes to the
+    /// disk as one batch, and onto links in as few PDUs as it fits in.
+    pub fn handle_all(&mut self, now: Now, inputs: impl IntoIterator<Item = Input>) -> Outputs<'_> {
+        self.now = now;
+        for input in inputs {
+            // What a link brought counts before the news that it is gone.
+            let ends = matches!(input, Input::LinkDown(_) | Input::Leave);
+            if ends {
+                self.finish();
+            }
+            self.hear(input);
+        }
+        self.finish();
+        Outputs {
+            queue: &mut self.outputs,
+        }
+    }
+
     /// When [`Input::Timeout`] is due, if nothing happens before.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {

@@ -176,6 +176,14 @@ pub(crate) fn put(
     Ok(former.1)
 }
 
+/// Is the wire form of this message here?
+pub(crate) fn has_wire(db: &Connection, id: &EnvelopeId) -> bool {
+    let found = db
+        .prepare_cached("SELECT wire FROM bodies WHERE envelope = ?1")
+        .and_then(|mut query| query.query_row([id.as_bytes()], |row| row.get(0)));
+    found.unwrap_or(false)
+}
+
 /// Drops a body that nobody refers to any more. Answers its file, to be removed after the
 /// commit.
 pub(crate) fn release(db: &Connection, id: &EnvelopeId) -> rusqlite::Result<Option<String>> {

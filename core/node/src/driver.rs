@@ -8,6 +8,7 @@
 //! what was not committed was never promised to anybody.
 
 mod asks;
+mod burst;
 mod clerk;
 mod clock;
 mod doors;
@@ -162,10 +163,10 @@ impl Driver {
             let due = self.bus.deadline().map(|time| self.clock.instant(time));
             let keeping_up = self.writer.waiting() < AHEAD;
             tokio::select! {
-                Some(heard) = ears.answers.recv() => self.hear(heard),
-                Some(heard) = ears.brought.recv(), if keeping_up => self.hear(heard),
+                Some(heard) = ears.answers.recv() => self.take(heard, &mut ears),
+                Some(heard) = ears.brought.recv(), if keeping_up => self.take(heard, &mut ears),
                 command = ears.submits.recv(), if keeping_up => match command {
-                    Some(command) => self.obey(command),
+                    Some(command) => self.take_submit(command, &mut ears),
                     None => return,
                 },
                 command = ears.commands.recv() => match command {
@@ -193,12 +194,6 @@ impl Driver {
             Heard::Input(Input::LinkDown(link)) => {
                 if self.links.remove(link) {
                     self.feed(Input::LinkDown(link));
-                }
-            }
-            Heard::Input(Input::Committed(batch)) => {
-                self.feed(Input::Committed(batch));
-                if self.post.waits() && self.writer.waiting() < AHEAD {
-                    self.look();
                 }
             }
             Heard::Input(input) => self.feed(input),
@@ -236,11 +231,8 @@ impl Driver {
                 row,
                 answer,
             } => {
-                let id = submission.envelope.id();
-                self.introduce(&row.peer);
-                self.waiting.entry(id).or_default().push(answer);
-                self.rows.insert(id, row);
-                self.feed(Input::Submit(*submission));
+                let input = self.submission(submission, row, answer);
+                self.feed(input);
             }
             Command::Status(answer) => {
                 let _ = answer.send(self.status());

@@ -151,11 +151,24 @@ impl Events {
     pub async fn next(&mut self) -> Option<EventLine> {
         match self.from.recv().await {
             Ok(event) => Some(event),
-            Err(broadcast::error::RecvError::Lagged(missed)) => Some(EventLine::Other {
-                what: format!("{missed} events were left out"),
-            }),
+            Err(broadcast::error::RecvError::Lagged(missed)) => Some(left_out(missed)),
             Err(broadcast::error::RecvError::Closed) => None,
         }
+    }
+
+    /// The next event, if it has happened already.
+    pub(crate) fn ready(&mut self) -> Option<EventLine> {
+        match self.from.try_recv() {
+            Ok(event) => Some(event),
+            Err(broadcast::error::TryRecvError::Lagged(missed)) => Some(left_out(missed)),
+            Err(_) => None,
+        }
+    }
+}
+
+fn left_out(missed: u64) -> EventLine {
+    EventLine::Other {
+        what: format!("{missed} events were left out"),
     }
 }
 

@@ -112,10 +112,19 @@ impl Home {
             .iter()
             .map(|record| Envelope::from_packed(&record.packed))
             .collect::<Result<Vec<_>, EnvelopeError>>()?;
+        // Large bodies before the transaction: whoever writes to the store meanwhile need not
+        // wait for the disk.
+        let mut forms = Vec::with_capacity(envelopes.len());
+        for envelope in &envelopes {
+            forms.push(Form::of(envelope, self.shelf())?);
+        }
+        if forms.iter().any(|form| matches!(form, Form::File(_))) {
+            self.shelf().sync()?;
+        }
         self.change(|tx| {
             let queue = Queue::open(tx, self.shelf())?;
-            let both = records.iter().zip(&envelopes);
-            both.map(|(record, envelope)| queue.put(record, envelope))
+            let all = records.iter().zip(&envelopes).zip(forms);
+            all.map(|((record, envelope), form)| queue.put_form(record, envelope, form))
                 .collect::<Result<Vec<_>, HomeError>>()
         })
         .map_err(QueueError::Home)
@@ -240,6 +249,31 @@ impl Home {
     }
 }
 
+/// How the body of a queued message is kept.
+enum Form {
+    /// In its row, as its identity form.
+    Row,
+    /// In its row, as its wire form.
+    Wire(Vec<u8>),
+    /// As its wire form in this file, so that a node has not to write a large one again.
+    File(String),
+}
+
+impl Form {
+    /// Writes a large one, whose name is durable after [`Shelf::sync`].
+    fn of(envelope: &Envelope, shelf: &Shelf) -> Result<Self, HomeError> {
+        if envelope.identity().len() <= bodies::INLINE {
+            return Ok(Self::Row);
+        }
+        let wire = envelope.to_wire();
+        let file = match shelf.stage(&envelope.id(), &wire)? {
+            Staged::File(name) => Some(name),
+            Staged::Row(_) => None,
+        };
+        Ok(file.map_or(Self::Wire(wire), Self::File))
+    }
+}
+
 /// What may be queued in one transaction. A message for several keys of one DID is several
 /// envelopes, which come together: so only what was here before counts as the same message.
 pub(crate) struct Queue<'a> {
@@ -261,6 +295,19 @@ impl<'a> Queue<'a> {
         record: &OutRecord,
         envelope: &Envelope,
     ) -> Result<EnvelopeId, HomeError> {
+        let form = Form::of(envelope, self.shelf)?;
+        if matches!(form, Form::File(_)) {
+            self.shelf.sync()?;
+        }
+        self.put_form(record, envelope, form)
+    }
+
+    fn put_form(
+        &self,
+        record: &OutRecord,
+        envelope: &Envelope,
+        form: Form,
+    ) -> Result<EnvelopeId, HomeError> {
         let id = envelope.id();
         let same: Option<[u8; 32]> = self
             .tx
@@ -274,15 +321,16 @@ impl<'a> Queue<'a> {
                 |row| row.get(0),
             )
             .optional()?;
+        // A file that is not needed is swept.
         if let Some(same) = same {
             return Ok(EnvelopeId::from_bytes(same));
         }
-        let staged = self.shelf.stage(&id, envelope.identity())?;
-        if matches!(staged, Staged::File(_)) {
-            self.shelf.sync()?;
-        }
-        // A file that is not needed is swept.
-        bodies::put(self.tx, &id, staged, false)?;
+        let (staged, wire) = match &form {
+            Form::Row => (Staged::Row(envelope.identity()), false),
+            Form::Wire(wire) => (Staged::Row(wire), true),
+            Form::File(name) => (Staged::File(name.clone()), true),
+        };
+        bodies::put(self.tx, &id, staged, wire)?;
         self.tx
             .prepare_cached(
                 "INSERT INTO outbox

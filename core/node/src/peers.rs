@@ -82,14 +82,12 @@ impl Home {
 
     /// The peer with this name, DID, or alias.
     pub fn find_peer(&self, name_or_did: &str) -> Result<Option<PeerRecord>, HomeError> {
-        let found = self
-            .db()
-            .query_row(
-                "SELECT name, did, doc, added FROM peers WHERE name = ?1
-                 OR peer = (SELECT peer FROM aliases WHERE did = ?1)",
-                [name_or_did],
-                columns,
-            )
+        let sql = "SELECT name, did, doc, added FROM peers WHERE name = ?1
+                   OR peer = (SELECT peer FROM aliases WHERE did = ?1)";
+        let db = self.db();
+        let found = db
+            .prepare_cached(sql)?
+            .query_row([name_or_did], columns)
             .optional()?;
         found.map(peer_of).transpose()
     }
@@ -182,7 +180,8 @@ impl Home {
         let sql = "SELECT value FROM notes WHERE topic = ?1 AND key = ?2";
         let db = self.db();
         Ok(db
-            .query_row(sql, [topic, key], |row| row.get(0))
+            .prepare_cached(sql)?
+            .query_row([topic, key], |row| row.get(0))
             .optional()?)
     }
 }

@@ -17,9 +17,13 @@ use packmule_bus::{EnvelopeId, bus::io::Op};
 
 pub(crate) use labels::{names, priority};
 pub(crate) use read::Restored;
-pub(crate) use write::write;
+pub(crate) use write::{superseded, write};
 
-use crate::{HomeError, bodies::Shelf, bodies::Staged, outbox::OwnRow};
+use crate::{
+    HomeError,
+    bodies::{INLINE, Shelf, Staged},
+    outbox::OwnRow,
+};
 
 /// What lands in one transaction or not at all.
 #[derive(Debug, Default)]
@@ -42,12 +46,20 @@ impl Batch {
         self.ops.iter().map(op).sum::<usize>() + 512 * self.rows.len()
     }
 
-    /// Writes and syncs the bodies that are too large for the store. Answers their files; their
-    /// names are durable after [`Shelf::sync`].
-    pub(crate) fn stage(&self, shelf: &Shelf) -> Result<Files, HomeError> {
+    /// Writes and syncs the bodies that are too large for the store, unless they are `there`.
+    /// Answers their files; their names are durable after [`Shelf::sync`].
+    pub(crate) fn stage(
+        &self,
+        shelf: &Shelf,
+        there: impl Fn(&EnvelopeId) -> bool,
+    ) -> Result<Files, HomeError> {
         let mut files = Files::new();
         for op in &self.ops {
             let Op::Body(id, form) = op else { continue };
+            // Should it vanish before the transaction, the row takes it.
+            if form.len() <= INLINE || there(id) {
+                continue;
+            }
             match shelf.stage(id, form) {
                 Ok(Staged::File(name)) => shelf.remove_all(files.insert(*id, name)),
                 Ok(Staged::Row(_)) => {}

@@ -12,6 +12,7 @@ use std::{
         mpsc::{Receiver, Sender, channel},
     },
     thread,
+    time::Duration,
 };
 
 use packmule_bus::bus::io::DiskFault;
@@ -19,9 +20,9 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::{
     Home, HomeError,
-    bodies::Shelf,
+    bodies::{self, Shelf},
     home::{Turn, now},
-    records::{Batch, Files, write},
+    records::{Batch, Files, superseded, write},
 };
 
 /// Most bytes in one transaction: bounds how long the first of a group waits for the last.
@@ -30,6 +31,11 @@ const GROUP_BYTES: usize = 4 << 20;
 const CHECKPOINT_BYTES: usize = 4 << 20;
 /// Pages of log after which the writer moves them itself, should the other thread not keep up.
 const BACKSTOP_PAGES: i64 = 16_384;
+
+/// After a group of so many batches the next one waits a little for company: a commit costs the
+/// same whatever is in it. Who comes alone waits for nobody.
+const MANY: usize = 6;
+const LINGER: Duration = Duration::from_micros(500);
 
 /// Told once for each batch: it is durable, or not at all.
 pub(crate) type Told = Box<dyn FnOnce(Result<(), DiskFault>) + Send>;
@@ -105,7 +111,11 @@ struct Work {
 impl Work {
     fn run(mut self) {
         let mut unmoved = 0;
+        let mut busy = false;
         while let Ok(first) = self.batches.recv() {
+            if busy {
+                thread::sleep(LINGER);
+            }
             let mut bytes = first.0.bytes();
             let mut group = vec![first];
             while bytes < GROUP_BYTES {
@@ -115,6 +125,7 @@ impl Work {
                 bytes += next.0.bytes();
                 group.push(next);
             }
+            busy = group.len() >= MANY && bytes < GROUP_BYTES / 4;
             self.land(group);
             self.waiting.fetch_sub(bytes, Ordering::Relaxed);
             unmoved += bytes;
@@ -156,7 +167,7 @@ impl Work {
         staged: &mut Vec<Files>,
     ) -> Result<Vec<String>, HomeError> {
         for batch in group {
-            staged.push(batch.stage(&self.shelf)?);
+            staged.push(batch.stage(&self.shelf, |id| bodies::has_wire(&self.db, id))?);
         }
         if staged.iter().any(|files| !files.is_empty()) {
             self.shelf.sync()?;
@@ -167,8 +178,9 @@ impl Work {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let now = now();
         let mut unneeded = Vec::new();
+        let superseded = superseded(group);
         for (batch, files) in group.iter().zip(staged.iter()) {
-            unneeded.extend(write(&tx, batch, files.clone(), now)?);
+            unneeded.extend(write(&tx, batch, files.clone(), now, &superseded)?);
         }
         tx.commit()?;
         Ok(unneeded)

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::line::{LineEnd, Lines, line_of};
-use super::{DeadLetter, MAX_LINE, Reply, Request, VERSION, place};
+use super::{DeadLetter, EventLine, MAX_LINE, Reply, Request, VERSION, place};
 use crate::driver::Command;
 use crate::node::Inner;
 use crate::{Events, Node, Submit, SubmitError};
@@ -31,6 +31,8 @@ const SEATS: usize = 32;
 /// How long a client may take to read a line.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Bytes of events that are written in one go.
+const BREATHFUL: usize = 32 << 10;
 /// After a visitor that could not be let in.
 const BREATH: Duration = Duration::from_millis(100);
 /// How long the last answers may take when the node has ended.
@@ -170,7 +172,7 @@ impl Talk {
         loop {
             tokio::select! {
                 event = events.next() => match event {
-                    Some(event) => self.say(&Reply::Event(event)).await?,
+                    Some(event) => self.tell(event, &mut events).await?,
                     None => return Ok(()),
                 },
                 // It has nothing to say any more but that it goes.
@@ -179,6 +181,17 @@ impl Talk {
                 },
             }
         }
+    }
+
+    /// Says this event and those that wait behind it, as many as go in one breath.
+    async fn tell(&mut self, first: EventLine, events: &mut Events) -> io::Result<()> {
+        let mut lines = line_of(&Reply::Event(first))?;
+        while lines.len() < BREATHFUL
+            && let Some(event) = events.ready()
+        {
+            lines.extend(line_of(&Reply::Event(event))?);
+        }
+        self.write(&lines).await
     }
 
     async fn refuse(&mut self, why: &str) -> io::Result<()> {
@@ -195,7 +208,11 @@ impl Talk {
                 why: error.to_string(),
             })?,
         };
-        match timeout(PATIENCE, self.to.write_all(&line)).await {
+        self.write(&line).await
+    }
+
+    async fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        match timeout(PATIENCE, self.to.write_all(lines)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
         }

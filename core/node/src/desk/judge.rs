@@ -103,7 +103,11 @@ impl Desk {
         self.refresh()?;
         // Twice, because order on a stick is by the second: a stranger's message may lie before
         // the one that makes it a peer. In the second round strangers are strangers.
+        let mut left = false;
         for last in [false, true] {
+            if last && !left {
+                break;
+            }
             let mut after = 0;
             loop {
                 let page = self.home.unopened(after, BATCH)?;
@@ -113,6 +117,7 @@ impl Desk {
                 for row in &page {
                     batch.one(self, row, last, &mut judged)?;
                     progress(1);
+                    left |= batch.left;
                     if batch.moved {
                         std::mem::take(&mut batch).land(self, &mut judged)?;
                     }

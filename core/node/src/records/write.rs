@@ -25,6 +25,7 @@ pub(crate) fn write(
     batch: &Batch,
     mut files: Files,
     now: u64,
+    superseded: &Superseded,
 ) -> Result<Vec<String>, HomeError> {
     let mut writing = Writing {
         tx,
@@ -50,6 +51,10 @@ pub(crate) fn write(
     }
     for op in &batch.ops {
         match op {
+            Op::Put(Record::Held(held)) if superseded.contains(&place(op)) => {
+                writing.kept.insert(held.id);
+            }
+            Op::Put(Record::Partial(_)) if superseded.contains(&place(op)) => {}
             Op::Put(record) => writing.put(record)?,
             Op::Drop(key) => writing.forget(key)?,
             _ => {}
@@ -59,6 +64,55 @@ pub(crate) fn write(
         writing.files.extend(bodies::release(tx, id)?);
     }
     Ok(writing.files)
+}
+
+/// The changes of a group that a later one of the same group makes void, by where they are.
+pub(crate) type Superseded = BTreeSet<usize>;
+
+fn place(op: &Op) -> usize {
+    std::ptr::from_ref(op).addr()
+}
+
+/// What need not be written, because the same transaction writes the record again: what waits
+/// and then waits otherwise or is delivered, and pieces that have become a whole.
+pub(crate) fn superseded(group: &[Batch]) -> Superseded {
+    let mut found = Superseded::new();
+    if group.iter().map(|batch| batch.ops.len()).sum::<usize>() < 2 {
+        return found;
+    }
+    let mut later: BTreeSet<Key> = BTreeSet::new();
+    let ops = group.iter().rev().flat_map(|batch| batch.ops.iter().rev());
+    for op in ops {
+        match op {
+            Op::Put(record) => {
+                let key = record.key();
+                let replaces = match record {
+                    Record::Held(held) => !matches!(held.state, HeldState::Dead(_)),
+                    Record::Partial(_) => true,
+                    _ => continue,
+                };
+                let waits =
+                    !matches!(record, Record::Held(held) if held.state != HeldState::Waiting);
+                if waits && later.contains(&key) {
+                    found.insert(place(op));
+                }
+                if replaces {
+                    later.insert(key);
+                } else {
+                    later.remove(&key);
+                }
+            }
+            Op::Drop(key @ Key::Partial(_)) => {
+                later.insert(key.clone());
+            }
+            // What people see of a message depends on what it was before.
+            Op::Drop(key) => {
+                later.remove(key);
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 struct Writing<'a> {
@@ -134,6 +188,7 @@ impl Writing<'_> {
             self.own(held)?;
         }
         if held.state == HeldState::Delivered {
+            self.kept.remove(&held.id);
             self.loose.insert(held.id);
         } else {
             self.kept.insert(held.id);
@@ -169,11 +224,17 @@ impl Writing<'_> {
                     params![id],
                 )
             }
-            HeldState::Delivered => self.run(
-                "UPDATE outbox SET state = 2, submitted = 1, changed = ?2
-                 WHERE envelope = ?1 AND state <> 2",
-                params![id, now],
-            ),
+            HeldState::Delivered => {
+                let sure = held.takers.iter().filter(|taker| taker.sure);
+                let by: BTreeSet<&str> = sure.map(|taker| taker.transport.as_str()).collect();
+                let by: Vec<&str> = by.into_iter().collect();
+                self.run(
+                    "UPDATE outbox SET state = 2, submitted = 1, changed = ?2,
+                       sent_by = coalesce(sent_by, nullif(?3, ''))
+                     WHERE envelope = ?1 AND state <> 2",
+                    params![id, now, by.join(",")],
+                )
+            }
             HeldState::Dead(reason) => self.run(
                 "UPDATE outbox SET state = ?3, reason = ?4, submitted = 1, changed = ?2
                  WHERE envelope = ?1 AND state < 2",
@@ -188,6 +249,10 @@ impl Writing<'_> {
     }
 
     fn arrived(&mut self, arrived: &Arrived) -> rusqlite::Result<()> {
+        // The verdict itself is in the inbox already, where the next life looks for it.
+        if arrived.acknowledged.is_some() && !self.loose.contains(&arrived.id) {
+            return Ok(());
+        }
         let verdict = arrived.acknowledged.map(|verdict| match verdict {
             Verdict::Kept => 0,
             Verdict::Refused(reason) => reason as u8,

@@ -276,6 +276,61 @@ fn what_becomes_of_our_own_message_is_shown_in_the_outbox() {
 }
 
 #[test]
+fn what_happens_to_a_message_within_one_commit_is_written_once_and_shown_whole() {
+    let stage = Stage::new();
+    let message = envelope(1, 300);
+    let mut record = held(&message, Origin::Own);
+    let mut ops = vec![Op::Put(Record::Held(record.clone())), body(&message)];
+    record.takers.push(Taker {
+        node: None,
+        transport: "tcp".into(),
+        at: NOW,
+        copies: 0,
+        sure: true,
+    });
+    ops.push(Op::Put(Record::Held(record.clone())));
+    let partial = Partial {
+        wire: WireHash([9; 16]),
+        id: envelope(2, 9).id(),
+        bytes: 10,
+        label: label(),
+        pieces: vec![(0..2, vec![0, 1])],
+        at: NOW,
+    };
+    ops.push(Op::Put(Record::Partial(partial)));
+    ops.push(Op::Drop(Key::Partial(WireHash([9; 16]))));
+    let group = [Batch {
+        ops: ops.clone(),
+        ..Batch::default()
+    }];
+    assert_eq!(superseded(&group).len(), 2);
+    stage.land_with(ops, vec![own_row(&message)]);
+    let row = || stage.home.outbox(None, 0, 9).unwrap().remove(0);
+    assert_eq!(row().state, OutState::Sent);
+    assert!(stage.body(&message).is_some(), "its recipient may want it");
+    assert_eq!(stage.records(), [Record::Held(record.clone())]);
+
+    // Taken and delivered at once.
+    let message = envelope(3, 300);
+    let waits = held(&message, Origin::Own);
+    let delivered = Held {
+        state: HeldState::Delivered,
+        takers: record.takers.clone(),
+        ..waits.clone()
+    };
+    let ops = vec![
+        Op::Put(Record::Held(waits)),
+        body(&message),
+        Op::Put(Record::Held(delivered)),
+    ];
+    stage.land_with(ops, vec![own_row(&message)]);
+    let row = stage.home.outbox(None, 0, 9).unwrap().remove(1);
+    assert_eq!(row.state, OutState::Acknowledged);
+    assert_eq!(row.sent_by.as_deref(), Some("tcp"));
+    assert_eq!(stage.body(&message), None, "nobody needs the bytes");
+}
+
+#[test]
 fn large_bodies_are_files_and_go_with_their_last_reader() {
     let stage = Stage::new();
     let message = envelope(1, 200_000);
@@ -289,14 +344,13 @@ fn large_bodies_are_files_and_go_with_their_last_reader() {
     };
     stage.home.queue_all(&[record]).unwrap();
     assert_eq!(stage.files(), 1);
-    let (form, wire) = stage.body(&message).unwrap();
-    assert_eq!((form.as_slice(), wire), (message.identity(), false));
+    assert_eq!(stage.body(&message).unwrap(), (message.to_wire(), true));
 
     let mut record = held(&message, Origin::Own);
     let put = Op::Put(Record::Held(record.clone()));
     stage.land(vec![put, body(&message)]);
     assert_eq!(stage.body(&message).unwrap(), (message.to_wire(), true));
-    assert_eq!(stage.files(), 1, "the other form's file is gone");
+    assert_eq!(stage.files(), 1, "it is not written twice");
     let bytes = stage.home.outgoing(&message.id()).unwrap().unwrap();
     assert_eq!(Envelope::from_packed(&bytes).unwrap(), message);
 
@@ -333,7 +387,7 @@ fn a_file_that_vanished_is_told_and_a_stray_one_swept() {
     assert!(error.to_string().contains("damaged"), "{error}");
 
     assert!(stray.exists(), "somebody may be about to commit it");
-    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
+    let old = std::time::SystemTime::now() - Duration::from_secs(7200);
     let file = std::fs::File::options().write(true).open(&stray).unwrap();
     file.set_modified(old).unwrap();
     drop(Restored::begin(&db, stage.home.shelf()).unwrap());

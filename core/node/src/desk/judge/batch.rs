@@ -3,7 +3,7 @@
 //! Who calls it: `judge`, which holds the home's lock. What can go wrong: the store; and whatever
 //! a stranger wrote, which ends as a refusal with a reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use packmule_agent::did::{same_did, short_form};
 use packmule_agent::protocol::discover_features::{self, Feature};
@@ -32,6 +32,12 @@ pub(super) struct Batch {
     fresh: BTreeMap<(String, String), EnvelopeId>,
     /// Peers met in this batch, by DID.
     met: Vec<PeerRecord>,
+    /// Peers that were looked up in this batch, by the DID that was asked for.
+    known: BTreeMap<String, PeerRecord>,
+    /// Peers of which it is known that they know us.
+    know_us: BTreeSet<String>,
+    /// Something waits for the last round.
+    pub(super) left: bool,
     /// A peer moved to a new DID: what comes next must find it there.
     pub(super) moved: bool,
 }
@@ -97,6 +103,7 @@ impl Batch {
         }
         let peer = self.peer_of(desk, row, &letter)?;
         if peer.is_none() && letter.sender.is_some() && !last {
+            self.left = true;
             return Ok(());
         }
         self.keep(desk, row, &letter, peer, judged)
@@ -144,7 +151,11 @@ impl Batch {
         let Some(sender) = &letter.sender else {
             return Ok(None);
         };
+        if let Some(known) = self.known.get(sender) {
+            return Ok(Some(known.clone()));
+        }
         if let Some(known) = desk.known(sender)? {
+            self.known.insert(sender.clone(), known.clone());
             return Ok(Some(known));
         }
         if let Some((peer, change)) = moved(desk, letter, sender)? {
@@ -225,8 +236,10 @@ impl Batch {
                     peers: vec![sender.clone(), peer.did.clone()],
                 });
             }
-            if knows_us(desk, letter) && desk.home.note(KNOWS_US, &peer.did)?.is_none() {
-                self.note(KNOWS_US, &peer.did, Some(row.received.to_string()));
+            if knows_us(desk, letter) && self.know_us.insert(peer.did.clone()) {
+                if desk.home.note(KNOWS_US, &peer.did)?.is_none() {
+                    self.note(KNOWS_US, &peer.did, Some(row.received.to_string()));
+                }
             }
             if !has_ended(letter) {
                 self.answer(desk, row, letter, &peer, judged)?;
