@@ -34,10 +34,8 @@ impl Book {
                 self.truthful(now, n, id, *reason);
                 self.ended(n, id, rung, Some(*reason));
             }
-            Event::Evicted(id) => {
-                if self.letter(id).is_some_and(|letter| letter.from == n) {
-                    self.blame(now, "lost", n, format!("evicts its own message {id}"));
-                }
+            Event::Evicted(id) if self.letter(id).is_some_and(|letter| letter.from == n) => {
+                self.blame(now, "lost", n, format!("evicts its own message {id}"));
             }
             _ => {}
         }

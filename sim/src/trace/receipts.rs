@@ -13,7 +13,7 @@ const SIGNATURE: usize = 64;
 /// Receipts told when two meet, the newest first: half of contacts last for 2.4 s, and a message
 /// is worth more than what most have heard. The bus does the same, and tells the rest when the
 /// link has nothing else to say; here it waits for the next meeting.
-const GREETING: usize = 64;
+const GREETING: usize = 32;
 
 impl Crowd<'_> {
     /// Two nodes that meet tell each other the receipts they know.

@@ -1,5 +1,10 @@
 //! A foreign WebSocket library at the other end: Python's `websockets`, as client and as server.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a story that goes wrong must fail the test"
+)]
+
 use std::process::Stdio;
 use std::time::Duration;
 

@@ -77,7 +77,7 @@ fn add(total: &mut Summary, portion: Summary) {
 /// Saves failing scenarios, so that `sim replay` finds them.
 fn save(failures: &[Failure], dir: Option<&Path>) -> Result<Vec<PathBuf>, Fault> {
     let mut saved = Vec::new();
-    let dir = dir.unwrap_or(Path::new("."));
+    let dir = dir.unwrap_or_else(|| Path::new("."));
     if !failures.is_empty() {
         std::fs::create_dir_all(dir).map_err(|err| Fault::file("make", dir, &err))?;
     }

@@ -101,7 +101,10 @@ impl Depot {
         if !share.again {
             self.call_off(&node, id, turn);
         }
-        self.enter(link, id);
+        // On every link to that node: the one that brought the refusal may be gone by then.
+        for other in self.contacts.with(&node).collect::<Vec<_>>() {
+            self.enter(other, id);
+        }
     }
 
     /// An answer came: what was offered, and to whom.

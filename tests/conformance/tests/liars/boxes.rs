@@ -1,5 +1,10 @@
 //! Mailboxes that break one promise each.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a story that goes wrong must fail the test"
+)]
+
 use std::sync::Mutex;
 
 use packmule_bus::Kind;

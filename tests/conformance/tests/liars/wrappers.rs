@@ -1,5 +1,10 @@
 //! The hardships do what they say, by their seed, and break nothing else.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a story that goes wrong must fail the test"
+)]
+
 use std::time::Duration;
 
 use packmule_bus::link::{Link, LinkError};
