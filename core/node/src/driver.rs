@@ -231,7 +231,7 @@ impl Driver {
                 row,
                 answer,
             } => {
-                let input = self.submission(submission, row, answer);
+                let input = self.submission(*submission, row, answer);
                 self.feed(input);
             }
             Command::Status(answer) => {

@@ -92,7 +92,7 @@ impl Driver {
                 answer,
             } => {
                 burst.bytes += submission.envelope.identity().len();
-                let input = self.submission(submission, row, answer);
+                let input = self.submission(*submission, row, answer);
                 burst.inputs.push(input);
             }
             other => {
@@ -105,7 +105,7 @@ impl Driver {
     /// Notes who waits for it.
     pub(super) fn submission(
         &mut self,
-        submission: Box<Submission>,
+        submission: Submission,
         row: OwnRow,
         answer: oneshot::Sender<Result<EnvelopeId, Reason>>,
     ) -> Input {
@@ -113,7 +113,7 @@ impl Driver {
         self.introduce(&row.peer);
         self.waiting.entry(id).or_default().push(answer);
         self.rows.insert(id, row);
-        Input::Submit(*submission)
+        Input::Submit(submission)
     }
 
     fn flush(&mut self, burst: &mut Burst) {

@@ -236,10 +236,11 @@ impl Batch {
                     peers: vec![sender.clone(), peer.did.clone()],
                 });
             }
-            if knows_us(desk, letter) && self.know_us.insert(peer.did.clone()) {
-                if desk.home.note(KNOWS_US, &peer.did)?.is_none() {
-                    self.note(KNOWS_US, &peer.did, Some(row.received.to_string()));
-                }
+            if knows_us(desk, letter)
+                && self.know_us.insert(peer.did.clone())
+                && desk.home.note(KNOWS_US, &peer.did)?.is_none()
+            {
+                self.note(KNOWS_US, &peer.did, Some(row.received.to_string()));
             }
             if !has_ended(letter) {
                 self.answer(desk, row, letter, &peer, judged)?;
