@@ -16,6 +16,8 @@ const MAX_RUNS: usize = 512;
 /// An ack goes at the latest after so many packets, or so long after one.
 const EVERY: u32 = 16;
 const DELAY: Duration = Duration::from_millis(20);
+/// A packet with nothing new in it counts as so many: our acks do not arrive.
+const KNOWN: u32 = 8;
 /// After a gap: something may be lost, and the other side wants to know.
 const GAP_DELAY: Duration = Duration::from_millis(5);
 
@@ -41,8 +43,8 @@ impl Arrivals {
         number >= self.floor && !self.seen.contains(number)
     }
 
-    /// It came, and was used.
-    pub(super) fn record(&mut self, now: Time, number: u64, wants_ack: bool) {
+    /// It came, and was used; `fresh`: there was something new in it.
+    pub(super) fn record(&mut self, now: Time, number: u64, wants_ack: bool, fresh: bool) {
         let expected = self.expected();
         self.seen.insert(number..number + 1);
         while self.seen.count() > MAX_RUNS {
@@ -55,7 +57,7 @@ impl Arrivals {
             self.highest_at = now;
         }
         if wants_ack {
-            self.owed += 1;
+            self.owed += if fresh { 1 } else { KNOWN };
             self.due |= self.owed >= EVERY;
             let delay = if number == expected { DELAY } else { GAP_DELAY };
             let at = now + delay;
@@ -135,7 +137,11 @@ impl Joiner {
         let parts = whole.count.and_then(|count| whole.parts.get(..count));
         if let Some(parts) = parts.filter(|parts| parts.iter().all(Option::is_some)) {
             let packet: Vec<u8> = parts.iter().flatten().flatten().copied().collect();
-            return (crc32fast::hash(&packet) as u16 == piece.tag).then_some(packet);
+            if crc32fast::hash(&packet) as u16 == piece.tag {
+                return Some(packet);
+            }
+            // One of them is damaged. All stay: when the packet is said again, the damaged one is
+            // replaced.
         }
         self.bytes += whole.bytes();
         self.packets.push_back(whole);

@@ -26,12 +26,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// after each, up to [`RESET_SLOWEST`], since anybody can say it.
 const RESET_EVERY: Duration = Duration::from_secs(1);
 const RESET_SLOWEST: Duration = Duration::from_secs(64);
-/// A listener to whom nobody speaks says after so long that it is there, see [`Door::timeout`].
+/// A listener into whom nobody comes says after so long that it is there, see [`Door::timeout`].
 const LONELY: Duration = Duration::from_secs(3);
 
 struct Attempt {
     id: u32,
     maker: Maker,
+    /// What we answered to its first message, if they began it.
+    answer: Vec<u8>,
 }
 
 /// The message that is repeated until something shows that it arrived.
@@ -63,11 +65,16 @@ pub(super) struct Door {
     secret: [u8; 32],
     dice: Dice,
     hello: Vec<u8>,
+    ours: Hello,
+    /// The life and the session that spoke last, where no third message proves it fresh.
+    spoke: Option<(u64, [u8; 16])>,
     attempts: VecDeque<Attempt>,
     latest: Option<Latest>,
     /// The attempt that made the live session, and with whom that is.
     entered: Option<u32>,
     node: Option<NodeKey>,
+    /// The sum of the second message that let us in.
+    answered: Option<u32>,
     outbox: VecDeque<Vec<u8>>,
     next_id: u32,
     /// Until when somebody must have come in.
@@ -95,10 +102,13 @@ impl Door {
             secret: *secret,
             dice,
             hello: hello.to_bytes(),
+            ours: *hello,
+            spoke: None,
             attempts: VecDeque::new(),
             latest: None,
             entered: None,
             node: None,
+            answered: None,
             outbox: VecDeque::new(),
             next_id: u32::from_be_bytes([a, b, c, d]),
             patience: Some(now + PATIENCE),
@@ -136,7 +146,8 @@ impl Door {
         if let Some(message) = said {
             self.say(now, id, 1, &message, true);
             self.attempts.clear();
-            self.attempts.push_back(Attempt { id, maker });
+            let answer = Vec::new();
+            self.attempts.push_back(Attempt { id, maker, answer });
         }
     }
 
@@ -192,7 +203,6 @@ impl Door {
         if heard.version != VERSION {
             return self.unfit("the other side speaks another version");
         }
-        self.lonely = None;
         match (self.role, heard.step) {
             (Role::Listener, 1) => self.greet(now, heard),
             (Role::Listener, 3) => self.enter(now, heard),
@@ -208,8 +218,15 @@ impl Door {
     /// The first message: answer it.
     fn greet(&mut self, now: Time, heard: &Handshake<'_>) -> Result<Option<Entered>, &'static str> {
         let id = heard.attempt;
-        if self.entered == Some(id) || self.attempts.iter().any(|a| a.id == id) {
+        if self.entered == Some(id) {
             self.repeat(id);
+            return self.unfit("a handshake begun twice");
+        }
+        if let Some(attempt) = self.attempt(id) {
+            // Another one may have begun since, which was an old message come late: whoever asks
+            // again is there.
+            self.say(now, id, 2, &attempt.answer, true);
+            self.attempts.push_back(attempt);
             return self.unfit("a handshake begun twice");
         }
         if !self.lossy && !self.attempts.is_empty() {
@@ -221,22 +238,53 @@ impl Door {
         let Some(theirs) = maker.read(heard.message) else {
             return self.unfit("a handshake that cannot be read");
         };
-        let Some(message) = maker.write(&self.hello) else {
+        if !self.cipher {
+            self.turn_to(&theirs);
+        }
+        let mut hello = self.hello.clone();
+        if !self.cipher {
+            // No keys make this handshake another one than the last with the same Hellos: noise
+            // behind ours does, where readers look no more.
+            hello.extend_from_slice(&self.dice.throw());
+        }
+        let Some(message) = maker.write(&hello) else {
             return Err("our key cannot be used");
         };
         if self.cipher {
-            self.say(now, id, 2, &message, false);
+            self.say(now, id, 2, &message, true);
             if self.attempts.len() >= 2 {
                 self.attempts.pop_front();
             }
-            self.attempts.push_back(Attempt { id, maker });
+            let answer = message;
+            self.attempts.push_back(Attempt { id, maker, answer });
             return Ok(None);
         }
         let entered = self.finish(id, maker, &theirs, None)?;
         if entered.is_some() {
-            self.say(now, id, 2, &message, false);
+            self.say(now, id, 2, &message, true);
         }
         Ok(entered)
+    }
+
+    /// Without keys an old first message that came late is as good as a new one: what was said
+    /// with the session before is forgotten here. Whoever speaks next has to know that, and knows
+    /// it by another instance of ours.
+    fn turn_to(&mut self, theirs: &[u8]) {
+        let Ok(hello) = Hello::from_bytes(theirs) else {
+            return;
+        };
+        if self.node.is_some() && hello.node != self.node {
+            return;
+        }
+        let speaks = Some((hello.epoch, hello.instance));
+        if self.spoke.is_some() && self.spoke != speaks {
+            let fresh = self.dice.throw();
+            if let Some(fresh) = fresh.first_chunk() {
+                self.ours.instance = *fresh;
+            }
+            self.hello = self.ours.to_bytes();
+        }
+        self.spoke = speaks;
     }
 
     /// The second message: answer it, and we are in.
@@ -246,8 +294,14 @@ impl Door {
         heard: &Handshake<'_>,
     ) -> Result<Option<Entered>, &'static str> {
         let id = heard.attempt;
+        let sum = Some(crc32fast::hash(heard.message));
         if self.entered == Some(id) {
-            self.repeat(id);
+            if self.latest.is_some() {
+                self.repeat(id);
+            } else if self.answered != sum {
+                // A first message of ours came late, to another life than the one we speak with.
+                self.was_reset(now);
+            }
             return self.unfit("a handshake answered twice");
         }
         let Some(mut attempt) = self.attempt(id) else {
@@ -260,6 +314,7 @@ impl Door {
             self.attempts.push_front(attempt);
             return self.unfit("a handshake that cannot be read");
         };
+        self.answered = sum;
         if !self.cipher {
             self.latest = None;
             return self.finish(id, attempt.maker, &theirs, round_trip);
@@ -278,7 +333,10 @@ impl Door {
     /// half of one, only a new one helps: say so.
     fn enter(&mut self, now: Time, heard: &Handshake<'_>) -> Result<Option<Entered>, &'static str> {
         let Some(mut attempt) = self.attempt(heard.attempt) else {
-            self.unreadable(now);
+            // What we have begun here may be old, and have come late: they are elsewhere.
+            if self.entered.is_none() {
+                self.owe_reset(now);
+            }
             return self.unfit("an answer to no question");
         };
         let Some(theirs) = attempt.maker.read(heard.message) else {
@@ -314,6 +372,7 @@ impl Door {
         self.node = Some(node);
         self.entered = Some(id);
         self.patience = None;
+        self.lonely = None;
         self.reset_owed = false;
         Ok(Some(Entered {
             node,
@@ -337,7 +396,13 @@ impl Door {
 
     /// Something could not be opened, and there are no keys: say so.
     pub(super) fn unreadable(&mut self, now: Time) {
-        if self.entered.is_none() && self.attempts.is_empty() && now >= self.next_reset {
+        if self.entered.is_none() && self.attempts.is_empty() {
+            self.owe_reset(now);
+        }
+    }
+
+    fn owe_reset(&mut self, now: Time) {
+        if now >= self.next_reset {
             self.reset_owed = true;
             self.next_reset = now + RESET_EVERY;
         }
@@ -348,9 +413,8 @@ impl Door {
     pub(super) fn deaf(&mut self, now: Time) {
         if self.role == Role::Dialer {
             self.was_reset(now);
-        } else if now >= self.next_reset {
-            self.reset_owed = true;
-            self.next_reset = now + RESET_EVERY;
+        } else {
+            self.owe_reset(now);
         }
     }
 
@@ -369,7 +433,7 @@ impl Door {
         [latest, self.patience, lonely].into_iter().flatten().min()
     }
 
-    /// Repeats what is due. A listener that nobody spoke to says that it is there: the other side
+    /// Repeats what is due. A listener with whom nobody has come to terms says that it is there: the other side
     /// may believe in a session with its former life and have nothing to say.
     pub(super) fn timeout(&mut self, now: Time) -> Result<(), &'static str> {
         if self.patience.is_some_and(|at| at <= now) {

@@ -31,8 +31,10 @@ const SLOWEST: Duration = Duration::from_secs(60);
 const MOST_PROBES: u32 = 4;
 /// So many packets are said again by the first probe, twice as many by the next, and so on.
 const PROBE: usize = 2;
-/// After so many probes without any answer the other side is gone.
-const PROBES: u32 = 12;
+/// After so many probes without any answer, and nothing else heard, the other side is gone.
+const PROBES: u32 = 20;
+/// What is left of the probes' back-off once something is heard that is no ack: they live.
+const HEARD: u32 = 3;
 
 #[derive(Debug)]
 struct Packet {
@@ -103,6 +105,17 @@ impl Flight {
         self.packets.len() * PACKET_COST
     }
 
+    /// Forgets which bytes of a message are under way: acks of them say nothing any more. Those.
+    pub(super) fn disown(&mut self, of: u64) -> Vec<Sent> {
+        let mut disowned = Vec::new();
+        for packet in self.packets.values_mut() {
+            let ours =
+                |what: &mut Sent| matches!(what, Sent::Segment { handle, .. } if *handle == of);
+            disowned.extend(packet.what.extract_if(.., ours));
+        }
+        disowned
+    }
+
     /// May something be sent that wants an ack?
     pub(super) fn has_room(&self) -> bool {
         self.owed > 0 || (self.bytes < MOST_BYTES && self.packets.len() < MOST_PACKETS)
@@ -121,6 +134,11 @@ impl Flight {
     /// The next packet's number, and the highest one that the other side is known to have.
     pub(super) fn number(&self) -> (u64, u64) {
         (self.next, self.largest_acked.unwrap_or(0))
+    }
+
+    /// Something came, whatever it was: the other side is there, and probes are worth their while.
+    pub(super) fn heard(&mut self) {
+        self.probes = self.probes.min(HEARD);
     }
 
     /// The packet with the next number goes. `what` is empty for a ping; `None`: it wants no ack.
@@ -233,7 +251,9 @@ impl Flight {
             Some(smoothed) => smoothed + (self.variance * 4).max(GRAIN) + ACK_DELAY,
             None => INITIAL * 3,
         };
-        let doubled = wait.saturating_mul(1 << self.probes.saturating_sub(1).min(16));
+        // Twice as long after every second probe: links push back themselves, so that this is not
+        // for the sake of others; and a link that loses most of what it is given has nothing else.
+        let doubled = wait.saturating_mul(1 << (self.probes.saturating_sub(1) / 2).min(16));
         Some(self.last_sent + doubled.min(SLOWEST.max(wait)))
     }
 

@@ -30,6 +30,8 @@ const DEAF: u32 = 8;
 struct Heard {
     /// It wants an ack.
     wants_ack: bool,
+    /// Something in it was new.
+    fresh: bool,
     /// Something in it could not be used yet: it has to come again.
     too_early: bool,
 }
@@ -112,7 +114,11 @@ impl Session {
             && !heard.too_early
             && let Some(packets) = self.packets_mut()
         {
-            packets.arrivals.record(now, number, heard.wants_ack);
+            packets.flight.heard();
+            let Heard {
+                wants_ack, fresh, ..
+            } = heard;
+            packets.arrivals.record(now, number, wants_ack, fresh);
         }
         Ok(())
     }
@@ -221,6 +227,7 @@ impl Session {
                 }
                 Frame::Control { offset, bytes } => {
                     heard.wants_ack = true;
+                    heard.fresh |= !self.talk_in.knows(offset, bytes);
                     if !self.talk_in.hear(offset, bytes) {
                         heard.too_early = true;
                     }
@@ -232,7 +239,9 @@ impl Session {
                     bytes,
                 } => {
                     heard.wants_ack = true;
+                    let before = self.events.len();
                     let used = self.hear_segment(handle, offset, bytes);
+                    heard.fresh |= self.events.len() > before;
                     heard.too_early |= used.map_err(|Breach(why)| why)? == Use::TooEarly;
                 }
             }
@@ -311,6 +320,13 @@ impl Session {
             } => {
                 if let Some(id) = self.sending.named(handle)? {
                     self.sending.wanted(&id, missing, &again);
+                    if !again.is_empty()
+                        && let Some(packets) = self.packets_mut()
+                    {
+                        // Acks that come late are of bytes which they have thrown away.
+                        let stale = packets.flight.disown(handle);
+                        self.lost(stale);
+                    }
                 }
             }
             Control::Have(handles) => self.settled(&handles, Event::Have)?,

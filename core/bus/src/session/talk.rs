@@ -125,6 +125,11 @@ impl TalkIn {
         true
     }
 
+    /// Has all of this piece been heard?
+    pub(super) fn knows(&self, offset: u64, bytes: &[u8]) -> bool {
+        offset.saturating_add(bytes.len() as u64) <= self.base + self.ready.len() as u64
+    }
+
     /// What was held and now follows what is ready.
     fn join(&mut self) {
         while let Some(entry) = self.held.first_entry() {
