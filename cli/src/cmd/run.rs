@@ -6,8 +6,8 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use packmule_node::{Events, Node};
 use packmule_node::control::EventLine;
+use packmule_node::{Events, Node};
 use sd_notify::NotifyState;
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};

@@ -30,7 +30,14 @@ fn a_plan_runs_over_its_seeds_and_tells_which_faults_fired() {
     let page = dir.path().join("page.html");
     let page = page.to_str().expect("a path");
     let (code, out, err) = packmule(&[
-        "sim", "run", "power-cuts", "--seeds", "0..6", "--json", "--report", page,
+        "sim",
+        "run",
+        "power-cuts",
+        "--seeds",
+        "0..6",
+        "--json",
+        "--report",
+        page,
     ]);
     assert_eq!(code, 0, "{out}{err}");
     let told = json(&out);
@@ -38,7 +45,11 @@ fn a_plan_runs_over_its_seeds_and_tells_which_faults_fired() {
     assert_eq!(told["violations"], 0);
     assert!(told["faults_fired"]["crash"].as_u64() > Some(0), "{told}");
     let again = packmule(&["sim", "run", "power-cuts", "--seeds", "0..6", "--json"]);
-    assert_eq!(json(&again.1)["hash"], told["hash"], "the same seeds, the same story");
+    assert_eq!(
+        json(&again.1)["hash"],
+        told["hash"],
+        "the same seeds, the same story"
+    );
     let page = std::fs::read_to_string(page).expect("the page");
     assert!(page.contains("<svg") && page.contains("All promises were kept"));
 }
@@ -48,7 +59,10 @@ fn plans_and_presets_are_listed_and_unknown_ones_are_told_apart() {
     let (code, out, _) = packmule(&["sim", "plans"]);
     assert!(code == 0 && out.contains("mixed"), "{out}");
     let (code, out, _) = packmule(&["sim", "presets"]);
-    assert!(code == 0 && out.contains("ble-185") && out.contains("satellite"), "{out}");
+    assert!(
+        code == 0 && out.contains("ble-185") && out.contains("satellite"),
+        "{out}"
+    );
     let (code, out, _) = packmule(&["sim", "presets", "ble-185"]);
     assert!(code == 0 && out.contains("# published"), "{out}");
     let (code, _, err) = packmule(&["sim", "presets", "pigeon"]);
@@ -86,7 +100,14 @@ fn a_client_of_any_language_speaks_through_a_slow_channel() {
     let server = TcpListener::bind("127.0.0.1:0").expect("a port");
     let to = server.local_addr().expect("its address").to_string();
     let mut proxy = Command::new(env!("CARGO_BIN_EXE_packmule"))
-        .args(["sim", "link", "--preset", "internet", "--listen", "127.0.0.1:0"])
+        .args([
+            "sim",
+            "link",
+            "--preset",
+            "internet",
+            "--listen",
+            "127.0.0.1:0",
+        ])
         .args(["--to", &to, "--seed", "4", "--loss", "0.2", "--json"])
         .stdout(Stdio::piped())
         .spawn()
@@ -111,6 +132,9 @@ fn a_client_of_any_language_speaks_through_a_slow_channel() {
     let ended = Command::new("kill").args(["-TERM", &id]).status();
     assert!(ended.expect("kill runs").success());
     let told = json(&lines.next().expect("metrics").expect("text"));
-    assert_eq!((&told["connections"], &told["forth_bytes"]), (&1.into(), &5000.into()));
+    assert_eq!(
+        (&told["connections"], &told["forth_bytes"]),
+        (&1.into(), &5000.into())
+    );
     assert!(proxy.wait().expect("it ends").success());
 }

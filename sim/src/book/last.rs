@@ -73,7 +73,10 @@ impl Book {
             });
         }
         // Whoever throws receipts away cannot tell for ever.
-        let forgetful = scenario.nodes.get(letter.to).is_some_and(|node| node.receipts < FEW);
+        let forgetful = scenario
+            .nodes
+            .get(letter.to)
+            .is_some_and(|node| node.receipts < FEW);
         if letter.opened && forgetful {
             return None;
         }

@@ -36,10 +36,8 @@ pub(crate) fn run(globals: &Globals, args: &SimLinkArgs) -> Result<Report, Fault
 fn channel(args: &SimLinkArgs) -> Result<Channel, Fault> {
     let path = Path::new(&args.preset);
     let mut channel = if path.is_file() {
-        let text =
-            std::fs::read_to_string(path).map_err(|err| Fault::file("read", path, &err))?;
-        Channel::parse(&text)
-            .map_err(|err| Fault::damaged(format!("{}: {err}", path.display())))?
+        let text = std::fs::read_to_string(path).map_err(|err| Fault::file("read", path, &err))?;
+        Channel::parse(&text).map_err(|err| Fault::damaged(format!("{}: {err}", path.display())))?
     } else {
         super::preset(&args.preset)?
     };

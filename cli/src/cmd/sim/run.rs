@@ -26,7 +26,11 @@ pub(crate) fn run(globals: &Globals, args: &SimRunArgs) -> Result<Report, Fault>
         shrink: args.shrink,
     };
     let seeds = args.seeds.clone();
-    let mut progress = Progress::new("seeds", seeds.end - seeds.start, globals.quiet || globals.json);
+    let mut progress = Progress::new(
+        "seeds",
+        seeds.end - seeds.start,
+        globals.quiet || globals.json,
+    );
     let mut total = Summary::default();
     let mut next = seeds.start;
     let began = std::time::Instant::now();
@@ -150,8 +154,8 @@ fn told(total: &Summary, saved: &[PathBuf], seeds: &Range<u64>) -> Report {
 
 /// Runs one scenario again.
 pub(crate) fn replay(args: &SimReplayArgs) -> Result<Report, Fault> {
-    let text = std::fs::read_to_string(&args.file)
-        .map_err(|err| Fault::file("read", &args.file, &err))?;
+    let text =
+        std::fs::read_to_string(&args.file).map_err(|err| Fault::file("read", &args.file, &err))?;
     let mut scenario = Scenario::parse(&text).map_err(of_plan)?;
     if let Some(until) = args.until {
         let end = until.saturating_mul(1000);
@@ -172,7 +176,10 @@ fn story(outcome: &Outcome) -> Report {
         for mark in &timeline.events {
             let node = mark.node.as_deref().unwrap_or("-");
             let at = mark.at as f64 / 1000.0;
-            lines.push(format!("{at:>10.3}  {node:<10} {:<16} {}", mark.kind, mark.text));
+            lines.push(format!(
+                "{at:>10.3}  {node:<10} {:<16} {}",
+                mark.kind, mark.text
+            ));
         }
     }
     for violation in &outcome.violations {
