@@ -1,6 +1,12 @@
 //! Does the simulator find what it is for? Five classic bugs are put back into the bus, one at
 //! a time; a swarm has to find each, shrink it, and see it again in the shrunken file.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a bug that hides must fail the test"
+)]
+
 use packmule_sim::{Bug, Options, Plan, Scenario, replay, run, shrink};
 
 /// Seeds within which each bug has to be found.
