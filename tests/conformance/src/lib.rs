@@ -1,6 +1,6 @@
 //! The suite that every transport passes, and links that lose, delay, double and reorder.
 //!
-//! What is it: [`links`] and [`mailboxes`] run every promise of [`packmule_bus::link`] against
+//! What is it: [`links()`] and [`mailboxes()`] run every promise of [`packmule_bus::link`] against
 //! fresh pairs that a transport's own test makes; each promise is a function of its own in
 //! [`links`](mod@links) or [`mailboxes`](mod@mailboxes). [`Lossy`], [`Delayed`], [`Reordering`],
 //! [`Doubling`] and [`Corrupting`] wrap a link in a hardship, decided by a seed. Who calls it:

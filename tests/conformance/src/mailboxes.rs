@@ -1,7 +1,7 @@
 //! The promises of a mailbox.
 //!
-//! What is it: [`keeping`] for mailboxes that hold messages until they are settled (a folder, an
-//! e-mail account, a queue); [`live`] for those that are a conversation with somebody present (a
+//! What is it: *keeping* for mailboxes that hold messages until they are settled (a folder, an
+//! e-mail account, a queue); *live* for those that are a conversation with somebody present (a
 //! WebSocket), which has nothing to settle. Who calls it: the tests of transports. What can go
 //! wrong: an adapter.
 
