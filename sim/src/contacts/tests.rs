@@ -205,6 +205,56 @@ fn what_makes_no_sense_is_refused_by_its_line() {
 }
 
 #[test]
+fn spans_of_a_timetable_are_as_long_as_a_timetable_at_most() {
+    let stay = |span: &str| {
+        read(&format!(
+            "[[place]]\nname = \"yard\"\n[[round]]\nwho = \"bus\"\nstops = [[\"yard\", \"07:00\", \"{span}\"]]"
+        ))
+    };
+    let longest = stay("3660d").expect("ten years");
+    assert_eq!(longest.end(), at(7.0 * 86_400.0), "no longer than the days");
+    for span in ["3661d", "4294967295d", "4294967295h", "4294967296s", "0s"] {
+        assert!(stay(span).is_err(), "{span}");
+    }
+    let week = Limits {
+        horizon: Duration::from_secs(6 * 86_400),
+        ..Limits::default()
+    };
+    let text = "days = 7\n[[place]]\nname = \"yard\"";
+    assert!(Contacts::from_reader(text.as_bytes(), &week).is_err());
+}
+
+/// What the fuzzer once broke us with, and its seeds: none panics.
+#[test]
+fn hostile_files_are_read_or_refused() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/hostile/contacts");
+    let limits = Limits {
+        nodes: 100,
+        contacts: 2000,
+        bytes: 100_000,
+        horizon: Duration::from_secs(1_000_000_000),
+    };
+    let mut files = 0;
+    for file in std::fs::read_dir(folder).expect("the folder") {
+        let bytes = std::fs::read(file.expect("an entry").path()).expect("a file");
+        files += 1;
+        let changes = Changes::new(bytes.as_slice(), &limits);
+        assert!(changes.flatten().is_sorted_by_key(|change| change.at));
+        let Ok(contacts) = Contacts::from_reader(bytes.as_slice(), &limits) else {
+            continue;
+        };
+        assert!(contacts.contacts().len() <= limits.contacts);
+        let start = Start {
+            until: contacts.end(),
+            ..from_alice(1000)
+        };
+        let found = Oracle::new(&contacts).all(start);
+        assert!(contacts.nodes().is_empty() || found.at(0).is_some());
+    }
+    assert!(files > 9, "only {files} files");
+}
+
+#[test]
 fn a_file_cannot_make_us_hold_more_than_the_limits() {
     let small = Limits {
         nodes: 3,
@@ -232,7 +282,7 @@ fn a_file_cannot_make_us_hold_more_than_the_limits() {
     ));
     // Somebody everywhere for ever, in a place that never opens.
     let crowd = "days = 3000\n[[place]]\nname = \"yard\"\nnode = false\non = [\"mon\"]\nopen = [\"08:00-08:01\"]\n\
-                 [[round]]\nwho = \"ghost\"\nevery = \"60s\"\nstops = [[\"yard\", \"09:00\", \"9000d\"]]\n";
+                 [[round]]\nwho = \"ghost\"\nevery = \"60s\"\nstops = [[\"yard\", \"09:00\", \"3000d\"]]\n";
     let limits = Limits {
         contacts: 100_000,
         ..Limits::default()

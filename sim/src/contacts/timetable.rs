@@ -73,11 +73,15 @@ const fn yes() -> bool {
 
 /// A day in microseconds.
 pub(super) const DAY: u64 = 86_400_000_000;
+/// The longest timetable, and the longest stay: with it no sum of times comes near to the end
+/// of 64 bits.
+const LONGEST_DAYS: u64 = 3660;
 
 pub(super) fn read(text: &str, limits: &Limits) -> Result<Contacts, ContactsError> {
     let table: Timetable = toml::from_str(text)?;
-    if !(1..=3660).contains(&table.days) {
-        return Err(fault("days: from 1 to 3660"));
+    let most = LONGEST_DAYS.min(limits.horizon.as_secs() / 86_400);
+    if !(1..=most).contains(&u64::from(table.days)) {
+        return Err(fault(format!("days: from 1 to {most}")));
     }
     let mut names = Names::new(limits);
     let every_name = table
@@ -173,7 +177,7 @@ pub(super) fn clock(text: &str) -> Result<u64, ContactsError> {
     read().ok_or_else(|| fault(format!("{text:?} is not a time like 07:10")))
 }
 
-/// `90s`, `5m`, `2h`, `1d`, in microseconds.
+/// `90s`, `5m`, `2h`, `1d`, at most [`LONGEST_DAYS`], in microseconds.
 pub(super) fn span(text: &str) -> Result<u64, ContactsError> {
     let read = || {
         let unit = text.chars().last()?;
@@ -185,9 +189,14 @@ pub(super) fn span(text: &str) -> Result<u64, ContactsError> {
             _ => return None,
         };
         let number: u32 = text.strip_suffix(unit)?.parse().ok()?;
-        (number > 0).then(|| u64::from(number) * seconds * 1_000_000)
+        let micros = u64::from(number).checked_mul(seconds * 1_000_000)?;
+        (1..=LONGEST_DAYS * DAY).contains(&micros).then_some(micros)
     };
-    read().ok_or_else(|| fault(format!("{text:?} is not a span like 90s, 5m, 2h")))
+    read().ok_or_else(|| {
+        fault(format!(
+            "{text:?} is not a span like 90s, 5m, 2h, up to {LONGEST_DAYS}d"
+        ))
+    })
 }
 
 /// Numbers of the days, Monday 0; no names: all of them.
