@@ -27,6 +27,7 @@ mod clock;
 mod coming;
 mod config;
 mod contacts;
+mod heard;
 mod incoming;
 mod letters;
 mod lines;

@@ -322,6 +322,12 @@ impl Session {
         self.speech.tell(receipts);
     }
 
+    /// Receipts that wait to be told.
+    #[must_use]
+    pub fn receipts_waiting(&self) -> usize {
+        self.speech.receipts_waiting()
+    }
+
     /// Claims DIDs.
     pub fn claim(&mut self, claims: Vec<Claim>) {
         self.speech.claim(claims);

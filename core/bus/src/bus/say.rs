@@ -8,8 +8,11 @@ use super::gate::Said;
 use super::io::{BatchId, Event, Key, Op, Output};
 use super::line::Stage;
 use crate::depot::{Effect, Lot};
-use crate::receipt::{Reason, Rung};
+use crate::receipt::{Reason, Receipt, Rung};
 use crate::session::{Answer, Offer};
+
+/// While so many receipts wait on a link, those that come are told later.
+const UNTOLD: usize = 256;
 
 impl Bus {
     /// Serves every link that was stirred, sends what changed to the disk, and says what may be
@@ -89,10 +92,8 @@ impl Bus {
             }
             Effect::Tell { receipts, except } => {
                 for link in self.lines.up() {
-                    if Some(link) != except
-                        && let Some(line) = self.lines.stir(link)
-                    {
-                        line.session.tell(&receipts);
+                    if Some(link) != except {
+                        self.tell(link, &receipts);
                     }
                 }
             }
@@ -101,6 +102,22 @@ impl Bus {
                 self.outputs.push_back(ask);
             }
             Effect::Event(event) => self.outputs.push_back(Output::Event(event)),
+        }
+    }
+
+    /// Tells of receipts on a link, at once unless enough of them wait there already: whoever
+    /// sends us many must not make the queue of a slow link grow.
+    fn tell(&mut self, link: crate::bus::io::LinkId, receipts: &[Receipt]) {
+        let Some(line) = self.lines.stir(link) else {
+            return;
+        };
+        if line.session.receipts_waiting() < UNTOLD {
+            line.session.tell(receipts);
+            return;
+        }
+        line.telling = true;
+        for receipt in receipts {
+            self.depot.tell_later(link, receipt);
         }
     }
 

@@ -63,6 +63,8 @@ pub(super) struct Contact {
     pub(super) later: BTreeSet<(Time, EnvelopeId)>,
     /// The receipts yet to be told: from this one to before that one.
     pub(super) telling: (u64, u64),
+    /// The first of those that came since and could not be told at once.
+    pub(super) untold: Option<u64>,
 }
 
 impl Contact {
@@ -80,6 +82,7 @@ impl Contact {
             places: BTreeMap::new(),
             later: BTreeSet::new(),
             telling: (0, 0),
+            untold: None,
         }
     }
 

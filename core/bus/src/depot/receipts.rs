@@ -4,13 +4,14 @@
 //! bus with verified receipts of others, [`super::agent`] with our own. What can go wrong:
 //! mallory signs, truly, for messages that are not hers; so a receipt ends a bundle only if its
 //! DID is the one the bundle is for. And she signs many: a DID has a share of the room, and what
-//! speaks of nothing we know goes first.
+//! speaks of nothing we know goes first. What had to go is no news when it is told again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Depot;
 use super::contacts::Contact;
+use super::heard::Heard;
 use super::turn::{Effect, Turn};
 use crate::EnvelopeId;
 use crate::bus::io::{HeldState, Key, LinkId, NodeKey, Op, Record};
@@ -47,6 +48,8 @@ pub(super) struct Receipts {
     by_worth: BTreeSet<(bool, u64)>,
     by_did: BTreeMap<DidTag, BTreeSet<u64>>,
     listeners: BTreeMap<NodeKey, (u64, Time)>,
+    /// What was kept and had to make room.
+    heard: Heard,
     next: u64,
 }
 
@@ -62,6 +65,7 @@ impl Receipts {
             by_worth: BTreeSet::new(),
             by_did: BTreeMap::new(),
             listeners: BTreeMap::new(),
+            heard: Heard::new(most),
             next: 0,
         }
     }
@@ -107,6 +111,7 @@ impl Receipts {
                 self.by_did.remove(&kept.tag);
             }
         }
+        self.heard.insert(&kept.receipt.signature);
         Some(kept.receipt.signature)
     }
 
@@ -182,6 +187,7 @@ impl Receipts {
         let next = self.next;
         let (first, end) = contact.telling;
         if first >= end
+            && contact.untold.is_none()
             && now.since(contact.since) >= PROOF
             && let Some(listener) = self.listeners.get_mut(node)
         {
@@ -191,14 +197,15 @@ impl Receipts {
 }
 
 impl Depot {
-    /// Is this receipt news, so that its signature is worth verifying? Old ones are news only
-    /// if they end something that is held here.
+    /// Is this receipt news, so that its signature is worth verifying? Old ones, and those that
+    /// were here and had to make room, are news only if they end something that is held here.
     #[must_use]
     pub fn wants_receipt(&self, receipt: &Receipt) -> bool {
         let told = receipt.ids.len();
         (1..=Receipt::MAX_IDS).contains(&told)
             && self.receipts.get(&receipt.signature).is_none()
-            && (self.is_fresh(receipt) || self.ends_something(receipt))
+            && (self.ends_something(receipt)
+                || self.is_fresh(receipt) && !self.receipts.heard.contains(&receipt.signature))
     }
 
     fn is_fresh(&self, receipt: &Receipt) -> bool {
@@ -223,13 +230,20 @@ impl Depot {
     }
 
     /// What is to be told on a link that has come up, in portions, the newest first, until
-    /// nothing comes. What comes later is told by [`Effect::Tell`]. Whoever stops before the end
-    /// tells the rest when the node is met again.
+    /// nothing comes. What comes later is told by [`Effect::Tell`], or by
+    /// [`Depot::tell_later`] and this. Whoever stops before the end tells the rest when the node
+    /// is met again.
     pub fn receipts_for(&mut self, link: LinkId, max: usize) -> Vec<Receipt> {
         let Some(contact) = self.contacts.get_mut(link) else {
             return Vec::new();
         };
-        let (first, end) = contact.telling;
+        let (mut first, mut end) = contact.telling;
+        if first >= end
+            && let Some(untold) = contact.untold.take()
+        {
+            (first, end) = (untold, self.receipts.next);
+            contact.telling.0 = first;
+        }
         let mut told = Vec::new();
         let news = self.receipts.kept.range(first.min(end)..end).rev();
         contact.telling.1 = first;
@@ -238,6 +252,16 @@ impl Depot {
             contact.telling.1 = *seq;
         }
         told
+    }
+
+    /// This receipt of an [`Effect::Tell`] could not be told on this link now, where enough waits
+    /// to be said: [`Depot::receipts_for`] has it, unless it had to make room before.
+    pub fn tell_later(&mut self, link: LinkId, receipt: &Receipt) {
+        let seq = self.receipts.by_signature.get(&receipt.signature);
+        if let (Some(seq), Some(contact)) = (seq, self.contacts.get_mut(link)) {
+            let untold = contact.untold.map_or(*seq, |first| first.min(*seq));
+            contact.untold = Some(untold);
+        }
     }
 
     /// Keeps a receipt, lets what it says follow, and passes it on.

@@ -3,6 +3,7 @@
 mod ask;
 mod copies;
 mod endings;
+mod gossip;
 mod hostile;
 mod restart;
 mod roads;

@@ -59,6 +59,10 @@ impl Speech {
         self.receipts.extend(told.cloned());
     }
 
+    pub(super) fn receipts_waiting(&self) -> usize {
+        self.receipts.len()
+    }
+
     pub(super) fn claim(&mut self, claims: Vec<Claim>) {
         self.claims.extend(claims.into_iter().filter(claim_fits));
     }

@@ -10,6 +10,7 @@ mod full;
 mod mule;
 mod party;
 mod power_cut;
+mod receipts;
 mod resume;
 mod there_and_back;
 mod world;
