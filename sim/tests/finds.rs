@@ -1,10 +1,5 @@
 //! Scenarios that once broke a promise: none breaks one again.
 
-#![expect(
-    clippy::expect_used,
-    reason = "a fixture that cannot be read fails the test"
-)]
-
 use packmule_sim::{Scenario, replay};
 
 #[test]
