@@ -29,6 +29,9 @@ use crate::world::{Micros, World};
 
 /// No run may plan more events than this: more is a storm, not a simulation.
 const MOST_EVENTS: u64 = 3_000_000;
+/// … nor more than this in one second of virtual time: no second of 2,000 mixed runs has as many,
+/// and the busiest of the other plans has a thousand.
+const MOST_A_SECOND: u64 = 50_000;
 /// A run stops after so many violations: the first few tell everything.
 const MOST_VIOLATIONS: usize = 5;
 
@@ -167,14 +170,18 @@ impl<'a> Sim<'a> {
 
     fn run(&mut self) {
         let end = self.scenario.ends_ms * 1000;
+        let mut second = (0, 0);
         while let Some(event) = self.world.next(end) {
             self.trace.number(self.world.now());
             self.step(event);
             if self.book.violations().len() >= MOST_VIOLATIONS {
                 return;
             }
-            if self.world.planned() > MOST_EVENTS {
-                let now = self.world.now();
+            let (now, planned) = (self.world.now(), self.world.planned());
+            if second.0 != now / 1_000_000 {
+                second = (now / 1_000_000, planned);
+            }
+            if planned > MOST_EVENTS || planned - second.1 > MOST_A_SECOND {
                 let next = self.world.next(Micros::MAX);
                 let text = format!("events without end, among them {next:?}");
                 self.book.accuse(now, "storm", None, text);

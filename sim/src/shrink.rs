@@ -2,16 +2,19 @@
 //!
 //! What is it: [`shrink`], delta debugging over the parts of a scenario: it leaves out faults,
 //! messages, contacts and nodes as long as a promise of the same kind is still broken, then
-//! halves what is left. Who calls it: the swarm, `sim replay --shrink`. What can go wrong: it
+//! halves what is left. Who calls it: the swarm. What can go wrong: it
 //! may end at another way to break the same promise; that is a finding too.
+
+use std::time::{Duration, Instant};
 
 use crate::scenario::Scenario;
 use crate::swarm::guarded;
 
-/// The smallest scenario found in at most `budget` runs that still breaks a promise of the kind
-/// that this one breaks first; itself, if it breaks none.
+/// The smallest scenario found in at most `budget` runs and about so much time that still breaks
+/// a promise of the kind that this one breaks first; itself, if it breaks none.
 #[must_use]
-pub fn shrink(scenario: &Scenario, budget: u32) -> Scenario {
+pub fn shrink(scenario: &Scenario, budget: u32, time: Duration) -> Scenario {
+    let until = Instant::now() + time;
     let Some(kind) = guarded(scenario)
         .violations
         .first()
@@ -23,6 +26,7 @@ pub fn shrink(scenario: &Scenario, budget: u32) -> Scenario {
         kind,
         best: scenario.clone(),
         budget,
+        until,
     };
     loop {
         let before = (search.best.parts(), search.budget);
@@ -43,11 +47,15 @@ struct Search {
     kind: String,
     best: Scenario,
     budget: u32,
+    until: Instant,
 }
 
 impl Search {
     /// Takes the candidate if it still fails the same way.
     fn try_this(&mut self, candidate: Scenario) -> bool {
+        if Instant::now() >= self.until {
+            self.budget = 0;
+        }
         if self.budget == 0 {
             return false;
         }

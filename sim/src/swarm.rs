@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -23,6 +23,9 @@ use crate::shrink::shrink;
 
 /// Failing runs kept in a summary; the count goes on.
 const KEPT: usize = 10;
+/// Of them, those that are shrunk, and how long each may take: whoever waits wants to know.
+const SHRUNK: usize = 3;
+const SHRINKING: Duration = Duration::from_secs(60);
 
 /// How a swarm runs.
 #[derive(Clone, Debug, Default)]
@@ -33,8 +36,11 @@ pub struct Options {
     pub stop_at_first: bool,
     /// A bug put back into every bus.
     pub sabotage: Option<Bug>,
-    /// Shrink failing runs by at most so many runs each; 0: keep them as they are.
+    /// Shrink failing runs, the first three, by at most so many runs and a minute each; 0: keep
+    /// them as they are.
     pub shrink: u32,
+    /// Hears of every failing run as soon as it has failed, before any is shrunk.
+    pub failed: Option<fn(u64, &Violation)>,
 }
 
 /// What a swarm saw.
@@ -101,8 +107,13 @@ pub fn run(plan: &Plan, seeds: Range<u64>, options: &Options) -> Summary {
                     let mut scenario = plan.scenario(seed);
                     scenario.sabotage = options.sabotage;
                     let outcome = guarded(&scenario);
-                    if options.stop_at_first && !outcome.violations.is_empty() {
-                        stop.store(true, Ordering::Relaxed);
+                    if let Some(first) = outcome.violations.first() {
+                        if options.stop_at_first {
+                            stop.store(true, Ordering::Relaxed);
+                        }
+                        if let Some(failed) = options.failed {
+                            failed(seed, first);
+                        }
                     }
                     tally.add(seed, scenario, outcome);
                 }
@@ -185,18 +196,19 @@ impl Tally {
 
     #[expect(clippy::cast_precision_loss, reason = "means and speeds for people")]
     fn summary(self, plan: &Plan, options: &Options, seconds: f64) -> Summary {
-        let failures = self
-            .bad
-            .into_iter()
-            .map(|(seed, (violations, scenario))| Failure {
-                seed,
-                scenario: if options.shrink > 0 {
-                    shrink(&scenario, options.shrink)
-                } else {
-                    scenario
-                },
-                violations,
-            });
+        let failures =
+            self.bad
+                .into_iter()
+                .enumerate()
+                .map(|(n, (seed, (violations, scenario)))| Failure {
+                    seed,
+                    scenario: if options.shrink > 0 && n < SHRUNK {
+                        shrink(&scenario, options.shrink, SHRINKING)
+                    } else {
+                        scenario
+                    },
+                    violations,
+                });
         Summary {
             plan: plan.name.clone(),
             seeds: self.seeds,

@@ -7,6 +7,8 @@
     reason = "a bug that hides must fail the test"
 )]
 
+use std::time::Duration;
+
 use packmule_sim::{Bug, Options, Plan, Scenario, replay, run, shrink};
 
 /// Seeds within which each bug has to be found.
@@ -82,7 +84,7 @@ fn a_find_shrinks_to_a_small_file_that_shows_it_again() {
     let found = run(&plan, 0..SEEDS, &options);
     let whole = &found.failures[0].scenario;
     let kind = &found.failures[0].violations[0].kind;
-    let small = shrink(whole, 200);
+    let small = shrink(whole, 200, Duration::from_secs(60));
     assert!(
         small.parts() * 2 < whole.parts(),
         "{} of {}",

@@ -58,7 +58,8 @@ pub(crate) struct SimRunArgs {
     /// Save failing scenarios in this directory (made if missing) [default: here]
     #[arg(long, value_name = "DIR")]
     pub(crate) save: Option<PathBuf>,
-    /// Runs spent on making a failing scenario small; 0: leave it as it is
+    /// Runs spent on making a failing scenario small, for the first three and a minute each; 0:
+    /// leave it as it is
     #[arg(long, value_name = "N", default_value_t = 300)]
     pub(crate) shrink: u32,
 }

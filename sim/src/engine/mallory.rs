@@ -34,6 +34,8 @@ pub(super) struct Mallory {
     bodies: Loot,
     /// Until when it gives its word for what it takes.
     lies_until: Micros,
+    /// The one timer that counts: each that is planned beside it would plan one more.
+    timer: Option<Micros>,
 }
 
 struct Talk {
@@ -111,7 +113,7 @@ impl Sim<'_> {
         self.mallory_speaks(n);
     }
 
-    pub(super) fn mallory_timer(&mut self, n: usize) {
+    pub(super) fn mallory_timer(&mut self, n: usize, at: Micros) {
         let now = self.world.now();
         let Some(node) = self.nodes.get_mut(n) else {
             return;
@@ -120,6 +122,10 @@ impl Sim<'_> {
         let super::node::Body::Mallory(mallory) = &mut node.body else {
             return;
         };
+        if mallory.timer != Some(at) {
+            return;
+        }
+        mallory.timer = None;
         for talk in mallory.talks.values_mut() {
             if talk.session.deadline().is_some_and(|due| due <= time) {
                 talk.session.timeout(time);
@@ -153,12 +159,16 @@ impl Sim<'_> {
             }
             due = [due, talk.session.deadline()].into_iter().flatten().min();
         }
+        // A little late is soon enough for mallory, and cannot spin.
+        let at = due.map(|due| due.as_micros().max(now + 1_000));
+        let at = at.filter(|at| mallory.timer.is_none_or(|timer| *at < timer));
+        if at.is_some() {
+            mallory.timer = at;
+        }
         for (link, pdu) in out {
             self.transmit(n, link, pdu);
         }
-        if let Some(due) = due {
-            // A little late is soon enough for mallory, and cannot spin.
-            let at = due.as_micros().max(now + 1_000);
+        if let Some(at) = at {
             self.world.at(at, Ev::Timer(n, life, at));
         }
     }

@@ -307,7 +307,7 @@ impl Sim<'_> {
         };
         let clocks = node.clocks(now);
         let Some(honest) = node.honest().filter(|honest| honest.timer == Some(at)) else {
-            return self.mallory_timer(n);
+            return self.mallory_timer(n, at);
         };
         honest.timer = None;
         let due = honest.bus.as_ref().and_then(Bus::deadline);

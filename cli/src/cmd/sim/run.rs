@@ -1,10 +1,11 @@
 //! `packmule sim run` and `sim replay`: plans over seeds, and one scenario again.
 
+use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use packmule_sim::report::Report as Page;
-use packmule_sim::{Failure, Options, Outcome, Plan, PlanError, Scenario, Summary};
+use packmule_sim::{Failure, Options, Outcome, Plan, PlanError, Scenario, Summary, Violation};
 use serde_json::json;
 
 use crate::args::{Globals, SimReplayArgs, SimRunArgs};
@@ -15,15 +16,18 @@ use crate::ui::progress::Progress;
 
 /// Seeds between two steps of the progress bar.
 const PORTION: u64 = 200;
+/// After so many failing runs no more are made small.
+const SHRUNK: usize = 3;
 
 /// Runs a plan over its seeds.
 pub(crate) fn run(globals: &Globals, args: &SimRunArgs) -> Result<Report, Fault> {
     let plan = Plan::load(&args.plan).map_err(of_plan)?;
-    let options = Options {
+    let mut options = Options {
         threads: args.threads.unwrap_or(0),
         stop_at_first: !args.keep_going,
         sabotage: None,
         shrink: args.shrink,
+        failed: Some(failed),
     };
     let seeds = args.seeds.clone();
     let mut progress = Progress::new(
@@ -40,6 +44,9 @@ pub(crate) fn run(globals: &Globals, args: &SimRunArgs) -> Result<Report, Fault>
         progress.add(end - next);
         next = end;
         add(&mut total, portion);
+        if total.failures.len() >= SHRUNK {
+            options.shrink = 0;
+        }
     }
     drop(progress);
     let seconds = began.elapsed().as_secs_f64().max(1e-9);
@@ -54,6 +61,17 @@ pub(crate) fn run(globals: &Globals, args: &SimRunArgs) -> Result<Report, Fault>
         super::write_page(path, Page::of_run(&plan.about, &outcome))?;
     }
     Ok(told(&total, &saved, &seeds))
+}
+
+/// Says at once which seed failed: making its scenario small may take a minute.
+fn failed(seed: u64, first: &Violation) {
+    let mut err = std::io::stderr().lock();
+    // Whoever does not listen there hears it at the end.
+    let _ = writeln!(
+        err,
+        "seed {seed} broke a promise: {} ({})",
+        first.text, first.kind
+    );
 }
 
 /// Adds what a portion saw.
