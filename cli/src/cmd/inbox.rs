@@ -81,7 +81,7 @@ fn show(party: &Party, id: &str) -> Result<Report, Fault> {
     party.home().mark_read(&entry.row.id)?;
     let mut object = entry.json();
     if let Value::Object(map) = &mut object {
-        map.insert("message".into(), entry.letter.opened.message.clone());
+        map.insert("message".into(), entry.letter.json());
     }
     Ok(Report::new(entry.full(), object))
 }

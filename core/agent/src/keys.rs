@@ -6,6 +6,7 @@
 //! point is checked to lie on its curve when a key is made, so that a [`PublicKey`] in hand
 //! is safe to compute with. Secrets are wiped when dropped and never printed.
 
+mod agreed;
 mod curve;
 mod jwk;
 mod multikey;

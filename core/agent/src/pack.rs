@@ -107,6 +107,25 @@ impl Packer for Jose {
         docs: &dyn Resolver,
         limits: &Limits,
     ) -> Result<Opened, OpenError> {
-        opening::open(packed, keys, docs, limits)
+        opening::open(packed, None, keys, docs, limits)
+    }
+}
+
+impl Jose {
+    /// Opens a packed message whose outermost `ciphertext` is given as bytes, beside JSON in
+    /// which that member is empty: a large one need not become base64 and bytes again. The
+    /// rules are those of [`Packer::open`], and so is what comes out.
+    ///
+    /// # Errors
+    /// Any [`OpenError`].
+    pub fn open_apart(
+        &self,
+        packed: &[u8],
+        ciphertext: &[u8],
+        keys: &Keyring,
+        docs: &dyn Resolver,
+        limits: &Limits,
+    ) -> Result<Opened, OpenError> {
+        opening::open(packed, Some(ciphertext), keys, docs, limits)
     }
 }

@@ -6,10 +6,11 @@
 )]
 mod support;
 
+use data_encoding::BASE64URL_NOPAD;
 use packmule_agent::jose::ContentEncryption;
 use packmule_agent::keys::{Curve, Keyring};
 use packmule_agent::pack::{
-    Jose, Limits, OpenError, PackError, PackPlan, PackedKind, Packer, Warning, peek,
+    Jose, Limits, OpenError, Opened, PackError, PackPlan, PackedKind, Packer, Warning, peek,
 };
 use serde_json::{Value, json};
 use support::*;
@@ -48,12 +49,45 @@ fn every_combination_on_every_curve_with_every_cipher() {
                 assert_eq!(opened.message, message);
                 assert_eq!(opened.plaintext, bytes(&message));
                 assert_eq!(opened.sender.is_some(), from);
+                assert_eq!(open_apart(&world, &packed).unwrap().layers, opened.layers);
                 assert_eq!(opened.signed_by.is_some(), sign);
                 let told = world.open(CAROL, &packed).unwrap_err();
                 assert!(matches!(told, OpenError::NotForUs { .. }), "{told}");
             }
         }
     }
+}
+
+/// With the ciphertext as bytes, beside JSON in which it is empty.
+fn open_apart(world: &World, packed: &[u8]) -> Result<Opened, OpenError> {
+    let mut json = value(packed);
+    let text = json["ciphertext"].take();
+    json["ciphertext"] = "".into();
+    let ciphertext = BASE64URL_NOPAD.decode(text.as_str().unwrap().as_bytes());
+    let (keys, limits) = (world.ring(BOB), Limits::default());
+    Jose.open_apart(
+        &bytes(&json),
+        &ciphertext.unwrap(),
+        keys,
+        &world.book,
+        &limits,
+    )
+}
+
+#[test]
+fn a_ciphertext_apart_is_checked_like_one_inside() {
+    let world = World::new(&[Curve::X25519]);
+    let plan = plan(true, false, false, Default::default());
+    let packed = world.pack(ALICE, &letter(ALICE, BOB), &plan);
+    assert!(open_apart(&world, &packed).is_ok());
+    let (keys, limits) = (world.ring(BOB), Limits::default());
+    let mut empty = value(&packed);
+    empty["ciphertext"] = "".into();
+    let forged = Jose.open_apart(&bytes(&empty), b"forged", keys, &world.book, &limits);
+    assert!(forged.is_err(), "mallory's bytes are no message");
+    // What stands in the message counts.
+    let opened = Jose.open_apart(&packed, b"forged", keys, &world.book, &limits);
+    assert_eq!(opened.unwrap().message, letter(ALICE, BOB));
 }
 
 #[test]
@@ -252,7 +286,7 @@ fn the_packer_can_be_shared_between_threads() {
     sendable::<Jose>();
     sendable::<Keyring>();
     sendable::<Box<dyn Packer>>();
-    sendable::<packmule_agent::pack::Opened>();
+    sendable::<Opened>();
     sendable::<OpenError>();
     sendable::<PackError>();
 }

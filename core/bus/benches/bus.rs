@@ -187,17 +187,15 @@ fn letters(count: usize, bytes: usize) -> Vec<Submission> {
     let bob = party(&mut rng, Method::Key, "https://hop.nimbus.is");
     let mut letter = |_| {
         let packed = sealed(&mut rng, Some(&alice), &bob, bytes).json;
-        Submission {
-            envelope: Envelope::from_packed(packed.as_bytes()).expect("a letter"),
-            label: Label {
-                to: DidTag::of(DIDS[1]),
-                expires: Some(1_750_100_000),
-                priority: Priority::Normal,
-                hops: 8,
-                copies: 6,
-            },
-            by: Vec::new(),
-        }
+        let envelope = Envelope::from_packed(packed.as_bytes()).expect("a letter");
+        let label = Label {
+            to: DidTag::of(DIDS[1]),
+            expires: Some(1_750_100_000),
+            priority: Priority::Normal,
+            hops: 8,
+            copies: 6,
+        };
+        Submission::of(&envelope, label, Vec::new())
     };
     (0..count).map(&mut letter).collect()
 }

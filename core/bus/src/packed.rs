@@ -135,12 +135,8 @@ pub(crate) fn base64(bytes: &[u8], out: &mut Vec<u8>) {
 /// Puts the packed message together. Members stand in one fixed order, without white space.
 pub(crate) fn write(parts: &Parts<'_>) -> Vec<u8> {
     match parts {
+        Parts::Jwe(jwe) => write_jwe(jwe, &jwe.ciphertext),
         Parts::Raw(_, bytes) => bytes.to_vec(),
-        Parts::Jwe(jwe) => {
-            let mut out = Object::with_capacity(jwe.ciphertext.len() / 3 * 4 + 1024);
-            out.jwe(jwe);
-            out.done()
-        }
         Parts::Jws(jws) => {
             let payload = jws.payload.as_ref().map_or(0, |payload| payload.len());
             let mut out = Object::with_capacity(payload / 3 * 4 + 1024);
@@ -148,6 +144,13 @@ pub(crate) fn write(parts: &Parts<'_>) -> Vec<u8> {
             out.done()
         }
     }
+}
+
+/// A JWE with this ciphertext, its own or none.
+pub(crate) fn write_jwe(jwe: &Jwe<'_>, ciphertext: &[u8]) -> Vec<u8> {
+    let mut out = Object::with_capacity(ciphertext.len() / 3 * 4 + 1024);
+    out.jwe(jwe, ciphertext);
+    out.done()
 }
 
 /// JSON being written: commas come by themselves.
@@ -158,7 +161,7 @@ impl Object {
         Self(Vec::with_capacity(bytes))
     }
 
-    fn jwe(&mut self, jwe: &Jwe<'_>) {
+    fn jwe(&mut self, jwe: &Jwe<'_>, ciphertext: &[u8]) {
         self.open(b'{');
         self.binary("protected", jwe.protected.as_ref());
         self.headers("unprotected", jwe.unprotected.as_ref());
@@ -177,7 +180,7 @@ impl Object {
         }
         self.binary("aad", jwe.aad.as_ref());
         self.binary("iv", jwe.iv.as_ref());
-        self.binary("ciphertext", Some(&jwe.ciphertext));
+        self.binary("ciphertext", Some(&Cow::Borrowed(ciphertext)));
         self.binary("tag", jwe.tag.as_ref());
         self.close(b'}');
     }

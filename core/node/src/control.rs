@@ -51,20 +51,12 @@ pub enum Request {
         priority: Urgency,
     },
     /// Takes on a packed message. Answered by [`Reply::Queued`], after the commit.
-    Submit {
-        /// The recipient's name or DID.
-        to: String,
-        /// The packed message, as text (JSON).
-        packed: String,
-        /// Posix seconds after which nobody carries it any more.
-        #[serde(default)]
-        expires: Option<u64>,
-        /// Only by these transports.
-        #[serde(default)]
-        by: Vec<String>,
-        /// `bulk`, `normal` or `urgent`.
-        #[serde(default)]
-        priority: Urgency,
+    Submit(Parcel),
+    /// Takes on many packed messages, which share what a commit costs. Answered by
+    /// [`Reply::QueuedAll`], after the last commit.
+    SubmitAll {
+        /// As many as a line holds.
+        parcels: Vec<Parcel>,
     },
     /// How does the node stand? Answered by [`Reply::Status`].
     Status,
@@ -93,6 +85,34 @@ pub enum Request {
     /// Ends the node, gracefully. Answered by [`Reply::Done`]; the socket is gone when the node
     /// is.
     Stop,
+}
+
+/// A packed message, and how it shall go.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Parcel {
+    /// The recipient's name or DID.
+    pub to: String,
+    /// The packed message, as text (JSON).
+    pub packed: String,
+    /// Posix seconds after which nobody carries it any more.
+    #[serde(default)]
+    pub expires: Option<u64>,
+    /// Only by these transports.
+    #[serde(default)]
+    pub by: Vec<String>,
+    /// `bulk`, `normal` or `urgent`.
+    #[serde(default)]
+    pub priority: Urgency,
+}
+
+/// What became of one of many.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Taken on, durably; its envelope.
+    Queued(String),
+    /// Not taken on; why, for people.
+    Refused(String),
 }
 
 /// What goes first when a link is short.
@@ -138,6 +158,11 @@ pub enum Reply {
         message_id: Option<String>,
         /// Its envelopes.
         ids: Vec<String>,
+    },
+    /// What became of each parcel, in their order.
+    QueuedAll {
+        /// Durable, if taken on.
+        outcomes: Vec<Outcome>,
     },
     /// How the node stands.
     Status(Box<StatusReport>),

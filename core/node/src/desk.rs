@@ -7,6 +7,7 @@
 //! document that is damaged (told, not skipped); the disk.
 
 pub mod address;
+mod at_hand;
 mod book;
 pub mod date;
 pub mod dead;
@@ -17,10 +18,11 @@ pub mod verdict;
 mod ways;
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use packmule_agent::keys::Keyring;
 use packmule_agent::resolve::DocBook;
+use packmule_bus::{Envelope, EnvelopeId};
 
 use crate::{Home, HomeError, PeerRecord, UnlockError};
 
@@ -31,6 +33,7 @@ pub use judge::{
 };
 pub use submit::{Dispatch, Protection, Queued, SubmitError};
 
+use at_hand::AtHand;
 use book::{Book, fill};
 
 /// A home with its keys in memory. It can be shared between threads.
@@ -38,6 +41,7 @@ pub struct Desk {
     home: Arc<Home>,
     keys: Keyring,
     book: RwLock<Book>,
+    at_hand: Mutex<AtHand>,
 }
 
 /// Why a desk was not opened.
@@ -64,7 +68,12 @@ impl Desk {
     pub fn with_keys(home: impl Into<Arc<Home>>, keys: Keyring) -> Result<Self, BookError> {
         let home = home.into();
         let book = RwLock::new(fill(&home)?);
-        Ok(Self { home, keys, book })
+        Ok(Self {
+            home,
+            keys,
+            book,
+            at_hand: Mutex::default(),
+        })
     }
 
     /// The home.
@@ -102,6 +111,25 @@ impl Desk {
             Some(long) if long != did => self.home.find_peer(&long),
             _ => Ok(None),
         }
+    }
+
+    /// Keeps a body that was checked against this id, for when it is opened in a moment.
+    pub(crate) fn keep_at_hand(&self, id: EnvelopeId, form: &[u8]) {
+        self.at_hand().put(id, form);
+    }
+
+    /// An accepted message: from memory if it came just now. One that is encrypted carries its
+    /// own proof that it is whole; others are checked against their ids.
+    fn accepted(&self, id: &EnvelopeId) -> Result<Option<Envelope>, HomeError> {
+        match self.at_hand().take(id) {
+            Some(envelope) => Ok(Some(envelope)),
+            None => self.home.envelope_to_open(id),
+        }
+    }
+
+    /// Whoever panicked here left whole bodies, or fewer.
+    fn at_hand(&self) -> MutexGuard<'_, AtHand> {
+        self.at_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A thread that panicked while it held the book left whole documents in it: each change is

@@ -18,7 +18,7 @@ mod post;
 mod reach;
 mod views;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use packmule_bus::bus::Bus;
@@ -295,6 +295,7 @@ impl Driver {
                         }
                     }
                 }
+                self.keep_at_hand(&ops);
                 let changes = Batch {
                     ops,
                     rows,
@@ -347,6 +348,24 @@ impl Driver {
             Output::Event(event) => self.tell(event),
             // Both sides are built together: there is no other output.
             _ => {}
+        }
+    }
+
+    /// What is for us will be opened as soon as it is durable.
+    fn keep_at_hand(&self, ops: &[Op]) {
+        let ours: BTreeSet<EnvelopeId> = ops
+            .iter()
+            .filter_map(|op| match op {
+                Op::Put(Record::Inbox(arrived)) => Some(arrived.id),
+                _ => None,
+            })
+            .collect();
+        for op in ops {
+            if let Op::Body(id, form) = op
+                && ours.contains(id)
+            {
+                self.desk.keep_at_hand(*id, form);
+            }
         }
     }
 

@@ -9,7 +9,7 @@ mod tables;
 
 use std::{path::Path, time::Duration};
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
 
 use crate::error::{HomeError, damaged};
 
@@ -21,6 +21,11 @@ const VERSION: i64 = 2;
 const APPLICATION: i64 = 0x706b_6d6c;
 /// How long a writer waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(20);
+
+/// Bytes of log that stay when all of it is in the store: room that need not be found again.
+const LOG_KEPT: i64 = 64 << 20;
+/// Kibibytes of pages in memory: a transaction that outgrows them is written twice.
+const PAGES_KEPT: i64 = 8 << 10;
 
 /// Makes a new, empty store.
 pub(crate) fn create(path: &Path) -> Result<Connection, HomeError> {
@@ -55,6 +60,8 @@ pub(crate) fn open(path: &Path) -> Result<Connection, HomeError> {
         migrate(&mut db)?;
     }
     db.set_prepared_statement_cache_capacity(64);
+    // A plan that depends on the values bound would be made anew for each of them.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(db)
 }
 
@@ -87,7 +94,8 @@ fn configure(db: &Connection) -> Result<(), HomeError> {
     db.busy_timeout(BUSY)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "FULL")?;
-    db.pragma_update(None, "journal_size_limit", 16 << 20)?;
+    db.pragma_update(None, "journal_size_limit", LOG_KEPT)?;
+    db.pragma_update(None, "cache_size", -PAGES_KEPT)?;
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "trusted_schema", false)?;
     db.pragma_update(None, "cell_size_check", true)?;

@@ -48,14 +48,7 @@ impl Sim<'_> {
             copies: node.spec.copies,
         };
         let by = Vec::new();
-        self.feed(
-            n,
-            Input::Submit(Submission {
-                envelope,
-                label,
-                by,
-            }),
-        );
+        self.feed(n, Input::Submit(Submission::of(&envelope, label, by)));
     }
 
     /// The bus tells something.

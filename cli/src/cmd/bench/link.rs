@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use packmule_agent::message::Message;
 use packmule_bus::Envelope;
-use packmule_node::control::{Client, EventLine, Reply, Request, Urgency};
+use packmule_node::control::{Client, EventLine, Outcome, Parcel, Reply, Request};
 use packmule_node::desk::{Desk, Protection};
 use packmule_node::{Home, OutRecord, OutState};
 use serde_json::json;
@@ -26,8 +26,10 @@ use crate::flow::node::{Events, poke};
 use crate::flow::{carry, files};
 use crate::ui::output::{Report, size};
 
-/// Conversations at once: each has one submission on its way to the disk.
-const SEATS: usize = 16;
+/// Conversations at once: each has some submissions on their way to the disk.
+const SEATS: usize = 3;
+/// Short messages that are submitted together.
+const PARCELS: usize = 16;
 /// Longest packed message that goes through the control socket; others through the outbox.
 const SHORT: usize = 128 << 10;
 /// Bytes of long messages queued in one transaction.
@@ -186,10 +188,15 @@ fn by_socket(pair: &Pair, letters: &[OutRecord]) -> Result<(), Fault> {
             scope.spawn(|| {
                 let work = || {
                     let mut client = pair.alice.client()?;
-                    while let Some(letter) = letters.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        submit(&mut client, letter)?;
+                    loop {
+                        let from = next.fetch_add(PARCELS, Ordering::Relaxed);
+                        let rest = letters.get(from..).unwrap_or_default();
+                        let some = rest.get(..PARCELS.min(rest.len())).unwrap_or_default();
+                        if some.is_empty() {
+                            return Ok::<_, Fault>(());
+                        }
+                        submit_all(&mut client, some)?;
                     }
-                    Ok::<_, Fault>(())
                 };
                 if let Err(err) = work()
                     && let Ok(mut fault) = fault.lock()
@@ -206,16 +213,43 @@ fn by_socket(pair: &Pair, letters: &[OutRecord]) -> Result<(), Fault> {
 }
 
 fn submit(client: &mut Client, letter: &OutRecord) -> Result<String, Fault> {
-    let request = Request::Submit {
-        to: letter.peer.clone(),
-        packed: String::from_utf8_lossy(&letter.packed).into_owned(),
-        expires: None,
-        by: Vec::new(),
-        priority: Urgency::Normal,
-    };
-    match client.ask(&request)? {
+    match client.ask(&Request::Submit(parcel(letter)))? {
         Reply::Queued { ids, .. } => Ok(ids.into_iter().next().unwrap_or_default()),
         other => Err(crate::flow::node::nonsense(&other)),
+    }
+}
+
+/// As many to a line as it surely holds.
+fn submit_all(client: &mut Client, letters: &[OutRecord]) -> Result<(), Fault> {
+    let mut rest = letters;
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fit = rest.iter().take_while(|one| {
+            bytes += one.packed.len() + 512;
+            bytes <= SHORT
+        });
+        let (line, later) = rest.split_at(fit.count().max(1));
+        let parcels = line.iter().map(parcel).collect();
+        match client.ask(&Request::SubmitAll { parcels })? {
+            Reply::QueuedAll { outcomes } => {
+                for outcome in outcomes {
+                    if let Outcome::Refused(why) = outcome {
+                        return Err(Fault::new(Exit::Internal, why));
+                    }
+                }
+            }
+            other => return Err(crate::flow::node::nonsense(&other)),
+        }
+        rest = later;
+    }
+    Ok(())
+}
+
+fn parcel(letter: &OutRecord) -> Parcel {
+    Parcel {
+        to: letter.peer.clone(),
+        packed: String::from_utf8_lossy(&letter.packed).into_owned(),
+        ..Parcel::default()
     }
 }
 

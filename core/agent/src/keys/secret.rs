@@ -5,8 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use zeroize::Zeroizing;
 
+use super::agreed::Agreed;
 use super::{Curve, KeyError, PublicKey};
-use crate::crypto::agree::{self, AgreeSecret};
+use crate::crypto::Refused;
+use crate::crypto::agree::{self, AgreeSecret, Shared};
 use crate::crypto::sign::{self, SignKey};
 
 /// A secret key with its public half. Cheap to clone (the secret is shared, not copied);
@@ -18,6 +20,7 @@ struct Inner {
     public: PublicKey,
     raw: Zeroizing<Vec<u8>>,
     agree: Option<AgreeSecret>,
+    agreed: Agreed,
     /// Made at the first signature: a P-256 key of a document's `keyAgreement` never signs.
     sign: OnceLock<Option<SignKey>>,
 }
@@ -69,6 +72,7 @@ impl SecretKey {
             public,
             raw,
             agree,
+            agreed: Agreed::default(),
             sign: OnceLock::new(),
         })))
     }
@@ -114,6 +118,19 @@ impl SecretKey {
     /// The form that agrees on keys; `None` for curves that only sign.
     pub(crate) fn agreement(&self) -> Option<&AgreeSecret> {
         self.0.agree.as_ref()
+    }
+
+    /// Agrees with a peer's static key: the same secret for every message between the two, so
+    /// it is remembered for those who were heard last. Refuses a key of another curve, and one
+    /// that leads to zero.
+    pub(crate) fn agree_static(&self, peer: &PublicKey) -> Result<Shared, Refused> {
+        let own = self.agreement().ok_or(Refused)?;
+        self.0.agreed.with(own, peer)
+    }
+
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.0.agreed.len()
     }
 
     /// The form that signs; `None` for curves that only agree.

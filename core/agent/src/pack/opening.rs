@@ -18,11 +18,12 @@ const MAX_TRIES: usize = 8;
 
 pub(super) fn open(
     packed: &[u8],
+    mut apart: Option<&[u8]>,
     keys: &Keyring,
     docs: &dyn Resolver,
     limits: &Limits,
 ) -> Result<Opened, OpenError> {
-    if packed.len() > limits.max_bytes {
+    if packed.len() + apart.map_or(0, <[u8]>::len) > limits.max_bytes {
         return Err(OpenError::TooLarge {
             limit: limits.max_bytes,
         });
@@ -39,7 +40,7 @@ pub(super) fn open(
         let inside = {
             let members = Members::parse(&bytes)?;
             match members.shape() {
-                Shape::Encrypted => work.decrypt(&members)?,
+                Shape::Encrypted => work.decrypt(&members, apart.take())?,
                 Shape::Signed => break work.verify(&members)?,
                 Shape::Plain => break (members.into_object()?, bytes.into_owned()),
             }
@@ -59,9 +60,13 @@ struct Opening<'a> {
 
 impl Opening<'_> {
     /// One layer of encryption; gives what was inside.
-    fn decrypt(&mut self, members: &Members<'_>) -> Result<Vec<u8>, OpenError> {
+    fn decrypt(
+        &mut self,
+        members: &Members<'_>,
+        apart: Option<&[u8]>,
+    ) -> Result<Vec<u8>, OpenError> {
         self.room()?;
-        let jwe = Jwe::parse(members)?;
+        let jwe = Jwe::parse(members, apart)?;
         let limit = self.limits.max_recipients;
         if jwe.recipients.len() > limit {
             return Err(OpenError::TooMany {

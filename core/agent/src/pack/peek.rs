@@ -48,7 +48,7 @@ pub fn peek(packed: &[u8], limits: &Limits) -> Result<Peek, OpenError> {
     let members = Members::parse(packed)?;
     match members.shape() {
         Shape::Encrypted => {
-            let jwe = Jwe::parse(&members)?;
+            let jwe = Jwe::parse(&members, None)?;
             let limit = limits.max_recipients;
             if jwe.recipients.len() > limit {
                 return Err(OpenError::TooMany {

@@ -114,23 +114,25 @@ impl Bus {
     }
 
     fn submit(&mut self, submission: Submission) {
-        let id = submission.envelope.id();
+        let Submission {
+            id,
+            wire,
+            label,
+            by,
+        } = submission;
         if let Some(reason) = self.disk.refuses() {
             let event = Event::NotTaken(id, reason);
             self.outputs.push_back(Output::Event(event));
             return;
         }
-        let wire = submission.envelope.to_wire();
         let meta = Meta {
             id,
             wire: WireHash::of(&wire),
             bytes: wire.len() as u64,
-            label: submission.label,
+            label,
         };
         let mark = self.turn.ops.len();
-        let taken = self
-            .depot
-            .submit(self.now, meta, submission.by, &mut self.turn);
+        let taken = self.depot.submit(self.now, meta, by, &mut self.turn);
         if let Err(reason) = taken {
             let event = Effect::Event(Event::NotTaken(id, reason));
             self.said.push(Said::Depot(event));

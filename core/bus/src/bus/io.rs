@@ -53,12 +53,27 @@ impl WireHash {
 /// A message to carry.
 #[derive(Clone, Debug)]
 pub struct Submission {
-    /// The message.
-    pub envelope: Envelope,
+    /// The message's name.
+    pub id: EnvelopeId,
+    /// Its wire form, by whoever has the message: it is not decoded here.
+    pub wire: Vec<u8>,
     /// For whom, and how.
     pub label: Label,
     /// Only by these transports, in this order; empty: whatever works.
     pub by: Vec<String>,
+}
+
+impl Submission {
+    /// Of this message.
+    #[must_use]
+    pub fn of(envelope: &Envelope, label: Label, by: Vec<String>) -> Self {
+        Self {
+            id: envelope.id(),
+            wire: envelope.to_wire(),
+            label,
+            by,
+        }
+    }
 }
 
 /// Control of a DID, to be proven to the other end of one link.

@@ -52,3 +52,20 @@ fn what_is_not_canonical_is_kept_as_it_is() {
         assert_eq!(Envelope::decode(&envelope.to_wire()).unwrap(), envelope);
     }
 }
+
+#[test]
+fn apart_or_trusted_it_is_the_same_envelope() {
+    let envelope = Envelope::from_packed(AUTHCRYPT).unwrap();
+    for form in [envelope.identity().to_vec(), envelope.to_wire()] {
+        let trusted = Envelope::decode_trusted(&form, envelope.id()).unwrap();
+        assert_eq!(trusted, envelope);
+    }
+    let (json, ciphertext) = envelope.to_json_apart().unwrap();
+    let mut whole: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(whole["ciphertext"], "");
+    whole["ciphertext"] = data_encoding::BASE64URL_NOPAD.encode(ciphertext).into();
+    let before: serde_json::Value = serde_json::from_slice(AUTHCRYPT).unwrap();
+    assert_eq!(whole, before);
+    let plain = Envelope::from_packed(b"{\"id\":\"1\",\"type\":\"x\"}").unwrap();
+    assert_eq!(plain.to_json_apart(), None);
+}

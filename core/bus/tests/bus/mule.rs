@@ -1,5 +1,6 @@
 //! By way of a carrier, who may know nothing and prove everything.
 
+use packmule_bus::Envelope;
 use packmule_bus::bus::io::{Event, Key, Record};
 use packmule_bus::receipt::Rung;
 
@@ -58,7 +59,7 @@ fn a_message_that_comes_by_every_channel_counts_once() {
     assert_eq!(same, id);
     let whole = |settle| packmule_bus::bus::io::Input::Whole {
         transport: "drive".to_owned(),
-        envelope: submission.envelope.clone(),
+        envelope: Envelope::decode(&submission.wire).expect("a wire form"),
         to: vec![submission.label.to],
         settle: packmule_bus::bus::io::SettleId(settle),
     };
@@ -79,7 +80,7 @@ fn a_mailbox_is_settled_after_the_commit_and_not_before() {
     let (id, submission) = message(1, 3000, world.nodes[BOB].tag());
     let whole = || packmule_bus::bus::io::Input::Whole {
         transport: "drive".to_owned(),
-        envelope: submission.envelope.clone(),
+        envelope: Envelope::decode(&submission.wire).expect("a wire form"),
         to: vec![submission.label.to],
         settle: packmule_bus::bus::io::SettleId(7),
     };

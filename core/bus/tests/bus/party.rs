@@ -136,15 +136,7 @@ pub(crate) fn message(number: u32, bytes: usize, to: DidTag) -> (EnvelopeId, Sub
         copies: 6,
     };
     let id = envelope.id();
-    let by = Vec::new();
-    (
-        id,
-        Submission {
-            envelope,
-            label,
-            by,
-        },
-    )
+    (id, Submission::of(&envelope, label, Vec::new()))
 }
 
 /// A signature that only this world believes.

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::line::{LineEnd, Lines, line_of};
-use super::{DeadLetter, EventLine, MAX_LINE, Reply, Request, VERSION, place};
+use super::{DeadLetter, EventLine, MAX_LINE, Outcome, Parcel, Reply, Request, VERSION, place};
 use crate::driver::Command;
 use crate::node::Inner;
 use crate::{Events, Node, Submit, SubmitError};
@@ -241,20 +241,22 @@ async fn answer(node: Node, request: Request) -> Reply {
                 Err(why) => error(why),
             }
         }
-        Request::Submit {
-            to,
-            packed,
-            expires,
-            by,
-            priority,
-        } => {
-            let options = Submit {
-                expires,
-                by,
-                priority: priority.into(),
-            };
-            let taken = node.submit(packed.into_bytes(), &to, options).await;
+        Request::Submit(parcel) => {
+            let (packed, to, options) = letter(parcel);
+            let taken = node.submit(packed, &to, options).await;
             queued(taken.map(|id| vec![id]), None)
+        }
+        Request::SubmitAll { parcels } => {
+            let letters = parcels.into_iter().map(letter).collect();
+            let outcomes = node.submit_all(letters).await.into_iter();
+            Reply::QueuedAll {
+                outcomes: outcomes
+                    .map(|outcome| match outcome {
+                        Ok(id) => Outcome::Queued(id.to_string()),
+                        Err(error) => Outcome::Refused(error.to_string()),
+                    })
+                    .collect(),
+            }
         }
         Request::Status => match node.status().await {
             Some(status) => Reply::Status(Box::new(status)),
@@ -289,6 +291,15 @@ async fn answer(node: Node, request: Request) -> Reply {
         }
         Request::Watch => error("already watching".to_owned()),
     }
+}
+
+fn letter(parcel: Parcel) -> (Vec<u8>, String, Submit) {
+    let options = Submit {
+        expires: parcel.expires,
+        by: parcel.by,
+        priority: parcel.priority.into(),
+    };
+    (parcel.packed.into_bytes(), parcel.to, options)
 }
 
 fn queued(outcome: Result<Vec<EnvelopeId>, SubmitError>, message_id: Option<String>) -> Reply {

@@ -9,9 +9,9 @@ mod batch;
 mod bonds;
 
 use packmule_agent::message::Message;
-use packmule_agent::pack::{Jose, Limits, Opened, Packer};
-use packmule_bus::EnvelopeId;
+use packmule_agent::pack::{Jose, Limits, OpenError, Opened, Packer};
 use packmule_bus::receipt::Reason;
+use packmule_bus::{Envelope, EnvelopeId};
 
 use super::{BookError, Desk, dead};
 use crate::{ApplyError, HomeError};
@@ -134,30 +134,50 @@ impl Desk {
 
     /// Opens packed bytes with our keys. The error is the problem code and the reason.
     pub fn open(&self, packed: &[u8]) -> Result<Letter, (String, String)> {
-        let opened = Jose
-            .open(packed, &self.keys, &self.book().docs, &Limits::default())
-            .map_err(|err| (err.problem().to_owned(), err.to_string()))?;
-        let message = Message::parse(&opened.plaintext)
-            .map_err(|err| (NOT_A_MESSAGE.to_owned(), err.to_string()))?;
-        let sender = sender_of(&opened);
-        Ok(Letter {
-            opened,
-            message,
-            sender,
-        })
+        let limits = Limits::default();
+        letter_of(Jose.open(packed, &self.keys, &self.book().docs, &limits))
     }
+
+    /// The same for an envelope.
+    fn open_envelope(&self, envelope: &Envelope) -> Result<Letter, (String, String)> {
+        let Some((packed, ciphertext)) = envelope.to_json_apart() else {
+            return self.open(&envelope.to_json());
+        };
+        let (limits, book) = (Limits::default(), self.book());
+        letter_of(Jose.open_apart(&packed, ciphertext, &self.keys, &book.docs, &limits))
+    }
+}
+
+fn letter_of(opened: Result<Opened, OpenError>) -> Result<Letter, (String, String)> {
+    let mut opened = opened.map_err(|err| (err.problem().to_owned(), err.to_string()))?;
+    let message = Message::from_value(std::mem::take(&mut opened.message))
+        .map_err(|err| (NOT_A_MESSAGE.to_owned(), err.to_string()))?;
+    let sender = sender_of(&opened);
+    Ok(Letter {
+        opened,
+        message,
+        sender,
+    })
 }
 
 /// A message that opened and parsed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Letter {
-    /// The layers, and who they prove.
+    /// The layers, and who they prove; its parsed message has moved to `message`.
     pub opened: Opened,
     /// The plaintext, parsed.
     pub message: Message,
     /// Who authenticated it: the DID of the key that encrypted or signed it.
     pub sender: Option<String>,
+}
+
+impl Letter {
+    /// The plaintext as its sender wrote it, parsed; `null` never comes, as it parsed before.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.opened.plaintext).unwrap_or_default()
+    }
 }
 
 /// How the ids of our automatic answers to a message begin.

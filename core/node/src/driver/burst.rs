@@ -91,7 +91,7 @@ impl Driver {
                 row,
                 answer,
             } => {
-                burst.bytes += submission.envelope.identity().len();
+                burst.bytes += submission.wire.len();
                 let input = self.submission(*submission, row, answer);
                 burst.inputs.push(input);
             }
@@ -109,7 +109,7 @@ impl Driver {
         row: OwnRow,
         answer: oneshot::Sender<Result<EnvelopeId, Reason>>,
     ) -> Input {
-        let id = submission.envelope.id();
+        let id = submission.id;
         self.introduce(&row.peer);
         self.waiting.entry(id).or_default().push(answer);
         self.rows.insert(id, row);

@@ -8,11 +8,11 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use packmule_bus::EnvelopeId;
 use packmule_bus::bus::io::{Input, Submission};
 use packmule_bus::depot::Policy;
 use packmule_bus::label::Label;
 use packmule_bus::receipt::Reason;
-use packmule_bus::{Envelope, EnvelopeId};
 use rusqlite::{Connection, params};
 
 use super::mailboxes::tag_of;
@@ -104,8 +104,16 @@ impl Post {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    fn envelope(&self, id: &EnvelopeId) -> Option<Envelope> {
-        bodies::envelope(&self.db, &self.shelf, id).ok().flatten()
+    /// A wire form was checked when it was queued, and is by whoever gets it; JSON may be older
+    /// than the rules of today.
+    fn wire(&self, id: &EnvelopeId) -> Option<Vec<u8>> {
+        match bodies::get(&self.db, &self.shelf, id).ok()?? {
+            (form, true) => Some(form),
+            _ => {
+                let envelope = bodies::envelope(&self.db, &self.shelf, id).ok()??;
+                Some(envelope.to_wire())
+            }
+        }
     }
 }
 
@@ -131,10 +139,10 @@ impl Driver {
             if self.waiting.contains_key(&row.id) {
                 continue;
             }
-            let Some(envelope) = self.post.envelope(&row.id) else {
+            let Some(wire) = self.post.wire(&row.id) else {
                 continue;
             };
-            bytes += envelope.identity().len();
+            bytes += wire.len();
             self.introduce(&row.peer);
             let label = Label {
                 to: tag_of(&row.peer),
@@ -144,7 +152,8 @@ impl Driver {
                 copies: self.post.policy.copies,
             };
             self.feed(Input::Submit(Submission {
-                envelope,
+                id: row.id,
+                wire,
                 label,
                 by: row.by,
             }));

@@ -50,6 +50,18 @@ pub enum SubmitError {
     Ended,
 }
 
+/// A message that the bus has heard of and the disk perhaps not yet.
+struct Begun(oneshot::Receiver<Result<EnvelopeId, Reason>>);
+
+impl Begun {
+    async fn outcome(self) -> Result<EnvelopeId, SubmitError> {
+        match self.0.await {
+            Ok(outcome) => outcome.map_err(SubmitError::NotTaken),
+            Err(_) => Err(SubmitError::Ended),
+        }
+    }
+}
+
 impl Node {
     /// Takes on a packed message for a peer's name or a DID. It is durable when this returns.
     ///
@@ -61,6 +73,35 @@ impl Node {
         to: &str,
         options: Submit,
     ) -> Result<EnvelopeId, SubmitError> {
+        self.begin(packed, to, options).await?.outcome().await
+    }
+
+    /// Takes on many packed messages, which share what it costs to make them durable: each with
+    /// its outcome, in their order.
+    pub async fn submit_all(
+        &self,
+        letters: Vec<(Vec<u8>, String, Submit)>,
+    ) -> Vec<Result<EnvelopeId, SubmitError>> {
+        let mut begun = Vec::with_capacity(letters.len());
+        for (packed, to, options) in letters {
+            begun.push(self.begin(packed, &to, options).await);
+        }
+        let mut outcomes = Vec::with_capacity(begun.len());
+        for one in begun {
+            outcomes.push(match one {
+                Ok(begun) => begun.outcome().await,
+                Err(error) => Err(error),
+            });
+        }
+        outcomes
+    }
+
+    async fn begin(
+        &self,
+        packed: Vec<u8>,
+        to: &str,
+        options: Submit,
+    ) -> Result<Begun, SubmitError> {
         let record = OutRecord {
             packed,
             peer: self.did_of(to).await?,
@@ -97,12 +138,12 @@ impl Node {
                 priority: options.priority,
                 ..record
             };
-            ids.push(self.take_on(record).await?);
+            ids.push(self.take_on(record).await?.outcome().await?);
         }
         Ok(ids)
     }
 
-    async fn take_on(&self, record: OutRecord) -> Result<EnvelopeId, SubmitError> {
+    async fn take_on(&self, record: OutRecord) -> Result<Begun, SubmitError> {
         let envelope = Envelope::from_packed(&record.packed)?;
         let id = envelope.id();
         let message_id = match record.message_id {
@@ -110,17 +151,14 @@ impl Node {
             _ => id.to_string(),
         };
         let Policy { hops, copies, .. } = self.inner.depot.policy;
-        let submission = Submission {
-            envelope,
-            label: Label {
-                to: tag_of(&record.peer),
-                expires: record.expires,
-                priority: record.priority,
-                hops,
-                copies,
-            },
-            by: record.by,
+        let label = Label {
+            to: tag_of(&record.peer),
+            expires: record.expires,
+            priority: record.priority,
+            hops,
+            copies,
         };
+        let submission = Submission::of(&envelope, label, record.by);
         let row = OwnRow {
             id,
             message_id,
@@ -137,10 +175,7 @@ impl Node {
         };
         let sent = self.inner.submits.send(command).await;
         sent.map_err(|_| SubmitError::Ended)?;
-        match answered.await {
-            Ok(outcome) => outcome.map_err(SubmitError::NotTaken),
-            Err(_) => Err(SubmitError::Ended),
-        }
+        Ok(Begun(answered))
     }
 
     /// A DID is taken as it is; a name is looked up.

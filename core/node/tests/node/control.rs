@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use packmule_node::control::{
-    Client, ClientError, EventLine, MAX_LINE, Reply, Request, Urgency, VERSION,
+    Client, ClientError, EventLine, MAX_LINE, Parcel, Reply, Request, Urgency, VERSION,
 };
 use packmule_node::{Node, NodeConfig, StartError};
 use serde_json::json;
@@ -93,13 +93,11 @@ async fn what_cannot_be_done_is_told() {
             Request::Why {
                 id: "nobody".into(),
             },
-            Request::Submit {
+            Request::Submit(Parcel {
                 to: "carol".into(),
                 packed: "{}".into(),
-                expires: None,
-                by: Vec::new(),
-                priority: Urgency::Normal,
-            },
+                ..Parcel::default()
+            }),
             Request::Send {
                 to: "bob".into(),
                 message: json!({ "body": {} }),
@@ -120,12 +118,13 @@ async fn a_message_for_nobody_becomes_a_dead_letter_that_is_retried_and_forgotte
     let stage = Stage::new();
     let (alice, bob) = stage.pair();
     let a = stage.run(&alice).await;
-    let submit = |expires| Request::Submit {
-        to: bob.did.did.clone(),
-        packed: r#"{"protected":"e30","ciphertext":"AAAA"}"#.into(),
-        expires,
-        by: Vec::new(),
-        priority: Urgency::Normal,
+    let submit = |expires| {
+        Request::Submit(Parcel {
+            to: bob.did.did.clone(),
+            packed: r#"{"protected":"e30","ciphertext":"AAAA"}"#.into(),
+            expires,
+            ..Parcel::default()
+        })
     };
     let request = submit(Some(1));
     let expired = client(&alice, move |mut node| node.ask(&request)).await;

@@ -31,8 +31,14 @@ pub(crate) struct Jwe<'a> {
     apu: Vec<u8>,
     apv: Vec<u8>,
     iv: Vec<u8>,
-    ciphertext: Cow<'a, str>,
+    ciphertext: Ciphertext<'a>,
     tag: Vec<u8>,
+}
+
+/// As the member says it, or apart from the JSON.
+enum Ciphertext<'a> {
+    Base64(&'a str),
+    Bytes(&'a [u8]),
 }
 
 /// Faults that were overlooked.
@@ -61,8 +67,12 @@ struct WireRecipient<'a> {
 }
 
 impl<'a> Jwe<'a> {
-    /// Reads and checks everything that needs no secret.
-    pub(crate) fn parse(members: &'a Members<'a>) -> Result<Self, JoseError> {
+    /// Reads and checks everything that needs no secret. A ciphertext that is `apart` stands in
+    /// for the member, which is empty then.
+    pub(crate) fn parse(
+        members: &'a Members<'a>,
+        apart: Option<&'a [u8]>,
+    ) -> Result<Self, JoseError> {
         let aad = required(members.protected.as_ref(), "protected")?;
         let protected = unbase64(aad, "protected")?;
         let header: JweHeader<'_> = header::parse(&protected)?;
@@ -120,7 +130,10 @@ impl<'a> Jwe<'a> {
             apu: apu.unwrap_or_default(),
             apv: apv.unwrap_or_default(),
             iv: unbase64(required(members.iv.as_ref(), "iv")?, "iv")?,
-            ciphertext: Cow::Borrowed(required(members.ciphertext.as_ref(), "ciphertext")?),
+            ciphertext: match (required(members.ciphertext.as_ref(), "ciphertext")?, apart) {
+                (empty, Some(bytes)) if empty.is_empty() => Ciphertext::Bytes(bytes),
+                (text, _) => Ciphertext::Base64(text),
+            },
             tag: unbase64(required(members.tag.as_ref(), "tag")?, "tag")?,
         })
     }
@@ -149,8 +162,7 @@ impl<'a> Jwe<'a> {
                 key_encryption_key(self.alg, &[&ze], &self.apu, &self.apv, None)
             }
             (KeyAlgorithm::Ecdh1Pu, Some(sender)) => {
-                let peer = sender.agreement().ok_or(JoseError::Key)?;
-                let zs = mine.agree(peer).map_err(|_| JoseError::Key)?;
+                let zs = secret.agree_static(sender).map_err(|_| JoseError::Key)?;
                 let tag = Some(self.tag.as_slice());
                 key_encryption_key(self.alg, &[&ze, &zs], &self.apu, &self.apv, tag)
             }
@@ -158,7 +170,10 @@ impl<'a> Jwe<'a> {
         };
         let wrapped = unbase64(&recipient.encrypted_key, "encrypted_key")?;
         let cek = content::unwrap(&kek, &wrapped).map_err(|_| JoseError::Crypto)?;
-        let mut text = unbase64(&self.ciphertext, "ciphertext")?;
+        let mut text = match self.ciphertext {
+            Ciphertext::Base64(text) => unbase64(text, "ciphertext")?,
+            Ciphertext::Bytes(bytes) => bytes.to_vec(),
+        };
         let aad = self.aad.as_bytes();
         match self.extra_aad {
             None => content::open(self.enc, &cek, &[aad], &self.iv, &mut text, &self.tag),

@@ -73,8 +73,7 @@ pub fn encrypt(plaintext: &[u8], mut plan: Encryption<'_>) -> Result<Vec<u8>, Jo
         let kek = match plan.sender {
             None => key_encryption_key(alg, &[&ze], b"", &apv, None),
             Some((skid, secret)) => {
-                let secret = secret.agreement().ok_or(JoseError::Key)?;
-                let zs = secret.agree(peer).map_err(|_| JoseError::Key)?;
+                let zs = secret.agree_static(key).map_err(|_| JoseError::Key)?;
                 let tag = Some(sealed.tag());
                 key_encryption_key(alg, &[&ze, &zs], skid.as_bytes(), &apv, tag)
             }

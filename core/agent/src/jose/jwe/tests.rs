@@ -101,7 +101,7 @@ fn read(habits: &Habits) -> Result<Read, JoseError> {
     let alice = SecretKey::generate(Curve::X25519).unwrap();
     let packed = craft(habits, bob.public(), &alice);
     let members = Members::parse(&packed)?;
-    let jwe = Jwe::parse(&members)?;
+    let jwe = Jwe::parse(&members, None)?;
     let sender = habits.authcrypt.then_some(alice.public());
     let text = jwe.decrypt(&jwe.recipients[0], &bob, sender)?;
     Ok(Read {

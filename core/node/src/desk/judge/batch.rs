@@ -59,12 +59,14 @@ impl Batch {
         last: bool,
         judged: &mut Judged,
     ) -> Result<(), JudgeError> {
-        let Some(envelope) = desk.home.envelope(&row.id)? else {
+        let Some(envelope) = desk.accepted(&row.id)? else {
             return Ok(());
         };
-        let letter = match desk.open(&envelope.to_json()) {
+        let letter = match desk.open_envelope(&envelope) {
             Ok(letter) => letter,
             Err((problem, reason)) => {
+                // Damage on our own disk is told as such; it is no fault of the message.
+                desk.home.envelope(&row.id)?;
                 self.refuse(row.id, problem, reason, judged);
                 return Ok(());
             }

@@ -83,7 +83,7 @@ pub(super) fn says_the_same(
         return Ok(false);
     };
     let words = |letter: &Letter| {
-        let mut message = letter.opened.message.clone();
+        let mut message = letter.json();
         if let Value::Object(members) = &mut message {
             members.retain(|name, _| !["from", "from_prior"].contains(&name.as_str()));
         }
