@@ -59,6 +59,7 @@ fn every_combination_on_every_curve_with_every_cipher() {
 }
 
 /// With the ciphertext as bytes, beside JSON in which it is empty.
+#[expect(clippy::unwrap_used, reason = "what alice packed has a ciphertext")]
 fn open_apart(world: &World, packed: &[u8]) -> Result<Opened, OpenError> {
     let mut json = value(packed);
     let text = json["ciphertext"].take();
