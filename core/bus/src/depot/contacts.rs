@@ -53,7 +53,6 @@ pub(super) struct Contact {
     pub(super) transport: String,
     pub(super) way: Option<Way>,
     pub(super) proven: BTreeSet<DidTag>,
-    pub(super) since: Time,
     /// From when on others than the recipient are offered anything.
     pub(super) opens: Time,
     pub(super) offered: BTreeMap<EnvelopeId, Share>,
@@ -65,6 +64,8 @@ pub(super) struct Contact {
     pub(super) telling: (u64, u64),
     /// The first of those that came since and could not be told at once.
     pub(super) untold: Option<u64>,
+    /// When something was told last.
+    pub(super) told_at: Time,
 }
 
 impl Contact {
@@ -74,7 +75,6 @@ impl Contact {
             transport: transport.to_owned(),
             way: way.cloned(),
             proven: BTreeSet::new(),
-            since: now,
             opens: now + MANNERS,
             offered: BTreeMap::new(),
             direct: BTreeMap::new(),
@@ -83,6 +83,7 @@ impl Contact {
             later: BTreeSet::new(),
             telling: (0, 0),
             untold: None,
+            told_at: now,
         }
     }
 

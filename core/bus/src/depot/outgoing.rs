@@ -91,11 +91,15 @@ impl Depot {
         }
     }
 
-    /// The node has lost what it did not commit: all that has no answer is offered again.
+    /// The node has lost what it did not commit: all that has no answer is offered again, and all
+    /// receipts of this meeting are told again.
     pub fn forgot(&mut self, link: LinkId) {
+        let now = self.now.time;
         let Some(contact) = self.contacts.get_mut(link) else {
             return;
         };
+        contact.telling = self.receipts.telling(&contact.node, now);
+        contact.untold = None;
         let offered = std::mem::take(&mut contact.offered);
         for id in offered.keys() {
             self.enter(link, id);

@@ -21,7 +21,8 @@ use crate::time::{Now, Time};
 
 /// After so long everything is told again: what was said on a link that broke may be lost.
 const REFRESH: Duration = Duration::from_secs(1_800);
-/// A link that lived for less may not have passed on what it was told.
+/// What a link was told in so long before its end it may not have passed on, or the other side
+/// may have lost again: a receipt has to be verified and written down there.
 const PROOF: Duration = Duration::from_secs(2);
 /// Nodes of which it is remembered what they were told.
 const LISTENERS: usize = 4_096;
@@ -181,14 +182,14 @@ impl Receipts {
         (first, self.next)
     }
 
-    /// A link to a node ended: was all told that was to be, and did it live long enough to have
-    /// passed that on?
+    /// A link to a node ended: was all told that was to be, and long enough before to have been
+    /// passed on? If not, all of it is told again.
     pub(super) fn told(&mut self, node: &NodeKey, contact: &Contact, now: Time) {
         let next = self.next;
         let (first, end) = contact.telling;
         if first >= end
             && contact.untold.is_none()
-            && now.since(contact.since) >= PROOF
+            && now.since(contact.told_at) >= PROOF
             && let Some(listener) = self.listeners.get_mut(node)
         {
             listener.0 = next;
@@ -248,6 +249,7 @@ impl Depot {
         let news = self.receipts.kept.range(first.min(end)..end).rev();
         contact.telling.1 = first;
         for (seq, kept) in news.take(max) {
+            contact.told_at = self.now.time;
             told.push(kept.receipt.clone());
             contact.telling.1 = *seq;
         }
@@ -286,6 +288,11 @@ impl Depot {
             .min(self.now.wall)
             .saturating_add(self.config.receipts_s);
         turn.ops.push(Op::Put(Record::Receipt(receipt.clone())));
+        for (link, contact) in self.contacts.iter_mut() {
+            if Some(link) != from {
+                contact.told_at = self.now.time;
+            }
+        }
         turn.effects.push(Effect::Tell {
             receipts: vec![receipt.clone()],
             except: from,
