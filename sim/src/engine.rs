@@ -222,6 +222,8 @@ impl<'a> Sim<'a> {
             })
             .collect();
         self.book.last_check(now, self.scenario, &disks);
+        self.check_settles();
+        self.check_silent();
     }
 
     fn outcome(mut self) -> Outcome {

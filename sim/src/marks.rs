@@ -63,6 +63,8 @@ kinds! {
     CrashMidOutput => "crash_mid_output",
     /// The other side did not notice.
     CrashUnnoticed => "crash_unnoticed",
+    /// The other side did not notice even though the link was reliable.
+    SilentDeath => "silent_death",
     /// A batch that was not durable yet was gone after a crash.
     TornWrite => "torn_write",
     /// A batch was durable and its node died before it heard so.
@@ -83,6 +85,8 @@ kinds! {
     MailboxTwice => "mailbox_twice",
     /// A mailbox could not be reached.
     MailboxLater => "mailbox_later",
+    /// A bus did not take what a mailbox gave.
+    MailboxRefused => "mailbox_refused",
     /// The recipient's agent refused a message.
     Unwelcome => "unwelcome",
     /// Mallory sent an old PDU again.

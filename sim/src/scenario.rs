@@ -221,7 +221,8 @@ pub struct Fault {
 #[non_exhaustive]
 pub enum FaultKind {
     /// The power goes at the `output`-th output from now; back after `down_ms`. `unnoticed`: on
-    /// links that are not reliable the other side sees no link go down.
+    /// links that are not reliable the other side sees no link go down. `silent`: nor on those
+    /// that are; they stay up there, and nothing comes by them any more.
     Crash {
         /// Which output is the first that is not carried out.
         output: u32,
@@ -230,6 +231,9 @@ pub enum FaultKind {
         /// See above.
         #[serde(default)]
         unnoticed: bool,
+        /// See above.
+        #[serde(default)]
+        silent: bool,
     },
     /// The disk has no room.
     DiskFull {

@@ -9,7 +9,8 @@
 //! offers (`receiving`); what it says is one stream of control messages (`talk`, `speech`) beside
 //! segments of messages. Links that lose nothing and keep the order carry all that as one stream
 //! of sealed records (`records`); on all others each packet is sealed and numbered, acked and
-//! said again when lost (`flight`, `arrivals`). MTUs from [`MIN_MTU`] on will do.
+//! said again when lost (`flight`, `arrivals`). MTUs from [`MIN_MTU`] on will do. Either kind ends
+//! when the other side has fallen silent: by probes without an answer, or by the clock (`silence`).
 //!
 //! After each call that takes `&mut self`, [`Session::poll`] until it is empty: `transmit` too
 //! has events.
@@ -22,6 +23,7 @@ mod puppet;
 mod receiving;
 mod records;
 mod sending;
+mod silence;
 mod speak;
 mod speech;
 mod talk;
@@ -127,7 +129,7 @@ impl Session {
                 unopened: 0,
             }))
         } else {
-            Wire::Records(records::Records::default())
+            Wire::Records(records::Records::new(silence::Silence::new(now, &facts)))
         };
         let mut session = Self {
             facts,
@@ -175,7 +177,7 @@ impl Session {
             return None;
         }
         match self.wire {
-            Wire::Records(_) => self.next_bytes(bodies),
+            Wire::Records(_) => self.next_bytes(now, bodies),
             Wire::Packets(_) => self.next_packet(now, bodies),
         }
     }
@@ -187,9 +189,16 @@ impl Session {
             return None;
         }
         let mut deadlines = vec![self.door.deadline()];
-        if let Wire::Packets(packets) = &self.wire {
-            deadlines.push(packets.arrivals.deadline());
-            deadlines.push(packets.flight.deadline());
+        match &self.wire {
+            Wire::Packets(packets) => {
+                deadlines.push(packets.arrivals.deadline());
+                deadlines.push(packets.flight.deadline());
+            }
+            // Before that the door is patient for both.
+            Wire::Records(records) if self.seal.is_some() => {
+                deadlines.push(Some(records.silence.deadline()));
+            }
+            Wire::Records(_) => {}
         }
         deadlines.into_iter().flatten().min()
     }
@@ -204,14 +213,15 @@ impl Session {
             self.break_off(why);
             return;
         }
-        let Some(Packets {
-            flight, arrivals, ..
-        }) = self.packets_mut()
-        else {
-            return;
+        let live = self.seal.is_some();
+        let lost = match &mut self.wire {
+            Wire::Packets(packets) => {
+                packets.arrivals.timeout(now);
+                packets.flight.timeout(now)
+            }
+            Wire::Records(records) => (!live || records.silence.timeout(now)).then(Vec::new),
         };
-        arrivals.timeout(now);
-        match flight.timeout(now) {
+        match lost {
             Some(again) => self.lost(again),
             None => self.break_off("the other side has fallen silent"),
         }

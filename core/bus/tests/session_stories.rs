@@ -131,6 +131,64 @@ fn an_outage_delays_and_loses_nothing() {
     }
 }
 
+/// A laptop that is closed, a kiosk whose visitor walks away: no medium tells.
+#[test]
+fn a_link_that_loses_nothing_ends_when_the_other_side_falls_silent() {
+    for mtu in [20, 244, 65535] {
+        let mut world = World::new(Line::clean(mtu), 7);
+        world.up();
+        world.offer(ALICE, 100, Priority::Normal);
+        assert!(world.until(5, |w| w.happened(ALICE, custody) == 1));
+        world.cut = true;
+        world.lose_air();
+        let at = world.now;
+        for side in [ALICE, BOB] {
+            assert!(world.until(120, |w| w.happened(side, broken) == 1));
+            let after = (world.when(side, broken).expect("it is over") - at) / 1_000_000;
+            assert!((50..=65).contains(&after), "after {after} s");
+        }
+    }
+}
+
+/// Nothing to say, and nobody gone: a short PDU each way, three times in a minute.
+#[test]
+fn a_quiet_link_stays_up_and_is_woken_seldom() {
+    let mut world = World::new(Line::clean(1200), 8);
+    world.up();
+    world.run(1_000);
+    let before = world.trace.len();
+    world.run(3_600_000);
+    for side in [ALICE, BOB] {
+        assert_eq!(world.happened(side, broken), 0);
+    }
+    let said = &world.trace[before..];
+    assert!(said.iter().all(|(_, _, bytes)| *bytes < 24), "{said:?}");
+    assert!(said.len() <= 2 * 181, "{} PDUs in an hour", said.len());
+    // The second of each pair answers the first: the link wakes once for both.
+    let mut wakes = 0;
+    let mut last = 0;
+    for (at, ..) in said {
+        wakes += usize::from(*at > last + 1_000_000);
+        last = *at;
+    }
+    assert!(wakes <= 181, "{wakes} times awake in an hour");
+}
+
+/// Bob only listens for minutes, behind a queue of alice's: she does not give him up.
+#[test]
+fn a_long_message_on_a_slow_link_is_no_silence() {
+    let mut line = Line::clean(1200);
+    line.rate = 2_000;
+    let mut world = World::new(line, 9);
+    world.up();
+    world.offer(ALICE, 600_000, Priority::Bulk);
+    assert!(world.until(400, |w| w.happened(ALICE, custody) == 1));
+    for side in [ALICE, BOB] {
+        assert_eq!(world.happened(side, broken), 0);
+    }
+    assert!(world.now > 250_000_000, "it did take minutes");
+}
+
 #[test]
 fn an_urgent_message_overtakes_a_large_one() {
     for line in [Line::clean(244), lossy()] {

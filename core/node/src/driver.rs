@@ -26,7 +26,7 @@ use packmule_bus::bus::io::{
     DiskFault, Event, Input, LinkId, Op, Output, Record, SettleId, Submission,
 };
 use packmule_bus::label::DidTag;
-use packmule_bus::link::{Port, Settle, Way};
+use packmule_bus::link::{Port, Way};
 use packmule_bus::receipt::Reason;
 use packmule_bus::{Envelope, EnvelopeId};
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot};
@@ -51,6 +51,7 @@ pub(crate) use reach::Reach;
 pub(crate) use views::hex;
 
 use links::Visit;
+use mailboxes::Seated;
 
 /// Above so many bytes on their way to the disk, links and applications wait.
 const AHEAD: usize = 8 << 20;
@@ -76,7 +77,7 @@ pub(crate) enum Heard {
         envelope: Envelope,
         to: Vec<DidTag>,
         transport: &'static str,
-        settle: Box<dyn Settle>,
+        settle: Seated,
     },
     /// The store was changed by others.
     Poke,
@@ -142,7 +143,7 @@ pub(crate) struct Driver {
     pub(crate) events: broadcast::Sender<EventLine>,
     pub(crate) links: Links,
     pub(crate) boxes: Boxes,
-    pub(crate) settles: BTreeMap<SettleId, Box<dyn Settle>>,
+    pub(crate) settles: BTreeMap<SettleId, Seated>,
     pub(crate) next_settle: u64,
     /// Who waits to hear that a message was taken on.
     pub(crate) waiting: BTreeMap<EnvelopeId, Vec<oneshot::Sender<Result<EnvelopeId, Reason>>>>,
@@ -341,8 +342,12 @@ impl Driver {
             Output::Close(link) => drop(self.links.remove(link)),
             Output::Settle(id) => {
                 if let Some(settle) = self.settles.remove(&id) {
-                    // If it fails the message comes again, and is known then.
-                    self.tasks.spawn(async move { drop(settle.settle().await) });
+                    self.tasks.spawn(settle.settle());
+                }
+            }
+            Output::Unsettle(id) => {
+                if let Some(settle) = self.settles.remove(&id) {
+                    self.tasks.spawn(settle.put_back());
                 }
             }
             Output::Event(event) => self.tell(event),

@@ -1,7 +1,7 @@
 //! What goes wrong, when its time has come.
 
 use super::Sim;
-use super::node::{Body, Node};
+use super::node::{Body, Dark, Node};
 use crate::marks::Kind;
 use crate::scenario::FaultKind;
 
@@ -30,12 +30,18 @@ impl Sim<'_> {
                 output,
                 down_ms,
                 unnoticed,
+                silent,
             } => {
+                let dark = Dark {
+                    down: down_ms * 1000,
+                    unnoticed: *unnoticed,
+                    silent: *silent,
+                };
                 if honest.bus.is_some() {
-                    honest.doom = Some((*output, down_ms * 1000, *unnoticed));
+                    honest.doom = Some((*output, dark));
                 }
                 if *output == 0 {
-                    self.crash(n, down_ms * 1000, *unnoticed);
+                    self.crash(n, dark);
                 }
             }
             FaultKind::DiskFull { for_ms } => honest.disk.fill_until(until(*for_ms)),

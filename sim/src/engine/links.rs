@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use packmule_bus::bus::io::{Input, LinkId};
 use packmule_bus::link::{Role, Way};
 
-use super::node::Node;
+use super::node::{Dark, Node};
 use super::{Ev, Sim, Span};
 use crate::dice::Dice;
 use crate::marks::Kind;
@@ -15,6 +15,9 @@ use crate::world::Micros;
 
 /// How long after one side closed a link the other two ends may try again.
 const AFTER_CLOSE: Micros = 3_000_000;
+/// How long a bus may take a link for one that is up after the last sign of life on it: two
+/// minutes for a handshake, one after that, and clocks that are slow.
+const SILENCE: Micros = 125_000_000;
 
 /// Two nodes in reach of each other for a while.
 pub(super) struct Meet {
@@ -341,6 +344,9 @@ impl Sim<'_> {
 
     /// A bus closed a link.
     pub(super) fn close_link(&mut self, n: usize, link: LinkId) {
+        if let Some(node) = self.nodes.get_mut(n) {
+            node.silent.remove(&link);
+        }
         if let Some((m, _)) = self.port(n, link) {
             self.cut(m);
             if self.meets.get(m).is_some_and(|meet| !meet.dial) {
@@ -364,8 +370,9 @@ impl Sim<'_> {
         }
     }
 
-    /// Its power is gone: reliable links break; on others the neighbour may notice nothing.
-    pub(super) fn links_of_the_dead(&mut self, n: usize, unnoticed: bool) {
+    /// Its power is gone. Reliable links break, or stay up for the neighbour and bring nothing any
+    /// more; on others it may notice nothing.
+    pub(super) fn links_of_the_dead(&mut self, n: usize, dark: Dark) {
         let Some(node) = self.nodes.get_mut(n) else {
             return;
         };
@@ -375,7 +382,9 @@ impl Sim<'_> {
                 continue;
             };
             let facts = meet.spec.facts(0);
-            if unnoticed && !facts.reliable {
+            if dark.silent && facts.reliable && facts.ordered {
+                self.fall_silent(m, end.other());
+            } else if dark.unnoticed && !facts.reliable {
                 if let Some(live) = &mut meet.live {
                     let at = end as usize;
                     // What waited in its adapter is gone with it.
@@ -389,6 +398,38 @@ impl Sim<'_> {
                 self.fired.hit(Kind::CrashUnnoticed);
             } else {
                 self.cut(m);
+            }
+        }
+    }
+
+    /// Nobody is at the other end any more, and this one does not learn it: what it sends fills
+    /// its adapter and no more. The two may come to another link.
+    fn fall_silent(&mut self, m: usize, survivor: End) {
+        let now = self.world.now();
+        let Some(meet) = self.meets.get_mut(m) else {
+            return;
+        };
+        let n = meet.node(survivor);
+        let live = meet.live.take();
+        let id = live.and_then(|live| live.ids.get(survivor as usize).copied().flatten());
+        if let (Some(link), Some(node)) = (id, self.nodes.get_mut(n)) {
+            node.links.remove(&link);
+            node.silent.insert(link, now);
+            self.fired.hit(Kind::SilentDeath);
+        }
+    }
+
+    /// No bus may believe for ever in a link that is silent.
+    pub(super) fn check_silent(&mut self) {
+        let now = self.world.now();
+        for n in 0..self.nodes.len() {
+            let Some(node) = self.nodes.get(n).filter(|node| !node.spec.mallory) else {
+                continue;
+            };
+            let old = node.silent.values().find(|at| **at + SILENCE < now);
+            if let Some(at) = old {
+                let text = format!("a link that is silent since {} s is up", at / 1_000_000);
+                self.accuse("silence", n, text);
             }
         }
     }

@@ -30,6 +30,8 @@ pub(super) struct Node {
     pub(super) signer: Signer,
     pub(super) secret: [u8; 32],
     pub(super) links: BTreeMap<LinkId, (usize, End)>,
+    /// Links whose other end is dead, unknown to this one, and since when.
+    pub(super) silent: BTreeMap<LinkId, Micros>,
     pub(super) next_link: u64,
     /// How often it was started; what was meant for an earlier life is not heard.
     pub(super) life: u32,
@@ -46,15 +48,25 @@ pub(super) struct Honest {
     pub(super) bus: Option<Bus>,
     pub(super) disk: Disk,
     pub(super) ahead_s: i64,
-    /// The power goes at this output from now, for so long, noticed or not.
-    pub(super) doom: Option<(u32, Micros, bool)>,
+    /// The power goes at this output from now.
+    pub(super) doom: Option<(u32, Dark)>,
     timer: Option<Micros>,
     /// Timeouts at one moment: a bus that asks for one again and again is spinning.
     spins: (Micros, u32),
     /// Inputs heard: memory is looked at now and then.
     heard: u64,
-    /// Whatever waits to be let go of: mailbox letters by number.
-    pub(super) settles: BTreeMap<u64, usize>,
+    /// Whatever waits to be let go of: mailbox letters by number, and since when.
+    pub(super) settles: BTreeMap<u64, Micros>,
+}
+
+/// How the power goes.
+#[derive(Clone, Copy)]
+pub(super) struct Dark {
+    pub(super) down: Micros,
+    /// On links that lose PDUs nobody notices.
+    pub(super) unnoticed: bool,
+    /// On reliable links nobody notices.
+    pub(super) silent: bool,
 }
 
 impl Node {
@@ -84,6 +96,7 @@ impl Node {
             signer: Signer::of(&name, scenario.seed),
             secret: keys.key(),
             links: BTreeMap::new(),
+            silent: BTreeMap::new(),
             next_link: 0,
             life: 0,
             spec: spec.clone(),
@@ -198,7 +211,7 @@ impl Sim<'_> {
     }
 
     /// The power goes: what was not durable is gone.
-    pub(super) fn crash(&mut self, n: usize, down: Micros, unnoticed: bool) {
+    pub(super) fn crash(&mut self, n: usize, dark: Dark) {
         let now = self.world.now();
         let Some(node) = self.nodes.get_mut(n) else {
             return;
@@ -211,13 +224,14 @@ impl Sim<'_> {
         let made_it = honest.disk.crash(now, &mut self.fired);
         // Whatever was to be heard in this life is not.
         node.life += 1;
+        node.silent.clear();
         self.fired.hit(Kind::Crash);
         self.book.is_down(now, n);
         for write in made_it {
             self.landed(n, &write);
         }
-        self.links_of_the_dead(n, unnoticed);
-        self.world.after(down.max(1), Ev::Boot(n));
+        self.links_of_the_dead(n, dark);
+        self.world.after(dark.down.max(1), Ev::Boot(n));
     }
 
     /// What was meant for a life that is over is not heard.
@@ -269,12 +283,12 @@ impl Sim<'_> {
             return false;
         };
         match honest.doom {
-            Some((0, down, unnoticed)) => {
-                self.crash(n, down, unnoticed);
+            Some((0, dark)) => {
+                self.crash(n, dark);
                 true
             }
-            Some((left, down, unnoticed)) => {
-                honest.doom = Some((left - 1, down, unnoticed));
+            Some((left, dark)) => {
+                honest.doom = Some((left - 1, dark));
                 false
             }
             None => false,

@@ -54,6 +54,7 @@ impl Sim<'_> {
             Output::Deliver { id, way, wire } => self.deliver(n, id, &way, &wire),
             Output::Close(link) => self.close_link(n, link),
             Output::Settle(settle) => self.settle(n, settle),
+            Output::Unsettle(settle) => self.put_back(n, settle),
             Output::Event(event) => self.hear_event(n, event),
             other => {
                 let text = format!("the simulator does not know this output: {other:?}");

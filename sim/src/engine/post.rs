@@ -2,6 +2,7 @@
 //!
 //! A mailbox is durable and stupid: it gives a message again and again until it is let go of.
 
+use packmule_bus::bus::Bus;
 use packmule_bus::bus::io::{HandFault, Input, SettleId};
 use packmule_bus::link::Way;
 use packmule_bus::{Envelope, EnvelopeId};
@@ -13,6 +14,9 @@ use crate::world::Micros;
 
 /// How often a node looks into its mailbox.
 const LOOK: Micros = 5_000_000;
+/// How long a bus may think about a message: longer than a slow disk takes, and than a full one is
+/// left alone.
+const PATIENCE: Micros = 120_000_000;
 
 impl Sim<'_> {
     fn box_is_open(&self, n: usize) -> bool {
@@ -75,7 +79,7 @@ impl Sim<'_> {
         let Some(node) = self.nodes.get(n).filter(|node| node.life == life) else {
             return;
         };
-        let to = vec![node.signer.tag()];
+        let (to, now) = (vec![node.signer.tag()], self.world.now());
         self.world.after(LOOK, Ev::Look(n, life));
         if !self.box_is_open(n) {
             return;
@@ -85,10 +89,11 @@ impl Sim<'_> {
             let Some(Body::Honest(honest)) = alive.map(|node| &mut node.body) else {
                 return;
             };
-            // What is being stored is not given again in this life.
-            if honest.settles.insert(number, n).is_some() {
+            // What the bus has is not given again in this life, unless it is put back.
+            if honest.settles.contains_key(&number) {
                 continue;
             }
+            honest.settles.insert(number, now);
             let input = Input::Whole {
                 transport: "post".to_owned(),
                 envelope,
@@ -102,9 +107,42 @@ impl Sim<'_> {
     /// A bus lets a mailbox go of a message.
     pub(super) fn settle(&mut self, n: usize, settle: SettleId) {
         let now = self.world.now();
-        let Some(Body::Honest(honest)) = self.nodes.get(n).map(|node: &Node| &node.body) else {
+        let Some(Body::Honest(honest)) = self.nodes.get_mut(n).map(|node| &mut node.body) else {
             return;
         };
+        let had = honest.settles.remove(&settle.0).is_some();
         self.book.settled(now, n, settle, &honest.disk);
+        if !had {
+            self.accuse("settle", n, format!("settles {settle:?}, which it does not have"));
+        }
+    }
+
+    /// A bus did not take a message: its mailbox gives it again at the next look.
+    pub(super) fn put_back(&mut self, n: usize, settle: SettleId) {
+        let honest = self.nodes.get_mut(n).and_then(Node::honest);
+        if honest.is_some_and(|honest| honest.settles.remove(&settle.0).is_none()) {
+            self.accuse("settle", n, format!("puts {settle:?} back, which it does not have"));
+            return;
+        }
+        self.fired.hit(Kind::MailboxRefused);
+    }
+
+    /// Messages that a bus has had for long from its mailbox must be settled or put back.
+    pub(super) fn check_settles(&mut self) {
+        let now = self.world.now();
+        for n in 0..self.nodes.len() {
+            let Some(honest) = self.nodes.get_mut(n).and_then(Node::honest) else {
+                continue;
+            };
+            let able = |bus: &Bus| bus.status().disk.is_none();
+            if !honest.bus.as_ref().is_some_and(able) {
+                continue;
+            }
+            let kept = honest.settles.iter().find(|(_, at)| **at + PATIENCE < now);
+            if let Some((number, _)) = kept {
+                let text = format!("neither settles message {number} of its mailbox nor puts it back");
+                self.accuse("settle", n, text);
+            }
+        }
     }
 }

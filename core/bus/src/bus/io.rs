@@ -260,6 +260,9 @@ pub enum Output {
     Close(LinkId),
     /// A mailbox may let go of this.
     Settle(SettleId),
+    /// This was not taken and is not settled: it goes back to its mailbox, which may give it
+    /// again after a while, under another number. Each [`Input::Whole`] leads to one of the two.
+    Unsettle(SettleId),
     /// Something to tell.
     Event(Event),
 }

@@ -149,8 +149,8 @@ impl Bus {
                 }
                 self.unpark(link);
             }
-            // Not settled, so that the mailbox gives it again.
-            Said::Settle(..) => {}
+            // So that the mailbox gives it again.
+            Said::Settle(settle, _) => self.outputs.push_back(Output::Unsettle(settle)),
             Said::Depot(Effect::Offer { link, lot }) => {
                 let turn = &mut self.turn;
                 self.depot.recall(self.now, link, &lot.meta.id, turn);

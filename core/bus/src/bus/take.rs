@@ -7,7 +7,7 @@
 use super::Bus;
 use super::arriving::{Blame, Name, Took};
 use super::gate::Said;
-use super::io::{Event, Key, LinkId, Op, Record, SettleId, WireHash};
+use super::io::{Event, Key, LinkId, Op, Output, Record, SettleId, WireHash};
 use super::line::{Incoming, Line, Stage};
 use crate::depot::{Arrival, Effect, Meta, Source};
 use crate::label::{DidTag, Label, Priority};
@@ -181,7 +181,8 @@ impl Bus {
     ) {
         let id = envelope.id();
         if self.disk.refuses().is_some() {
-            // Not settled: it comes again.
+            // It comes again.
+            self.outputs.push_back(Output::Unsettle(settle));
             return;
         }
         let ours = to.iter().find(|tag| self.identity.contains(tag));
@@ -189,6 +190,7 @@ impl Bus {
             .or_else(|| to.first())
             .or_else(|| self.identity.first())
         else {
+            self.outputs.push_back(Output::Unsettle(settle));
             return;
         };
         let wire = envelope.to_wire();
@@ -219,6 +221,7 @@ impl Bus {
                 // It stays where it is; others may want it.
                 let event = Effect::Event(Event::NotTaken(id, reason));
                 self.said.push(Said::Depot(event));
+                self.outputs.push_back(Output::Unsettle(settle));
                 return;
             }
         }

@@ -4,8 +4,9 @@
 //! `session`. What can go wrong: see `pdu`.
 //!
 //! ```text
-//! padding  = 00
-//! ping     = 01                                   wants an ack
+//! padding  = 00                                   in a record: also the answer to a ping
+//! ping     = 01                                   wants an ack; in a record: an answer, if the
+//!                                                 other side has been quiet as well
 //! ack      = 02, largest varint, delay µs varint, more varint, run varint, more × (gap varint, run varint)
 //! control  = 10, offset varint, bytes to the end / 11, offset varint, length varint, bytes
 //! segment  = 20, handle varint, offset varint, bytes to the end
@@ -159,6 +160,11 @@ fn read_ack<'a>(octets: &mut Octets<'_>) -> Result<Frame<'a>, PduError> {
         high = low;
     }
     Ok(Frame::Ack { packets, delay })
+}
+
+/// Appends padding.
+pub fn put_padding(out: &mut Vec<u8>) {
+    out.push(PADDING);
 }
 
 /// Appends a ping.

@@ -125,6 +125,9 @@ impl Session {
 
     /// A piece of the stream of a link that loses nothing.
     pub(super) fn hear_bytes(&mut self, now: Time, mut bytes: &[u8]) -> Result<(), &'static str> {
+        if let Some(records) = self.records_mut() {
+            records.silence.heard(now);
+        }
         let mut room = std::mem::take(&mut self.room);
         let outcome = self.hear_records(now, &mut bytes, &mut room);
         self.room = room;
@@ -163,7 +166,7 @@ impl Session {
         let Some(entered) = self.door.take(now, heard)? else {
             return Ok(());
         };
-        self.enter(entered);
+        self.enter(now, entered);
         let early = self.packets_mut().map(|p| std::mem::take(&mut p.early));
         for (low, width, sealed) in early.unwrap_or_default() {
             self.hear_data(now, low, width, &sealed)?;
@@ -172,7 +175,7 @@ impl Session {
     }
 
     /// A handshake was completed: the first one, or one beside the live session.
-    fn enter(&mut self, entered: Entered) {
+    fn enter(&mut self, now: Time, entered: Entered) {
         let Entered {
             node,
             made,
@@ -185,6 +188,10 @@ impl Session {
         self.seal = Some(made.seal);
         self.node = Some(node);
         let mut lost = Vec::new();
+        if let Some(records) = self.records_mut() {
+            // Until now it was the door's.
+            records.silence.said(now);
+        }
         if let Wire::Packets(packets) = &mut self.wire {
             lost = packets.flight.restart(round_trip);
             packets.arrivals = super::arrivals::Arrivals::default();
@@ -221,7 +228,13 @@ impl Session {
         for frame in Frames::new(plain) {
             match frame.map_err(|_| "frames that cannot be read")? {
                 Frame::Padding => {}
-                Frame::Ping | Frame::Later => heard.wants_ack = true,
+                Frame::Ping => {
+                    heard.wants_ack = true;
+                    if let Some(records) = self.records_mut() {
+                        records.silence.pinged(now);
+                    }
+                }
+                Frame::Later => heard.wants_ack = true,
                 Frame::Ack { packets, delay } => {
                     self.hear_ack(now, &packets, Duration::from_micros(delay))?;
                 }

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::silence::Silence;
 use crate::seal::{MAX_HANDSHAKE, Seal};
 
 /// The longest record, sealed.
@@ -16,8 +17,9 @@ const WIDE: usize = 4096;
 const LEAST: usize = 128;
 
 /// Both directions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Records {
+    pub(super) silence: Silence,
     out: Vec<u8>,
     /// How much of `out` went already.
     gone: usize,
@@ -28,6 +30,17 @@ pub(super) struct Records {
 }
 
 impl Records {
+    pub(super) const fn new(silence: Silence) -> Self {
+        Self {
+            silence,
+            out: Vec::new(),
+            gone: 0,
+            sent: 0,
+            inbox: Vec::new(),
+            received: 0,
+        }
+    }
+
     /// Bytes that wait to be sent.
     pub(super) const fn ready(&self) -> usize {
         self.out.len() - self.gone

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use super::records::Records;
 use super::sending::Next;
+use super::silence::Beat;
 use super::{Bodies, Event, Packets, Session};
 use crate::pdu::control::{Control, OFFER_ROOM};
 use crate::pdu::frame::{self, Sent};
@@ -109,7 +110,7 @@ impl Session {
     }
 
     /// The next PDU on a link that loses nothing: the next bytes of one long stream of records.
-    pub(super) fn next_bytes(&mut self, bodies: &mut dyn Bodies) -> Option<Vec<u8>> {
+    pub(super) fn next_bytes(&mut self, now: Time, bodies: &mut dyn Bodies) -> Option<Vec<u8>> {
         let mtu = self.mtu();
         let mut sent = Vec::new();
         while let Some(ready) = self.records_mut().map(|r| r.ready())
@@ -134,6 +135,13 @@ impl Session {
                     self.talk_out.arrived(range);
                 }
             }
+            if plain.is_empty() && ready == 0 {
+                match self.records_mut()?.silence.owed() {
+                    Some(Beat::Ping) => frame::put_ping(&mut plain),
+                    Some(Beat::Answer) => frame::put_padding(&mut plain),
+                    None => {}
+                }
+            }
             let done = plain.is_empty();
             if let (false, Some(seal), super::Wire::Records(records)) =
                 (done, self.seal.as_ref(), &mut self.wire)
@@ -145,7 +153,10 @@ impl Session {
                 break;
             }
         }
-        self.records_mut()?.take(mtu)
+        let records = self.records_mut()?;
+        let pdu = records.take(mtu)?;
+        records.silence.said(now);
+        Some(pdu)
     }
 
     /// Fills `plain` up to `limit` bytes with whatever is next. `true`: nothing can follow.

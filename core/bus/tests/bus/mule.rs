@@ -95,6 +95,39 @@ fn a_mailbox_is_settled_after_the_commit_and_not_before() {
     assert!(world.nodes[BOB].kept.contains(&id));
 }
 
+/// What is not taken goes back: a mailbox gives only so many at a time.
+#[test]
+fn what_a_mailbox_brought_and_was_refused_is_put_back() {
+    let mut world = World::with(2, |config| config.depot.quotas.max_message = 5_000);
+    let whole = |number, bytes, settle| {
+        let (_, submission) = message(number, bytes, packmule_bus::label::DidTag::of("did:example:bob"));
+        packmule_bus::bus::io::Input::Whole {
+            transport: "drive".to_owned(),
+            envelope: Envelope::decode(&submission.wire).expect("a wire form"),
+            to: vec![submission.label.to],
+            settle: packmule_bus::bus::io::SettleId(settle),
+        }
+    };
+    // Too long for bob's policy.
+    world.give(BOB, whole(1, 9_000, 1));
+    assert_eq!(world.nodes[BOB].unsettled, [1]);
+    // A disk that turns out to be full, and one that is known to be.
+    world.nodes[BOB].disk.full = true;
+    world.give(BOB, whole(2, 3_000, 2));
+    assert_eq!(world.nodes[BOB].unsettled, [1], "it is being written");
+    world.seconds(1);
+    assert_eq!(world.nodes[BOB].unsettled, [1, 2]);
+    world.give(BOB, whole(2, 3_000, 3));
+    assert_eq!(world.nodes[BOB].unsettled, [1, 2, 3]);
+    world.nodes[BOB].disk.full = false;
+    world.seconds(200);
+    world.give(BOB, whole(2, 3_000, 4));
+    world.seconds(1);
+    assert_eq!(world.nodes[BOB].unsettled, [1, 2, 3]);
+    assert_eq!(world.nodes[BOB].settled, [4]);
+    assert_eq!(world.nodes[BOB].kept.len(), 1);
+}
+
 /// One copy only: it goes to whoever proves to be bob, and to nobody else.
 #[test]
 fn only_who_proves_the_did_collects() {

@@ -71,6 +71,7 @@ pub(crate) struct Node {
     /// Everything that came out, if it is recorded.
     pub(crate) log: Vec<String>,
     pub(crate) settled: Vec<u64>,
+    pub(crate) unsettled: Vec<u64>,
     pub(crate) dialled: Vec<Way>,
     pub(crate) delivered: Vec<(EnvelopeId, Way)>,
     /// Verdict of the agent on everything that comes.
@@ -95,6 +96,7 @@ impl Node {
             events: Vec::new(),
             log: Vec::new(),
             settled: Vec::new(),
+            unsettled: Vec::new(),
             dialled: Vec::new(),
             delivered: Vec::new(),
             rejects: false,

@@ -262,6 +262,7 @@ impl World {
             }
             Output::Close(link) => self.part(link.0),
             Output::Settle(settle) => self.nodes[node].settled.push(settle.0),
+            Output::Unsettle(settle) => self.nodes[node].unsettled.push(settle.0),
             Output::Event(event) => self.heard(node, event),
             other => panic!("an output that this world does not know: {other:?}"),
         }

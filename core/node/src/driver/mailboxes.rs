@@ -1,8 +1,9 @@
 //! Whole messages: handed over to mailboxes, and collected from them.
 //!
 //! Called by the driver. A message is settled at its source after its commit, by the bus's word;
-//! until then a mailbox has at most [`UNSETTLED`] of them out. What can go wrong: the channel,
-//! which the bus is told; bytes that are no message, which are left where they are.
+//! until then a mailbox has at most [`UNSETTLED`] of them out. What the bus does not take goes back
+//! after a while, and may come again. What can go wrong: the channel, which the bus is told; bytes
+//! that are no message, which are left where they are.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use packmule_agent::did::{did_of, short_form};
 use packmule_agent::pack::{Limits, peek};
 use packmule_bus::bus::io::{HandFault, Input};
 use packmule_bus::label::DidTag;
-use packmule_bus::link::{BoxFut, Collected, LinkError, Mailbox, Port, Settle, Way};
+use packmule_bus::link::{Collected, LinkError, Mailbox, Port, Settle, Way};
 use packmule_bus::{DecodeError, Envelope, EnvelopeId, Kind};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -22,6 +23,12 @@ use super::{Driver, Heard, Mouth};
 
 /// Messages of one mailbox that are here and not settled.
 const UNSETTLED: usize = 16;
+/// A message that the bus did not take keeps its place among them so long, so that a mailbox full
+/// of such messages costs little …
+const REFUSED: Duration = Duration::from_secs(2);
+/// … and goes back into its mailbox so much later, so that those behind it have their turn. Of one
+/// mailbox no more than `UNSETTLED * (AGAIN / REFUSED + 1)` messages are out.
+const AGAIN: Duration = Duration::from_secs(30);
 /// How long handing over may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// After bytes that are no message.
@@ -124,7 +131,7 @@ async fn empty(mailbox: Arc<dyn Mailbox>, transport: &'static str, mouth: Mouth)
             envelope,
             to,
             transport,
-            settle: Box::new(Seated { settle, seat }),
+            settle: Seated { settle, seat },
         };
         if mouth.brought.send(heard).await.is_err() {
             return;
@@ -132,19 +139,25 @@ async fn empty(mailbox: Arc<dyn Mailbox>, transport: &'static str, mouth: Mouth)
     }
 }
 
-/// Keeps its seat until it is settled or let go.
-struct Seated {
+/// A message that is here and neither settled nor put back, and its place among [`UNSETTLED`].
+pub(crate) struct Seated {
     settle: Box<dyn Settle>,
     seat: OwnedSemaphorePermit,
 }
 
-impl Settle for Seated {
-    fn settle(self: Box<Self>) -> BoxFut<'static, Result<(), LinkError>> {
-        Box::pin(async move {
-            let outcome = self.settle.settle().await;
-            drop(self.seat);
-            outcome
-        })
+impl Seated {
+    /// It is durable here. If settling fails the message comes again, and is known then.
+    pub(super) async fn settle(self) {
+        let _ = self.settle.settle().await;
+        drop(self.seat);
+    }
+
+    /// It was not taken.
+    pub(super) async fn put_back(self) {
+        sleep(REFUSED).await;
+        drop(self.seat);
+        sleep(AGAIN).await;
+        drop(self.settle);
     }
 }
 

@@ -66,6 +66,7 @@ fn honest(dice: &mut Dice) -> FaultKind {
                 for_ms
             },
             unnoticed: dice.chance(0.5),
+            silent: dice.chance(0.3),
         },
         7 | 8 => FaultKind::DiskFull { for_ms },
         9 => FaultKind::DiskError { for_ms },
