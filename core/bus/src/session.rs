@@ -73,6 +73,8 @@ pub struct Session {
     receiving: receiving::Receiving,
     events: VecDeque<Event>,
     broken: bool,
+    /// It ended because nothing was heard since then.
+    silent_since: Option<Time>,
     /// Frames on their way out and in; kept only to save allocations.
     plain: Vec<u8>,
     room: Vec<u8>,
@@ -147,6 +149,7 @@ impl Session {
             receiving: receiving::Receiving::default(),
             events: VecDeque::new(),
             broken: false,
+            silent_since: None,
             plain: Vec::new(),
             room: Vec::new(),
         };
@@ -223,7 +226,14 @@ impl Session {
         };
         match lost {
             Some(again) => self.lost(again),
-            None => self.break_off("the other side has fallen silent"),
+            None => {
+                self.silent_since = Some(match &self.wire {
+                    Wire::Records(records) => records.silence.last_heard(),
+                    // Nobody noted it; what matters has acks here.
+                    Wire::Packets(_) => Time::default(),
+                });
+                self.break_off("the other side has fallen silent");
+            }
         }
     }
 
@@ -363,6 +373,13 @@ impl Session {
     #[must_use]
     pub const fn is_up(&self) -> bool {
         self.seal.is_some() && !self.broken
+    }
+
+    /// When the other side was heard last, if the session ended because it has fallen silent:
+    /// whatever was said since then, and shortly before, it may not have heard.
+    #[must_use]
+    pub const fn silent_since(&self) -> Option<Time> {
+        self.silent_since
     }
 
     /// About how many bytes this session holds, the events not polled yet included: for whoever

@@ -184,6 +184,9 @@ impl Bus {
             return;
         };
         if line.peer.is_some() {
+            if let Some(since) = line.session.silent_since() {
+                self.depot.fell_silent(link, since);
+            }
             self.depot.parted(self.now, link);
         }
         let event = Event::Parted(link, why.to_owned());

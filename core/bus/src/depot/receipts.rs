@@ -266,6 +266,16 @@ impl Depot {
         }
     }
 
+    /// A link is about to end on which nothing was heard since then: receipts that were told
+    /// later than that, or shortly before, are told again when the node is met again.
+    pub fn fell_silent(&mut self, link: LinkId, since: Time) {
+        if let Some(contact) = self.contacts.get_mut(link)
+            && since.since(contact.told_at) < PROOF
+        {
+            contact.untold.get_or_insert(0);
+        }
+    }
+
     /// Keeps a receipt, lets what it says follow, and passes it on.
     pub(super) fn keep_receipt(&mut self, receipt: Receipt, from: Option<LinkId>, turn: &mut Turn) {
         let tag = DidTag::of(&receipt.did);

@@ -60,6 +60,11 @@ impl Silence {
         self.heard = now;
     }
 
+    /// When that was.
+    pub(super) const fn last_heard(&self) -> Time {
+        self.heard
+    }
+
     /// A ping was among them.
     pub(super) fn pinged(&mut self, now: Time) {
         if now >= self.said + ANSWER {

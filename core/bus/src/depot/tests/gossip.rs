@@ -122,3 +122,29 @@ fn what_the_other_side_may_have_lost_is_told_again() {
     mule.meet(ALICE, 1);
     assert_eq!(mule.depot.receipts_for(LinkId(1), 9), [three]);
 }
+
+/// The link stays up behind a node that is gone: seed 1511 of the mixed plan, found when links that
+/// lose nothing began to fall silent.
+#[test]
+fn what_was_told_into_silence_is_told_again() {
+    let mut mule = Party::new(MULE);
+    let one = receipt(BOB, &[1], None);
+    mule.meet(ALICE, 1);
+    mule.wait(10);
+    let heard = mule.now.time;
+    mule.wait(5);
+    mule.hear(one.clone());
+    mule.wait(60);
+    mule.depot.fell_silent(LinkId(1), heard);
+    mule.part(1);
+    mule.meet(ALICE, 1);
+    assert_eq!(mule.depot.receipts_for(LinkId(1), 9), [one.clone()]);
+    // It is told, and they are heard after that.
+    mule.wait(10);
+    let heard = mule.now.time;
+    mule.wait(60);
+    mule.depot.fell_silent(LinkId(1), heard);
+    mule.part(1);
+    mule.meet(ALICE, 1);
+    assert_eq!(mule.depot.receipts_for(LinkId(1), 9), []);
+}
