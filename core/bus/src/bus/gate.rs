@@ -154,9 +154,14 @@ impl Gate {
         if self.open {
             now = said;
         } else {
+            let changed: BTreeSet<&EnvelopeId> =
+                flight.keys.iter().filter_map(Key::message).collect();
             for word in said {
-                // What this batch stores anew is true with this batch, not with an earlier one.
-                let own = word.about().is_some_and(|id| fresh.contains(id));
+                // What this batch stores anew or changes is true with this batch, not with an
+                // earlier one.
+                let own = word
+                    .about()
+                    .is_some_and(|id| fresh.contains(id) || changed.contains(id));
                 match self.flight_of(&word) {
                     Some(earlier) if !own => earlier.said.push(word),
                     _ => flight.said.push(word),
@@ -174,10 +179,15 @@ impl Gate {
     /// A batch is durable. `None`: no such batch is in flight.
     pub(super) fn committed(&mut self, batch: BatchId) -> Option<Landed> {
         let (flight, durable) = self.land(batch)?;
-        Some(Landed {
-            durable,
-            said: flight.said,
-        })
+        let mut said = Vec::new();
+        for word in flight.said {
+            // Batches land in any order: a change of a message that is not there yet says nothing.
+            match self.flight_of(&word) {
+                Some(first) => first.said.push(word),
+                None => said.push(word),
+            }
+        }
+        Some(Landed { durable, said })
     }
 
     /// A batch is not durable, and nothing of it is.
@@ -189,6 +199,14 @@ impl Gate {
             undone,
             unsaid: Vec::new(),
         };
+        // Words that wait with a later change of what is not there now.
+        for other in self.flights.values_mut() {
+            let undone = |word: &mut Said| {
+                let about = word.about();
+                about.is_some_and(|id| lost.undone.contains(id) && !other.fresh.contains(id))
+            };
+            lost.unsaid.extend(other.said.extract_if(.., undone));
+        }
         for word in flight.said {
             let about_undone = word.about().is_some_and(|id| fresh.contains(id));
             let gives_away = matches!(word, Said::Depot(Effect::Offer { .. }));

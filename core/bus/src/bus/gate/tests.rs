@@ -73,6 +73,34 @@ fn the_backlog_never_overtakes_a_first_batch() {
     assert!(gate.has_backlog());
 }
 
+/// It is taken back while it is being written: that is true with the batch that drops it.
+#[test]
+fn a_change_of_what_is_in_flight_is_told_after_both() {
+    let forgotten = || {
+        let event = Said::Depot(Effect::Event(Event::Evicted(id(1))));
+        (vec![Op::Drop(Key::Held(id(1)))], vec![event])
+    };
+    let mut gate = Gate::new(false);
+    let (first, _) = gate.depart(&stores(1), Vec::new());
+    let (ops, said) = forgotten();
+    let (second, now) = gate.depart(&ops, said);
+    assert!(now.is_empty());
+    assert_eq!(gate.committed(first).expect("in flight").said.len(), 0);
+    assert_eq!(gate.committed(second).expect("in flight").said.len(), 1);
+    // The other way round.
+    let (first, _) = gate.depart(&stores(1), Vec::new());
+    let (ops, said) = forgotten();
+    let (second, _) = gate.depart(&ops, said);
+    assert_eq!(gate.committed(second).expect("in flight").said.len(), 0);
+    assert_eq!(gate.committed(first).expect("in flight").said.len(), 1);
+    // And if there was nothing to change.
+    let (first, _) = gate.depart(&stores(1), Vec::new());
+    let (ops, said) = forgotten();
+    let (second, _) = gate.depart(&ops, said);
+    assert_eq!(gate.failed(first).expect("in flight").unsaid.len(), 1);
+    assert_eq!(gate.committed(second).expect("in flight").said.len(), 0);
+}
+
 #[test]
 fn sabotage_opens_the_gate() {
     let mut gate = Gate::new(true);
