@@ -127,7 +127,6 @@ impl Work {
             }
             busy = group.len() >= MANY && bytes < GROUP_BYTES / 4;
             self.land(group);
-            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
             unmoved += bytes;
             if unmoved >= CHECKPOINT_BYTES {
                 unmoved = 0;
@@ -138,12 +137,17 @@ impl Work {
 
     fn land(&mut self, group: Vec<(Batch, Told)>) {
         let (batches, told): (Vec<Batch>, Vec<Told>) = group.into_iter().unzip();
+        // Whoever is told looks at once how much still waits, and may not look again for long.
+        let waiting = Arc::clone(&self.waiting);
+        let done = |bytes| waiting.fetch_sub(bytes, Ordering::Relaxed);
         if self.write(&batches).is_ok() {
+            done(batches.iter().map(Batch::bytes).sum());
             told.into_iter().for_each(|told| told(Ok(())));
             return;
         }
         for (batch, told) in batches.iter().zip(told) {
             let outcome = self.write(std::slice::from_ref(batch));
+            done(batch.bytes());
             told(outcome.map_err(|error| fault(&error)));
         }
     }

@@ -32,6 +32,7 @@ pub(crate) fn write(
         now,
         loose: BTreeSet::new(),
         kept: BTreeSet::new(),
+        stays: stays(&batch.ops),
         files: Vec::new(),
     };
     for row in &batch.rows {
@@ -64,6 +65,23 @@ pub(crate) fn write(
         writing.files.extend(bodies::release(tx, id)?);
     }
     Ok(writing.files)
+}
+
+/// The messages that a batch has a record of at its end.
+fn stays(ops: &[Op]) -> BTreeSet<EnvelopeId> {
+    let mut stays = BTreeSet::new();
+    for op in ops {
+        match op {
+            Op::Put(Record::Held(held)) => {
+                stays.insert(held.id);
+            }
+            Op::Drop(Key::Held(id)) => {
+                stays.remove(id);
+            }
+            _ => {}
+        }
+    }
+    stays
 }
 
 /// The changes of a group that a later one of the same group makes void, by where they are.
@@ -122,6 +140,9 @@ struct Writing<'a> {
     loose: BTreeSet<EnvelopeId>,
     /// Bodies that this batch itself refers to.
     kept: BTreeSet<EnvelopeId>,
+    /// Messages that this batch drops and puts again: of a delivered one the body goes and the
+    /// row stays. Nobody took them back.
+    stays: BTreeSet<EnvelopeId>,
     /// Files to remove after the commit.
     files: Vec<String>,
 }
@@ -229,7 +250,7 @@ impl Writing<'_> {
                 let by: BTreeSet<&str> = sure.map(|taker| taker.transport.as_str()).collect();
                 let by: Vec<&str> = by.into_iter().collect();
                 self.run(
-                    "UPDATE outbox SET state = 2, submitted = 1, changed = ?2,
+                    "UPDATE outbox SET state = 2, reason = NULL, submitted = 1, changed = ?2,
                        sent_by = coalesce(sent_by, nullif(?3, ''))
                      WHERE envelope = ?1 AND state <> 2",
                     params![id, now, by.join(",")],
@@ -342,11 +363,13 @@ impl Writing<'_> {
                     params![id.as_bytes()],
                 )?;
                 // What the bus lets go of before it was delivered or died was taken back.
-                self.run(
-                    "UPDATE outbox SET state = 4, reason = ?2, changed = ?3
-                     WHERE envelope = ?1 AND state < 2 AND submitted = 1",
-                    params![id.as_bytes(), Reason::Forgotten as u8, to_sql(self.now)],
-                )?;
+                if !self.stays.contains(id) {
+                    self.run(
+                        "UPDATE outbox SET state = 4, reason = ?2, changed = ?3
+                         WHERE envelope = ?1 AND state < 2 AND submitted = 1",
+                        params![id.as_bytes(), Reason::Forgotten as u8, to_sql(self.now)],
+                    )?;
+                }
                 self.kept.remove(id);
                 self.loose.insert(*id);
                 Ok(())

@@ -253,6 +253,7 @@ fn what_becomes_of_our_own_message_is_shown_in_the_outbox() {
     let delivered = Op::Put(Record::Held(record.clone()));
     stage.land(vec![Op::Drop(Key::Held(message.id())), delivered]);
     assert_eq!(row().state, OutState::Acknowledged);
+    assert_eq!(row().reason, None, "nobody took it back");
     assert_eq!(stage.body(&message), None, "nobody needs the bytes");
     stage.land(vec![Op::Drop(Key::Held(message.id()))]);
     assert_eq!(row().state, OutState::Acknowledged);
@@ -272,6 +273,45 @@ fn what_becomes_of_our_own_message_is_shown_in_the_outbox() {
             stage.body(&message).is_some(),
             "a dead letter can be retried"
         );
+    }
+}
+
+#[test]
+fn what_is_dropped_for_good_was_taken_back_and_a_late_receipt_stands_above_it() {
+    let stage = Stage::new();
+    let message = envelope(1, 300);
+    let mut record = held(&message, Origin::Own);
+    let first = vec![Op::Put(Record::Held(record.clone())), body(&message)];
+    stage.land_with(first, vec![own_row(&message)]);
+    let row = || stage.home.outbox(None, 0, 9).unwrap().remove(0);
+    let put = Op::Put(Record::Held(record.clone()));
+    stage.land(vec![put, Op::Drop(Key::Held(message.id()))]);
+    assert_eq!(row().state, OutState::Refused);
+    assert_eq!(row().reason, Some(Reason::Forgotten));
+
+    record.state = HeldState::Delivered;
+    stage.land(vec![Op::Put(Record::Held(record))]);
+    let row = row();
+    assert_eq!((row.state, row.reason), (OutState::Acknowledged, None));
+}
+
+#[test]
+fn who_is_told_finds_no_bytes_waiting_that_are_written() {
+    let stage = Stage::new();
+    let message = envelope(1, 100_000);
+    for round in 0..20 {
+        let (tell, told) = channel();
+        let waiting = Arc::clone(&stage.writer.waiting);
+        let batch = Batch {
+            ops: vec![
+                Op::Put(Record::Held(held(&message, Origin::Mailbox))),
+                body(&message),
+            ],
+            ..Batch::default()
+        };
+        let telling = move |_| tell.send(waiting.load(Ordering::Relaxed)).unwrap();
+        stage.writer.persist(batch, Box::new(telling));
+        assert_eq!(told.recv().unwrap(), 0, "in round {round}");
     }
 }
 
