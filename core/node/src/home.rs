@@ -6,8 +6,9 @@
 mod making;
 
 use std::{
-    fs::File,
+    fs::{self, File, Permissions},
     io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
@@ -32,6 +33,9 @@ pub use making::CreateError;
 const KEYS: &str = "keys.sealed";
 const IDENTITY: &str = "identity.json";
 const STORE: &str = "store.sqlite";
+/// The mode of every file: a copy of them in a folder that others may enter still shows them
+/// nothing.
+const PRIVATE: u32 = 0o600;
 /// No identity is larger; a larger file is not one.
 const MAX_FILE: u64 = 4 << 20;
 
@@ -89,6 +93,9 @@ impl Home {
         let store = dir.join(STORE);
         if !store.exists() {
             return Err(damaged(format!("{STORE} is missing")));
+        }
+        for name in [IDENTITY, STORE, "store.sqlite-wal", "store.sqlite-shm"] {
+            close_to_others(&dir.join(name));
         }
         Ok(Self {
             dir: dir.to_owned(),
@@ -202,6 +209,16 @@ fn read_small(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_FILE).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Homes of older versions had files that others could read. Where it cannot be changed (a disk
+/// that is read-only, or knows no modes) the folder's own mode has to do.
+fn close_to_others(path: &Path) {
+    if let Ok(facts) = fs::metadata(path)
+        && facts.permissions().mode() & 0o077 != 0
+    {
+        let _ = fs::set_permissions(path, Permissions::from_mode(PRIVATE));
+    }
 }
 
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {

@@ -16,7 +16,7 @@ use packmule_agent::{
     keystore::{self, Cost, KeystoreError},
 };
 
-use super::{Home, IDENTITY, Identity, KEYS, STORE, now, sync_dir};
+use super::{Home, IDENTITY, Identity, KEYS, PRIVATE, STORE, now, sync_dir};
 use crate::{error::HomeError, schema};
 
 /// Why no home was made.
@@ -102,12 +102,15 @@ impl Building {
         };
         let identity =
             serde_json::to_vec_pretty(&identity).map_err(|error| HomeError::Io(error.into()))?;
-        let db = schema::create(&self.path.join(STORE))?;
+        // SQLite gives the files beside its store the mode of the store.
+        let store = self.path.join(STORE);
+        write_synced(&store, PRIVATE, &[]).map_err(HomeError::from)?;
+        let db = schema::create(&store)?;
         // Closing moves everything from the log into the one file.
         db.close().map_err(|(_, error)| HomeError::from(error))?;
         let write = || {
-            write_synced(&self.path.join(KEYS), 0o600, &sealed)?;
-            write_synced(&self.path.join(IDENTITY), 0o644, &identity)?;
+            write_synced(&self.path.join(KEYS), PRIVATE, &sealed)?;
+            write_synced(&self.path.join(IDENTITY), PRIVATE, &identity)?;
             sync_dir(&self.path)
         };
         write().map_err(|error: io::Error| HomeError::from(error).into())
