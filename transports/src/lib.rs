@@ -1,7 +1,7 @@
 //! The façade over all transport crates.
 //!
-//! What is it: one name under which the command line, and later the node and the gateway, find
-//! every adapter; the only place where cargo features may choose among them. Features are
+//! What is it: one name under which the command line finds every adapter, for its verbs and for the
+//! nodes that it starts; the only place where cargo features may choose among them. Features are
 //! additive and named as the adapters are; by default all are on. Who calls it: those who carry.
 //! What can go wrong: nothing here; each adapter's front page tells of its own.
 

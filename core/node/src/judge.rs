@@ -1,9 +1,10 @@
 //! What opening messages leads to, landed in one piece.
 //!
-//! Called by whoever opens what was accepted: the CLI's `import` and `qr read`, later the node's
-//! driver, one at a time by [`Home::judging`]. A message that was opened may bring a new peer, acknowledge one of ours, and call for
-//! an automatic answer; all of it goes into the store in one transaction with the fact that it
-//! was opened. Killed before, the message is opened again and leads to the same; killed after,
+//! Called by whoever opens what was accepted: the CLI's `import` and `qr read`, and the clerk of a
+//! running node, one at a time by [`Home::judging`]. A message that was opened may bring a new
+//! peer, acknowledge one of ours, and call for an automatic answer; all of it goes into the store
+//! in one transaction with the fact that it was opened. Killed before, the message is opened
+//! again and leads to the same; killed after,
 //! it is not opened again: so nothing is answered twice or not at all.
 
 use packmule_bus::{Envelope, EnvelopeError, EnvelopeId};

@@ -1,12 +1,19 @@
-//! A home on disk: the durable store of one party's messages, peers and keys.
+//! A node and its home: the durable store of one party's messages, peers and keys, the desk that
+//! packs and opens them, and the running bus that carries them.
 //!
-//! Called by the CLI, later by the node's driver. A [`Home`] is a folder (mode 0700):
+//! Called by the CLI and by programs that embed a node. A [`Home`] is a folder (mode 0700, its
+//! files 0600):
 //!
 //! | file | holds |
 //! |---|---|
-//! | `keys.sealed` | the private keys, sealed with the passphrase (mode 0600) |
-//! | `identity.json` | our DID and its document, public |
-//! | `store.sqlite` | peers, outbox, inbox, what was ever seen, kept DID documents |
+//! | `keys.sealed` | the private keys, sealed with the passphrase |
+//! | `identity.json` | our DID and its document |
+//! | `store.sqlite` | peers, outbox, inbox, what was ever seen, kept DID documents, the bus's records |
+//! | `bodies/` | messages that are too large for the store |
+//! | `node.lock`, `node.sock` | which process runs a node here, and how to speak to it ([`control`]) |
+//!
+//! A [`desk::Desk`] is a home with its keys unlocked. A [`Node`] is a desk with a bus on tokio:
+//! it takes up what the outbox holds, opens what arrives, and serves the control socket.
 //!
 //! Whatever a method changed is on the disk when it returns (`SQLite` in WAL mode with
 //! `synchronous=FULL`; one transaction a call). Messages are stored packed and are opened on

@@ -433,8 +433,8 @@ impl Door {
         [latest, self.patience, lonely].into_iter().flatten().min()
     }
 
-    /// Repeats what is due. A listener with whom nobody has come to terms says that it is there: the other side
-    /// may believe in a session with its former life and have nothing to say.
+    /// Repeats what is due. A listener with whom nobody has come to terms says that it is there:
+    /// the other side may believe in a session with its former life and have nothing to say.
     pub(super) fn timeout(&mut self, now: Time) -> Result<(), &'static str> {
         if self.patience.is_some_and(|at| at <= now) {
             return Err("no handshake in all that time");

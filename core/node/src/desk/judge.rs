@@ -1,8 +1,8 @@
 //! Opening what was accepted: kept, refused with a reason, or answered.
 //!
-//! Who calls it: `import`, `qr read`, `inbox`, the node's driver. Each batch of messages is opened, and
-//! all that follows from them (new peers, acknowledgements, automatic answers, refusals) lands in
-//! one transaction with the fact that they were opened: a kill leads to no second answer and to
+//! Who calls it: `import`, `qr read`, `inbox`, the node's clerk. Each batch of messages is opened,
+//! and all that follows from them (new peers, acknowledgements, automatic answers, refusals) lands
+//! in one transaction with the fact that they were opened: a kill leads to no second answer and to
 //! no missing one. Automatic answers go to peers only, so that strangers cannot fill the outbox.
 
 mod batch;

@@ -5,8 +5,8 @@
 //! Times are posix seconds, ids are 32-byte envelope ids, tags 16 bytes, messages packed: no
 //! plaintext is stored anywhere, so that the passphrase guards it all.
 
-/// The tables of a new store; [`NEW_IN_2`] comes after them. `AUTOINCREMENT`, so that a row number is never used for another
-/// message later.
+/// The tables of a new store; [`NEW_IN_2`] comes after them. `AUTOINCREMENT`, so that a row number
+/// is never used for another message later.
 pub(super) const TABLES: &str = "
 CREATE TABLE peers (
     peer  INTEGER PRIMARY KEY AUTOINCREMENT,
