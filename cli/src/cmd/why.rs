@@ -1,6 +1,8 @@
 //! `packmule why MSG`: who holds a copy of a message, and what happens next and when.
 
+use packmule_bus::receipt::Reason;
 use packmule_node::control::{Reply, Request, WhyReport};
+use packmule_node::desk::dead;
 use packmule_node::{Home, OutRow, OutState};
 use serde_json::{Value, json};
 
@@ -104,8 +106,12 @@ fn at_rest(home: &Home, row: &OutRow, running: bool) -> Result<Report, Fault> {
              `packmule outbox again` sends it once more"
         }
         OutState::Acknowledged => "nothing: the recipient has it",
+        OutState::Expired | OutState::Refused if is_dead_letter(home, row)? => {
+            "nothing, unless you let it try again: `packmule dead-letters retry`"
+        }
         OutState::Expired => "nothing: its time was over before an acknowledgement came",
-        OutState::Refused => "nothing, unless you let it try again: `packmule dead-letters retry`",
+        OutState::Refused if row.reason == Some(Reason::Forgotten) => "nothing: it was taken back",
+        OutState::Refused => "nothing: it was refused for good; what is sent anew is a new message",
         _ => "nothing that this program knows of",
     };
     let peer = name(home, row)?;
@@ -146,6 +152,11 @@ fn at_rest(home: &Home, row: &OutRow, running: bool) -> Result<Report, Fault> {
             "expires": row.expires,
         }),
     ))
+}
+
+/// Is there anything left of it that could try again?
+fn is_dead_letter(home: &Home, row: &OutRow) -> Result<bool, Fault> {
+    Ok(dead::list(home)?.iter().any(|letter| letter.id == row.id))
 }
 
 fn name(home: &Home, row: &OutRow) -> Result<String, Fault> {

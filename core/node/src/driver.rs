@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use packmule_bus::bus::Bus;
 use packmule_bus::bus::io::{
-    DiskFault, Event, Input, LinkId, Op, Output, Record, SettleId, Submission,
+    DiskFault, Event, Held, HeldState, Input, Key, LinkId, Op, Output, Record, SettleId, Submission,
 };
 use packmule_bus::label::DidTag;
 use packmule_bus::link::{Port, Way};
@@ -94,14 +94,19 @@ pub(crate) enum Command {
     Status(oneshot::Sender<StatusReport>),
     Why(EnvelopeId, oneshot::Sender<Option<WhyReport>>),
     DeadLetters(oneshot::Sender<Vec<DeadLetter>>),
-    Forget(EnvelopeId, oneshot::Sender<bool>),
-    Retry(EnvelopeId, oneshot::Sender<bool>),
+    /// Answered after the commit: was there anything to take back?
+    Forget(EnvelopeId, Changed),
+    /// Answered after the commit: is it a dead letter?
+    Retry(EnvelopeId, Changed),
     /// The application has this message; answered after the commit.
     Read(EnvelopeId, oneshot::Sender<Result<(), DiskFault>>),
     Poke(oneshot::Sender<()>),
     /// Ends the task; the answer comes when everything is committed and links are closed.
     Stop(oneshot::Sender<()>),
 }
+
+/// Tells whether a message was changed, once the change is durable.
+pub(crate) type Changed = oneshot::Sender<Result<bool, DiskFault>>;
 
 /// The ways into the driver's task.
 pub(crate) struct Ears {
@@ -149,6 +154,8 @@ pub(crate) struct Driver {
     pub(crate) waiting: BTreeMap<EnvelopeId, Vec<oneshot::Sender<Result<EnvelopeId, Reason>>>>,
     /// Rows that land with the batch that takes their message on.
     pub(crate) rows: BTreeMap<EnvelopeId, OwnRow>,
+    /// The message that a person changes in this moment.
+    pub(crate) changing: Option<(EnvelopeId, Changed)>,
     pub(crate) post: Post,
     /// Tasks that end with the driver.
     pub(crate) tasks: JoinSet<()>,
@@ -162,6 +169,7 @@ impl Driver {
         self.begin();
         loop {
             let due = self.bus.deadline().map(|time| self.clock.instant(time));
+            let again = self.post.again();
             let keeping_up = self.writer.waiting() < AHEAD;
             tokio::select! {
                 Some(heard) = ears.answers.recv() => self.take(heard, &mut ears),
@@ -177,6 +185,9 @@ impl Driver {
                 },
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     self.feed(Input::Timeout);
+                }
+                () = sleep_until(again.unwrap_or_else(Instant::now)), if again.is_some() => {
+                    self.look();
                 }
                 Some(_) = self.tasks.join_next() => {}
             }
@@ -245,15 +256,15 @@ impl Driver {
                 let _ = answer.send(self.dead_letters());
             }
             Command::Forget(id, answer) => {
-                let known = self.bus.held().any(|held| held.id == id);
-                self.feed(Input::Forget(id));
-                let _ = answer.send(known);
+                // What was delivered is nobody's any more to take back.
+                let ours = |held: &Held| held.id == id && held.state != HeldState::Delivered;
+                let there = self.bus.held().any(ours);
+                self.change(id, there.then_some(Input::Forget(id)), answer);
             }
             Command::Retry(id, answer) => {
-                let letters = self.dead_letters();
-                let dead = letters.iter().any(|letter| letter.id == id.to_string());
-                self.feed(Input::Retry(id));
-                let _ = answer.send(dead);
+                let dead = |held: &Held| held.id == id && matches!(held.state, HeldState::Dead(_));
+                let there = self.bus.held().any(dead);
+                self.change(id, there.then_some(Input::Retry(id)), answer);
             }
             Command::Read(id, answer) => {
                 let batch = Batch {
@@ -273,6 +284,17 @@ impl Driver {
             Command::Stop(done) => {
                 let _ = done.send(());
             }
+        }
+    }
+
+    /// What a person changes: the answer comes with the commit of the batch that holds the change.
+    fn change(&mut self, id: EnvelopeId, input: Option<Input>, answer: Changed) {
+        self.changing = Some((id, answer));
+        if let Some(input) = input {
+            self.feed(input);
+        }
+        if let Some((_, answer)) = self.changing.take() {
+            let _ = answer.send(Ok(false));
         }
     }
 
@@ -302,8 +324,12 @@ impl Driver {
                     rows,
                     ..Batch::default()
                 };
+                let changing = self.changing.take_if(|(id, _)| concerns(&changes.ops, id));
                 let mouth = self.mouth.clone();
-                let told = move |outcome| {
+                let told = move |outcome: Result<(), DiskFault>| {
+                    if let Some((_, answer)) = changing {
+                        let _ = answer.send(outcome.map(|()| true));
+                    }
                     mouth.tell(match outcome {
                         Ok(()) => Input::Committed(batch),
                         Err(fault) => Input::Failed(batch, fault),
@@ -384,10 +410,15 @@ impl Driver {
                     self.answer(*id, Err(*reason));
                 } else {
                     self.post.not_taken(*id, *reason);
+                    if !reason.may_pass() {
+                        // So that its row says so.
+                        let _ = self.mouth.answers.send(Heard::Poke);
+                    }
                 }
             }
             Event::DiskRoom => {
                 self.post.begin_again();
+                self.clerk.look();
                 let _ = self.mouth.answers.send(Heard::Poke);
             }
             _ => {}
@@ -424,4 +455,13 @@ impl Driver {
         let _ = ended.await;
         let _ = done.send(());
     }
+}
+
+/// Do these change what is held of a message?
+fn concerns(ops: &[Op], id: &EnvelopeId) -> bool {
+    ops.iter().any(|op| match op {
+        Op::Put(Record::Held(held)) => held.id == *id,
+        Op::Drop(Key::Held(dropped)) => dropped == id,
+        _ => false,
+    })
 }

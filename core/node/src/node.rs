@@ -22,7 +22,7 @@ use tokio::task::AbortHandle;
 
 use crate::control::{DeadLetter, EventLine, StatusReport, WhyReport};
 use crate::desk::Desk;
-use crate::driver::{Command, hex};
+use crate::driver::{Changed, Command, hex};
 
 pub use inbox::{DoneError, Received};
 pub use start::StartError;
@@ -31,8 +31,7 @@ pub use submit::{Submit, SubmitError};
 /// How a node is set up.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
-    /// Where it listens: `tcp://127.0.0.1:4460`, `ws://0.0.0.0:8080/didcomm`. A folder or mail
-    /// account that is listened on is collected from.
+    /// Where it listens: `tcp://127.0.0.1:4460`, `ws://0.0.0.0:8080/didcomm`.
     pub listen: Vec<Way>,
     /// Look for neighbours, and be found by them.
     pub scout: bool,
@@ -207,7 +206,9 @@ impl Node {
 
     /// How it stands. None when it has ended.
     pub async fn status(&self) -> Option<StatusReport> {
-        let status = self.ask(Command::Status).await?;
+        let mut status = self.ask(Command::Status).await?;
+        let mut troubles = self.inner.troubles.clone();
+        troubles.append(&mut status.troubles);
         Some(StatusReport {
             did: self.inner.desk.did().to_owned(),
             pid: std::process::id(),
@@ -221,7 +222,7 @@ impl Node {
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
-            troubles: self.inner.troubles.clone(),
+            troubles,
             ..status
         })
     }
@@ -237,17 +238,28 @@ impl Node {
         self.ask(Command::DeadLetters).await.unwrap_or_default()
     }
 
-    /// Takes a message back. Copies that others hold live on until they expire. Answers whether
-    /// the node held it.
-    pub async fn forget(&self, id: EnvelopeId) -> bool {
-        let known = self.ask(|answer| Command::Forget(id, answer)).await;
-        known.unwrap_or(false)
+    /// Takes a message back. Copies that others hold live on until they expire. Answers, after the
+    /// commit, whether there was anything to take back: what was delivered is not.
+    ///
+    /// # Errors
+    /// The disk did not take it, or the node has ended: the message may go on all the same.
+    pub async fn forget(&self, id: EnvelopeId) -> Result<bool, DoneError> {
+        self.changed(|answer| Command::Forget(id, answer)).await
     }
 
-    /// Lets a dead letter try again. Answers whether it was one.
-    pub async fn retry(&self, id: EnvelopeId) -> bool {
-        let dead = self.ask(|answer| Command::Retry(id, answer)).await;
-        dead.unwrap_or(false)
+    /// Lets a dead letter try again. Answers, after the commit, whether it was one.
+    ///
+    /// # Errors
+    /// The disk did not take it, or the node has ended: after a restart it may be dead again.
+    pub async fn retry(&self, id: EnvelopeId) -> Result<bool, DoneError> {
+        self.changed(|answer| Command::Retry(id, answer)).await
+    }
+
+    async fn changed(&self, command: impl FnOnce(Changed) -> Command) -> Result<bool, DoneError> {
+        match self.ask(command).await {
+            Some(outcome) => outcome.map_err(DoneError::Disk),
+            None => Err(DoneError::Ended),
+        }
     }
 
     /// The home was changed through another handle of it: look now, instead of soon.

@@ -41,7 +41,8 @@ pub struct StatusReport {
     pub disk: Option<String>,
     /// Every link.
     pub links: Vec<LinkReport>,
-    /// What went wrong with the node itself: ways that cannot be listened on, damaged records.
+    /// What went wrong with the node itself: ways that cannot be listened on, damaged records, what
+    /// cannot be opened or taken from the outbox for the moment.
     pub troubles: Vec<String>,
 }
 

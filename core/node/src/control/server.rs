@@ -24,7 +24,7 @@ use super::line::{LineEnd, Lines, line_of};
 use super::{DeadLetter, EventLine, MAX_LINE, Outcome, Parcel, Reply, Request, VERSION, place};
 use crate::driver::Command;
 use crate::node::Inner;
-use crate::{Events, Node, Submit, SubmitError};
+use crate::{DoneError, Events, Node, Submit, SubmitError};
 
 /// Conversations at once.
 const SEATS: usize = 32;
@@ -269,15 +269,11 @@ async fn answer(node: Node, request: Request) -> Reply {
             Err(why) => error(why),
         },
         Request::Forget { id } => match find(&node, &id) {
-            Ok(id) => Reply::Done {
-                changed: node.forget(id).await,
-            },
+            Ok(id) => changed(node.forget(id).await),
             Err(why) => error(why),
         },
         Request::Retry { id } => match find(&node, &id) {
-            Ok(id) => Reply::Done {
-                changed: node.retry(id).await,
-            },
+            Ok(id) => changed(node.retry(id).await),
             Err(why) => error(why),
         },
         Request::DeadLetters => dead_letters(node.dead_letters().await),
@@ -290,6 +286,15 @@ async fn answer(node: Node, request: Request) -> Reply {
             Reply::Done { changed: true }
         }
         Request::Watch => error("already watching".to_owned()),
+    }
+}
+
+fn changed(outcome: Result<bool, DoneError>) -> Reply {
+    match outcome {
+        Ok(changed) => Reply::Done { changed },
+        Err(error) => Reply::Error {
+            why: error.to_string(),
+        },
     }
 }
 

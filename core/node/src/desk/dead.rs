@@ -65,7 +65,9 @@ pub fn forget(home: &Home, id: &EnvelopeId) -> Result<bool, HomeError> {
     let _place = place(home)?;
     let (changed, file) = home.change(|tx| {
         let taken = take_back(tx, id)?;
-        let held = tx.execute("DELETE FROM held WHERE envelope = ?1", [id.as_bytes()])?;
+        // What was delivered is nobody's any more to take back.
+        let sql = "DELETE FROM held WHERE envelope = ?1 AND state <> 1";
+        let held = tx.execute(sql, [id.as_bytes()])?;
         let file = bodies::release(tx, id)?;
         Ok::<_, HomeError>((taken || held > 0, file))
     })?;

@@ -1,12 +1,12 @@
 //! The desk's thread: opens what came, and tells the bus what the agent says of it.
 //!
 //! Called by the driver. Under load it opens many messages in one go. What can go wrong: the
-//! disk, or a judge in another process who holds the lock; then the message is judged with the
-//! next one that comes, or at the next start.
+//! disk, or a judge in another process who holds the lock; then it tries again every while, and
+//! at once when the disk has room or another message comes; the node's status says so.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -22,12 +22,18 @@ use crate::desk::{Desk, Judged, verdict};
 /// nearly as much as one of many.
 const MANY: usize = 8;
 const LINGER: Duration = Duration::from_millis(1);
+/// After judging failed.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// The way to the thread. Dropping it lets it finish what it does, and end.
 pub(crate) struct Clerk {
     asks: Option<Sender<Option<EnvelopeId>>>,
     thread: Option<JoinHandle<()>>,
+    trouble: Trouble,
 }
+
+/// Why nothing is judged now, for people.
+type Trouble = Arc<Mutex<Option<String>>>;
 
 impl Clerk {
     /// `opened` changes whenever messages were opened.
@@ -37,17 +43,22 @@ impl Clerk {
         opened: watch::Sender<u64>,
     ) -> Result<Self, HomeError> {
         let (asks, asked) = channel();
+        let trouble = Trouble::default();
+        let told = Arc::clone(&trouble);
         let work = move || {
             let mut pending: BTreeSet<EnvelopeId> = BTreeSet::new();
             let mut busy = false;
-            while let Ok(first) = asked.recv() {
+            let mut failed = false;
+            while let Some(first) = next(&asked, failed) {
                 if busy {
                     thread::sleep(LINGER);
                 }
                 pending.extend(first);
                 pending.extend(asked.try_iter().flatten());
                 busy = pending.len() >= MANY;
-                judge(&desk, &mut pending, &mouth, &opened);
+                let fault = judge(&desk, &mut pending, &mouth, &opened).err();
+                failed = fault.is_some();
+                *told.lock().unwrap_or_else(PoisonError::into_inner) = fault;
             }
         };
         let thread = thread::Builder::new()
@@ -56,6 +67,7 @@ impl Clerk {
         Ok(Self {
             asks: Some(asks),
             thread: Some(thread),
+            trouble,
         })
     }
 
@@ -67,6 +79,12 @@ impl Clerk {
     /// Something may have come that the bus does not know of.
     pub(crate) fn look(&self) {
         self.ask(None);
+    }
+
+    /// Why nothing is judged now; it is tried again.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let trouble = self.trouble.lock();
+        trouble.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn ask(&self, id: Option<EnvelopeId>) {
@@ -85,13 +103,29 @@ impl Drop for Clerk {
     }
 }
 
+/// What is asked next: at the latest soon, if the last time failed. None: nobody asks any more.
+fn next(asked: &Receiver<Option<EnvelopeId>>, failed: bool) -> Option<Option<EnvelopeId>> {
+    if !failed {
+        return asked.recv().ok();
+    }
+    match asked.recv_timeout(AGAIN) {
+        Ok(first) => Some(first),
+        Err(RecvTimeoutError::Timeout) => Some(None),
+        Err(RecvTimeoutError::Disconnected) => None,
+    }
+}
+
+/// The error is why nothing, or not everything, was judged.
 fn judge(
     desk: &Desk,
     pending: &mut BTreeSet<EnvelopeId>,
     mouth: &Mouth,
     opened: &watch::Sender<u64>,
-) {
+) -> Result<(), String> {
     let judged = desk.judge();
+    let outcome = judged
+        .as_ref()
+        .map_or_else(|error| Err(error.to_string()), |_| Ok(()));
     let news = judged.as_ref().map_or(true, brings_news);
     for (id, refused) in judged.iter().flat_map(|judged| &judged.verdicts) {
         if pending.remove(id) {
@@ -116,6 +150,7 @@ fn judge(
     if news {
         let _ = mouth.answers.send(super::Heard::Poke);
     }
+    outcome
 }
 
 /// Do answers wait in the outbox, or did the address book change?

@@ -3,10 +3,10 @@
 //! Called by the driver when it starts, when a client pokes, and when the store was changed by
 //! another process. A row tells whether a bus holds it (`submitted`), in the same transaction as
 //! the bus's own record. What can go wrong: a row without bytes, which is left; a bus that is
-//! full, which is asked again when it has room.
+//! full, which is asked again when it has room, and every while.
 
-use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use packmule_bus::EnvelopeId;
 use packmule_bus::bus::io::{Input, Submission};
@@ -14,11 +14,13 @@ use packmule_bus::depot::Policy;
 use packmule_bus::label::Label;
 use packmule_bus::receipt::Reason;
 use rusqlite::{Connection, params};
+use tokio::time::Instant;
 
 use super::mailboxes::tag_of;
 use super::{AHEAD, Driver, Heard};
 use crate::bodies::{self, Shelf};
-use crate::peers::from_sql;
+use crate::home::now;
+use crate::peers::{from_sql, to_sql};
 use crate::records::{names, priority};
 use crate::{Home, HomeError};
 
@@ -27,7 +29,7 @@ const PAGE: i64 = 64;
 /// Bytes submitted in one go.
 const BYTES: usize = 4 << 20;
 /// After a bus had no room.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How far the outbox was read.
 pub(crate) struct Post {
@@ -37,10 +39,10 @@ pub(crate) struct Post {
     last: i64,
     /// There is more, once the disk keeps up.
     waits: bool,
-    /// The bus had no room for some.
-    refused: Option<Instant>,
-    /// What the bus will never take.
-    never: BTreeSet<EnvelopeId>,
+    /// When those that the bus had no room for are tried again, and why it had none.
+    refused: Option<(Instant, Reason)>,
+    /// What the bus will never take, and why.
+    never: BTreeMap<EnvelopeId, Reason>,
 }
 
 /// A row that no bus holds yet.
@@ -62,7 +64,7 @@ impl Post {
             last: 0,
             waits: false,
             refused: None,
-            never: BTreeSet::new(),
+            never: BTreeMap::new(),
         })
     }
 
@@ -81,10 +83,21 @@ impl Post {
 
     pub(super) fn not_taken(&mut self, id: EnvelopeId, reason: Reason) {
         if reason.may_pass() {
-            self.refused = Some(Instant::now());
+            self.refused
+                .get_or_insert((Instant::now() + PATIENCE, reason));
         } else {
-            self.never.insert(id);
+            self.never.insert(id, reason);
         }
+    }
+
+    /// When to look again, though nothing happens.
+    pub(super) fn again(&self) -> Option<Instant> {
+        self.refused.map(|(at, _)| at)
+    }
+
+    /// Why some of the outbox has to wait.
+    pub(super) fn trouble(&self) -> Option<Reason> {
+        self.refused.map(|(_, reason)| reason)
     }
 
     fn rows(&self) -> Result<Vec<Row>, HomeError> {
@@ -121,7 +134,7 @@ impl Driver {
     /// Looks for what others changed in the store.
     pub(super) fn look(&mut self) {
         self.say_ways();
-        if self.post.refused.is_some_and(|at| at.elapsed() > PATIENCE) {
+        if self.post.again().is_some_and(|at| at <= Instant::now()) {
             self.post.begin_again();
         }
         self.settle_refused();
@@ -163,16 +176,30 @@ impl Driver {
         }
     }
 
-    /// What the bus will never take is told in the outbox.
+    /// What the bus will never take is told in the outbox, and nobody needs its bytes.
     fn settle_refused(&mut self) {
-        for id in std::mem::take(&mut self.post.never) {
-            let sql = "UPDATE outbox SET state = 4, reason = ?2 WHERE envelope = ?1 AND state < 2";
-            // If the disk refuses too, the row waits for the next start.
-            let reason = Reason::Policy as u8;
-            let _ = self.desk.home().change(|tx| {
-                tx.execute(sql, params![id.as_bytes(), reason])?;
-                Ok::<_, HomeError>(())
-            });
+        let never = std::mem::take(&mut self.post.never);
+        if never.is_empty() {
+            return;
+        }
+        let sql = "UPDATE outbox SET state = 4, reason = ?2, changed = ?3
+                   WHERE envelope = ?1 AND state < 2";
+        let settled = self.desk.home().change(|tx| {
+            let mut files = Vec::new();
+            for (id, reason) in &never {
+                tx.execute(sql, params![id.as_bytes(), *reason as u8, to_sql(now())])?;
+                files.extend(bodies::release(tx, id)?);
+            }
+            Ok::<_, HomeError>(files)
+        });
+        match settled {
+            Ok(files) => self.desk.home().shelf().remove_all(files),
+            Err(_) => {
+                // The disk refuses too: asked again, the bus says the same once more.
+                self.post
+                    .refused
+                    .get_or_insert((Instant::now() + PATIENCE, Reason::Disk));
+            }
         }
     }
 }

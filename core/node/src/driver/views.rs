@@ -10,6 +10,10 @@ use super::{Driver, Reach};
 use crate::control::{
     DeadLetter, EventLine, LinkReport, Refusal, StatusReport, TakerReport, WhyReport,
 };
+use crate::desk::date::rfc3339;
+
+/// For what a newer bus may say: there is none such, since both are built together.
+const UNKNOWN: &str = "something that this program has no words for";
 
 impl Driver {
     pub(super) fn status(&self) -> StatusReport {
@@ -37,8 +41,22 @@ impl Driver {
             writing_bytes: status.writing_bytes,
             disk: status.disk.map(|reason| reason.to_string()),
             links: links.collect(),
+            troubles: self.troubles(),
             ..StatusReport::default()
         }
+    }
+
+    /// What does not work for the moment.
+    fn troubles(&self) -> Vec<String> {
+        let judging = self
+            .clerk
+            .trouble()
+            .map(|why| format!("what came cannot be opened now, and is tried again: {why}"));
+        let posting = self
+            .post
+            .trouble()
+            .map(|why| format!("some of the outbox waits, and is tried again: {why}"));
+        judging.into_iter().chain(posting).collect()
     }
 
     pub(super) fn why(&self, id: &EnvelopeId) -> Option<WhyReport> {
@@ -83,6 +101,7 @@ fn next(next: &Next) -> String {
         Next::Writing => "it is being written".to_owned(),
         Next::Offered(node) => format!("it is on its way to node {}", short(*node)),
         Next::Trying(way) => format!("{way} is being tried"),
+        Next::TryIn(way, seconds, 0) => format!("{way} is tried in {seconds} s"),
         Next::TryIn(way, seconds, failures) => {
             format!("{way} is tried again in {seconds} s ({failures} failures)")
         }
@@ -92,7 +111,11 @@ fn next(next: &Next) -> String {
         Next::AwaitCarriers(copies) => {
             format!("it waits to meet its recipient, or anybody who carries a copy ({copies} left)")
         }
-        other => format!("{other:?}"),
+        Next::ExpireAt(end) => format!("its time is over at {}", rfc3339(*end)),
+        Next::Person => {
+            "nothing, unless you let it try again: `packmule dead-letters retry`".to_owned()
+        }
+        _ => UNKNOWN.to_owned(),
     }
 }
 
@@ -153,8 +176,8 @@ pub(super) fn line(event: &Event, reach: &Reach) -> EventLine {
         },
         Event::DiskFull => EventLine::DiskFull,
         Event::DiskRoom => EventLine::DiskRoom,
-        other => EventLine::Other {
-            what: format!("{other:?}"),
+        _ => EventLine::Other {
+            what: UNKNOWN.to_owned(),
         },
     }
 }
@@ -166,7 +189,7 @@ fn rung(rung: Rung) -> String {
         Rung::Delivered => "delivered".to_owned(),
         Rung::Expired => "expired".to_owned(),
         Rung::Refused(reason) => format!("refused: {reason}"),
-        _ => format!("{rung:?}"),
+        _ => UNKNOWN.to_owned(),
     }
 }
 
@@ -185,4 +208,36 @@ pub(crate) fn hex(node: NodeKey) -> String {
 
 fn short(node: NodeKey) -> String {
     hex(node).chars().take(12).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use packmule_bus::link::Way;
+
+    use super::*;
+
+    #[test]
+    fn what_happens_next_is_told_in_words() {
+        let way = Way::parse("tcp://bob:1").unwrap();
+        let told = [
+            Next::Writing,
+            Next::Offered(NodeKey([7; 32])),
+            Next::Trying(way.clone()),
+            Next::TryIn(way.clone(), 0, 0),
+            Next::TryIn(way.clone(), 9, 2),
+            Next::Barred(way),
+            Next::AwaitReceipt,
+            Next::AwaitRecipient,
+            Next::AwaitCarriers(3),
+            Next::ExpireAt(1_795_269_642),
+            Next::Person,
+        ]
+        .map(|step| next(&step));
+        for line in &told {
+            assert!(line.starts_with(|c: char| c.is_lowercase()), "{line}");
+            assert!(line.contains(' '), "{line}");
+            assert_ne!(line, UNKNOWN);
+        }
+        assert_eq!(told[9], "its time is over at 2026-11-21T14:00:42Z");
+    }
 }

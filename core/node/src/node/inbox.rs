@@ -1,11 +1,13 @@
 //! What came, opened, for the application.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use packmule_agent::message::Message;
 use packmule_agent::pack::Opened;
 use packmule_bus::EnvelopeId;
 use packmule_bus::bus::io::DiskFault;
+use tokio::time::sleep;
 
 use super::Node;
 use crate::driver::Command;
@@ -13,12 +15,32 @@ use crate::{HomeError, InRow, InState};
 
 /// Rows read at once.
 const PAGE: usize = 64;
+/// After the disk did not answer.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// How far the application has read.
 #[derive(Default)]
 pub(super) struct Inbox {
     last: i64,
     rows: VecDeque<InRow>,
+}
+
+impl Inbox {
+    /// The application has the first one, or never will.
+    fn pass(&mut self) {
+        if let Some(row) = self.rows.pop_front() {
+            self.last = row.seq;
+        }
+    }
+}
+
+/// What stands first in the inbox.
+enum First {
+    Opened(Box<Received>),
+    /// It does not open any more (a key was removed): it stays in the inbox, for people.
+    Closed,
+    /// Nothing new.
+    None,
 }
 
 /// A message that came, was opened, and has not been told done.
@@ -37,12 +59,13 @@ pub struct Received {
     node: Node,
 }
 
-/// Why it is not known that the application has a message.
+/// Why it is not known that a change is durable: that the application has a message, or that one
+/// was taken back.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DoneError {
     /// The disk did not take it.
-    #[error("the disk did not take it ({0:?})")]
+    #[error("{}", match .0 { DiskFault::Full => "the disk is full", DiskFault::Broken => "the disk failed" })]
     Disk(DiskFault),
     /// The node has ended.
     #[error("the node has ended")]
@@ -66,58 +89,64 @@ impl Received {
 impl Node {
     /// The next message for the application, in the order of arrival; waits for one. None when
     /// the node has ended. Each comes once in a node's life, and again in the next unless
-    /// [`Received::done`] was called. Two callers share the messages between them.
+    /// [`Received::done`] was called. Two callers share the messages between them. Cancel-safe: a
+    /// call that is dropped has taken nothing.
     pub async fn receive(&self) -> Option<Received> {
         let mut inbox = self.inner.inbox.lock().await;
         let mut opened = self.inner.opened.clone();
         loop {
             opened.mark_unchanged();
-            while let Some(row) = self.next_row(&mut inbox).await {
-                if let Some(received) = self.open(row).await {
-                    return Some(received);
+            let fault = loop {
+                // Dropped while it waits here, nothing has moved.
+                match self.first(&mut inbox).await {
+                    Ok(First::Opened(received)) => {
+                        inbox.pass();
+                        return Some(*received);
+                    }
+                    Ok(First::Closed) => inbox.pass(),
+                    Ok(First::None) => break false,
+                    Err(_) => break true,
                 }
-            }
+            };
             tokio::select! {
                 // The sender lives as long as the driver.
                 changed = opened.changed() => changed.ok()?,
                 () = self.ended() => return None,
+                () = sleep(AGAIN), if fault => {}
             }
         }
     }
 
-    async fn next_row(&self, inbox: &mut Inbox) -> Option<InRow> {
+    /// The first message that the application has not read, which stays the first.
+    async fn first(&self, inbox: &mut Inbox) -> Result<First, HomeError> {
         if inbox.rows.is_empty() {
             let last = inbox.last;
             let page = self
                 .with_desk(move |desk| desk.home().page("state = 0 AND opened = 1", last, PAGE))
-                .await;
-            // A store that does not answer now is asked again when more has come.
-            inbox.rows.extend(page.unwrap_or_default());
+                .await?;
+            inbox.rows.extend(page);
         }
-        let row = inbox.rows.pop_front()?;
-        inbox.last = row.seq;
-        Some(row)
-    }
-
-    /// One that does not open any more (a key was removed) stays in the inbox, for people.
-    async fn open(&self, row: InRow) -> Option<Received> {
+        let Some(row) = inbox.rows.front() else {
+            return Ok(First::None);
+        };
         debug_assert_eq!(row.state, InState::New, "only new ones are read");
-        let id = row.id;
+        let (id, channel) = (row.id, row.channel.clone());
         let letter = self
             .with_desk(move |desk| {
                 let envelope = desk.home().envelope(&id)?;
                 Ok(envelope.and_then(|envelope| desk.open(&envelope.to_json()).ok()))
             })
-            .await;
-        let letter = letter.ok().flatten()?;
-        Some(Received {
-            id,
-            message: letter.message,
-            sender: letter.sender,
-            opened: letter.opened,
-            channel: row.channel,
-            node: self.clone(),
-        })
+            .await?;
+        Ok(letter.map_or(First::Closed, |letter| {
+            First::Opened(Box::new(Received {
+                id,
+                message: letter.message,
+                sender: letter.sender,
+                opened: letter.opened,
+                channel,
+                node: self.clone(),
+            }))
+        }))
     }
 
     /// Disk and cryptography, away from the runtime's threads.

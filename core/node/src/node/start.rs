@@ -115,6 +115,7 @@ impl Node {
             next_settle: 0,
             waiting: BTreeMap::new(),
             rows: BTreeMap::new(),
+            changing: None,
             post: Post::open(&home, config.depot.policy)?,
             tasks,
             desk: Arc::clone(&desk),

@@ -141,7 +141,7 @@ async fn a_message_for_nobody_becomes_a_dead_letter_that_is_retried_and_forgotte
     // Taken back, it is over: whoever asks is told so.
     let why = a.why(id).await;
     assert!(why.is_none_or(|why| why.rung.starts_with("refused")));
-    assert!(!a.retry(id).await || !a.dead_letters().await.is_empty());
+    assert!(!a.retry(id).await.unwrap() || !a.dead_letters().await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

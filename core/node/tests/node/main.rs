@@ -8,6 +8,7 @@
     reason = "a test's helpers fail the test by panicking"
 )]
 
+mod amends;
 mod control;
 mod exchange;
 mod faults;
