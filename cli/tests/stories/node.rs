@@ -214,3 +214,32 @@ fn a_dead_letter_is_listed_exported_and_tries_again() {
     );
     alices.stop();
 }
+
+#[test]
+fn what_is_too_large_is_refused_for_good_and_what_arrived_is_not_taken_back() {
+    let stage = Stage::new();
+    let (alice, bob) = stage.pair();
+    let bobs = Running::start(&bob, &[]);
+    knows(&alice, "bob", &bobs);
+    let alices = Running::start(&alice, &["--max-message", "2KB"]);
+    let long = alice.json(["send", "bob", "mules ".repeat(2_000).as_str()]);
+    let long = long["id"].as_str().unwrap();
+    pause_until("it is refused", || state(&alice, &long.into()) == "refused");
+    let why = alice.json(["why", long]);
+    assert_eq!(why["reason"], "it is too large", "{why}");
+    let next = why["next"][0].as_str().unwrap();
+    assert!(next.contains("for good"), "{why}");
+    assert!(!next.contains("dead-letters"), "nothing could be retried");
+
+    let short = alice.json(["send", "bob", "Short."]);
+    pause_until("the receipt", || {
+        state(&alice, &short["id"]) == "acknowledged"
+    });
+    let words = alice.ok(["outbox", "--all"]);
+    let line = words.lines().find(|line| line.starts_with("acknowledged"));
+    assert!(line.is_some_and(|line| !line.contains('(')), "{words}");
+    let told = alice.fails(2, ["forget", short["id"].as_str().unwrap()]);
+    assert!(told.to_string().contains("acknowledged already"), "{told}");
+    alices.stop();
+    bobs.stop();
+}

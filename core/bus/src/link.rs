@@ -126,8 +126,9 @@ impl fmt::Debug for Link {
 
 /// Tells a source that a message is durable here: delete it, mark it, acknowledge it.
 pub trait Settle: Send {
-    /// Called after the commit, or not at all; then the message comes again. Where a channel's
-    /// convention has nothing to settle (a WebSocket), it does nothing.
+    /// Called after the commit, or not at all; then the message comes again. In a live
+    /// conversation (a WebSocket) the sender hears only now that it was taken; dropped instead,
+    /// it ends the conversation, so that the sender hears the contrary.
     fn settle(self: Box<Self>) -> BoxFut<'static, Result<(), LinkError>>;
 }
 

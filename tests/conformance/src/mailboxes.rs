@@ -2,7 +2,7 @@
 //!
 //! What is it: *keeping* for mailboxes that hold messages until they are settled (a folder, an
 //! e-mail account, a queue); *live* for those that are a conversation with somebody present (a
-//! WebSocket), which has nothing to settle. Who calls it: the tests of transports. What can go
+//! WebSocket), where a letter is taken when it is settled. Who calls it: the tests of transports. What can go
 //! wrong: an adapter.
 
 use packmule_bus::Kind;
@@ -138,6 +138,8 @@ pub async fn live(
     fresh: impl AsyncFn() -> (Box<dyn Mailbox>, Box<dyn Mailbox>),
 ) -> Result<(), Broken> {
     live_letters_both_ways(fresh().await).await?;
+    live_taken_is_settled(fresh().await).await?;
+    live_refused_is_not_taken(fresh().await).await?;
     live_cancelled_collect(fresh().await).await?;
     live_collect_sees_the_end(fresh().await).await?;
     live_deliver_sees_the_end(fresh().await).await?;
@@ -182,6 +184,60 @@ pub async fn live_letters_both_ways(
     tokio::try_join!(delivering, here, there).map(|_| ())
 }
 
+/// Whoever delivers hears that a letter was taken when it is settled, and not before.
+///
+/// # Errors
+/// If it hears so before, or never.
+pub async fn live_taken_is_settled(
+    (alice, bob): (Box<dyn Mailbox>, Box<dyn Mailbox>),
+) -> Result<(), Broken> {
+    let promise = Promise("a letter is taken when it is settled");
+    for length in [10, 100_000] {
+        let mut delivering = alice.deliver(letter(length), Kind::Encrypted);
+        let came = tokio::select! {
+            _ = &mut delivering => return Err(promise.broken("taken before it was collected")),
+            came = promise.good("collect", bob.collect()) => came?,
+        };
+        // Bob listens still; his disk is slow.
+        tokio::select! {
+            _ = &mut delivering => return Err(promise.broken("taken before it was settled")),
+            _ = bob.collect() => return Err(promise.broken("something came that nobody sent")),
+            () = tokio::time::sleep(STUCK) => {}
+        }
+        promise.good("settle", came.settle.settle()).await?;
+        tokio::select! {
+            said = promise.good("deliver", delivering) => said?,
+            _ = bob.collect() => return Err(promise.broken("something came that nobody sent")),
+        }
+    }
+    Ok(())
+}
+
+/// A letter that was collected and let go of unsettled (the disk is full, a quota used up) was
+/// not taken: whoever delivers it hears so.
+///
+/// # Errors
+/// If it hears the contrary, or nothing.
+pub async fn live_refused_is_not_taken(
+    (alice, bob): (Box<dyn Mailbox>, Box<dyn Mailbox>),
+) -> Result<(), Broken> {
+    let promise = Promise("what is not settled is not taken");
+    let refusing = async {
+        let came = promise.good("collect", bob.collect()).await?;
+        drop(came);
+        match promise.soon("collect", bob.collect()).await? {
+            Err(_) => Ok(()),
+            Ok(_) => Err(promise.broken("something came behind what was refused")),
+        }
+    };
+    let delivering = promise.soon("deliver", alice.deliver(letter(100), Kind::Encrypted));
+    let (said, refused) = tokio::join!(delivering, refusing);
+    refused?;
+    promise.demand(said?.is_err(), || {
+        "a refused letter was counted as taken".to_owned()
+    })
+}
+
 /// `collect` futures are dropped at many points while letters come: none is lost.
 ///
 /// # Errors
@@ -209,6 +265,7 @@ pub async fn live_cancelled_collect(
                     promise.demand(came.bytes == letter(wanted * 97), || {
                         format!("letter {wanted} was lost or torn")
                     })?;
+                    promise.good("settle", came.settle.settle()).await?;
                     wanted += 1;
                 }
                 Some(Err(LinkError::Closed)) if wanted == 200 => break,

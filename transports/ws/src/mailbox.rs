@@ -5,7 +5,10 @@
 //! the stranger goes, sends too much, or never answers a ping.
 //!
 //! The convention has no receipt. So each delivery sends a ping behind its message, and counts
-//! the message as taken when the answer comes: then the other end has read it.
+//! the message as taken when the answer comes: then the other end has read it. Our end reads on
+//! only when what it read is settled, so that the answer to a ping behind a message says that the
+//! message is durable here; what is let go of unsettled was refused, and ends the conversation
+//! before any answer. A stranger's library may answer for what it has only read.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -23,7 +26,7 @@ pub(crate) struct Exchange {
     max_message: usize,
     /// Held by the delivery that is going: messages and their pings go one after the other.
     turn: tokio::sync::Mutex<()>,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
     bell: Arc<Bell>,
 }
 
@@ -33,6 +36,10 @@ struct State {
     pongs: u64,
     /// A message that a delivery met while it waited for its answer; `collect` takes it.
     met: Option<Vec<u8>>,
+    /// A collected message is not settled: nothing behind it is read.
+    unsettled: bool,
+    /// One was let go of unsettled, and the other side was not told yet.
+    refused: bool,
     /// A fault that `collect` has not told yet.
     fault: Option<LinkError>,
     ended: bool,
@@ -44,20 +51,23 @@ impl Exchange {
             socket,
             max_message,
             turn: tokio::sync::Mutex::default(),
-            state: Mutex::default(),
+            state: Arc::default(),
             bell: Arc::default(),
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        open(&self.state)
     }
 
     /// Reads until a message waits, the end shows, or nothing more is here.
     fn read(&self, state: &mut State, cx: &Context<'_>) {
         let waker = self.bell.hang(cx);
         let mut cx = Context::from_waker(&waker);
-        while state.met.is_none() && !state.ended {
+        if std::mem::take(&mut state.refused) {
+            self.socket.turn_away();
+        }
+        while state.met.is_none() && !state.unsettled && !state.ended {
             let Poll::Ready(frame) = self.socket.poll_next(&mut cx) else {
                 return;
             };
@@ -84,7 +94,11 @@ impl Exchange {
     fn poll_collect(&self, cx: &Context<'_>) -> Poll<Result<Vec<u8>, LinkError>> {
         let mut state = self.state();
         self.read(&mut state, cx);
-        if let Some(message) = state.met.take() {
+        // Of two that collect, the second waits for what the first has to settle.
+        if !state.unsettled
+            && let Some(message) = state.met.take()
+        {
+            state.unsettled = true;
             // A delivery may have stopped reading for it.
             self.bell.ring();
             return Poll::Ready(Ok(message));
@@ -147,7 +161,11 @@ impl Mailbox for Exchange {
     fn collect(&self) -> BoxFut<'_, Result<Collected, LinkError>> {
         Box::pin(async {
             let bytes = poll_fn(|cx| self.poll_collect(cx)).await?;
-            let settle = Box::new(Nothing);
+            let settle = Box::new(Unsettled {
+                state: Arc::clone(&self.state),
+                bell: Arc::clone(&self.bell),
+                settled: false,
+            });
             Ok(Collected { bytes, settle })
         })
     }
@@ -164,12 +182,37 @@ fn frame(packed: Vec<u8>, kind: Kind) -> Message {
     }
 }
 
-/// The convention has nothing to settle.
-struct Nothing;
+fn open(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-impl Settle for Nothing {
-    fn settle(self: Box<Self>) -> BoxFut<'static, Result<(), LinkError>> {
-        Box::pin(async { Ok(()) })
+/// A message that was collected. Settled, it lets the reading go on, and with it the answer to
+/// the ping behind the message; dropped before, it ends the conversation.
+struct Unsettled {
+    state: Arc<Mutex<State>>,
+    bell: Arc<Bell>,
+    settled: bool,
+}
+
+impl Settle for Unsettled {
+    fn settle(mut self: Box<Self>) -> BoxFut<'static, Result<(), LinkError>> {
+        Box::pin(async move {
+            self.settled = true;
+            Ok(())
+        })
+    }
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        let mut state = open(&self.state);
+        state.unsettled = false;
+        if !self.settled {
+            state.ended = true;
+            state.refused = true;
+        }
+        drop(state);
+        self.bell.ring();
     }
 }
 

@@ -13,7 +13,9 @@ use packmule_bus::link::LinkError;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 pub(crate) struct Socket(Mutex<WebSocketStream<TcpStream>>);
 
@@ -48,6 +50,23 @@ impl Socket {
     /// Waits until nothing is left to write.
     pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
         Pin::new(&mut *self.lock()).poll_flush(cx).map_err(told)
+    }
+
+    /// Says goodbye because a message was not taken, if the system takes it at once: whoever sent
+    /// it need not wait for an answer.
+    pub(crate) fn turn_away(&self) {
+        let goodbye = CloseFrame {
+            code: CloseCode::Again,
+            reason: Utf8Bytes::from_static("not taken; try again later"),
+        };
+        let mut stream = self.lock();
+        let mut cx = Context::from_waker(Waker::noop());
+        if Pin::new(&mut *stream)
+            .start_send(Message::Close(Some(goodbye)))
+            .is_ok()
+        {
+            let _ = Pin::new(&mut *stream).poll_flush(&mut cx);
+        }
     }
 
     /// Takes a frame whole, to be written by the next flushes. Call it after a flush only: so no

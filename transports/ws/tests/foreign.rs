@@ -75,9 +75,11 @@ async fn bob_comes_with_another_library() {
     let Ok(Port::Mailbox(mailbox)) = port else {
         panic!("a stranger has a mailbox");
     };
-    let letter = async || {
+    let letter = async || -> Result<Vec<u8>, LinkError> {
         let came = timeout(PATIENCE, mailbox.collect()).await.expect("in time");
-        came.map(|came| came.bytes)
+        let came = came?;
+        came.settle.settle().await?;
+        Ok(came.bytes)
     };
     assert_eq!(letter().await.expect("comes"), b"{\"from\":\"bob\"}");
     assert_eq!(letter().await.expect("comes"), b"\x00\x01\xff");

@@ -84,7 +84,7 @@ impl Post {
     pub(super) fn not_taken(&mut self, id: EnvelopeId, reason: Reason) {
         if reason.may_pass() {
             self.refused
-                .get_or_insert((Instant::now() + PATIENCE, reason));
+                .get_or_insert_with(|| (Instant::now() + PATIENCE, reason));
         } else {
             self.never.insert(id, reason);
         }
@@ -198,7 +198,7 @@ impl Driver {
                 // The disk refuses too: asked again, the bus says the same once more.
                 self.post
                     .refused
-                    .get_or_insert((Instant::now() + PATIENCE, Reason::Disk));
+                    .get_or_insert_with(|| (Instant::now() + PATIENCE, Reason::Disk));
             }
         }
     }
