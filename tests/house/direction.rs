@@ -39,6 +39,7 @@ const MAY: &[(&str, &[&str])] = &[
             "packmule-transports",
         ],
     ),
+    ("packmule-places", &[]),
     ("packmule-tests", &[]),
 ];
 

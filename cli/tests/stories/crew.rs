@@ -35,15 +35,11 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a node on loopback, and waits until it is ready.
     pub(crate) fn start(party: &Party, flags: &[&str]) -> Self {
-        let mut args = vec!["run", "--json"];
+        let mut args = vec!["run", "--json", "--no-discover"];
         args.extend(flags);
         if !flags.contains(&"--listen") {
             args.extend(["--listen", "tcp://127.0.0.1:0"]);
         }
-        if !flags.contains(&"--discover") {
-            args.push("--no-discover");
-        }
-        args.retain(|flag| *flag != "--discover");
         let mut command = party.command(args);
         command.stderr(Stdio::inherit());
         Self::of(command.spawn().expect("the binary runs"))

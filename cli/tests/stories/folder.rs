@@ -1,6 +1,6 @@
 //! Alice and bob write to each other by a folder.
 
-use super::stage::{Stage, text};
+use super::stage::{Stage, noise, text};
 
 #[test]
 fn alice_and_bob_meet_by_invitation_and_write_by_folder() {
@@ -53,16 +53,7 @@ fn alice_and_bob_meet_by_invitation_and_write_by_folder() {
 fn a_five_megabyte_attachment_goes_by_folder() {
     let stage = Stage::new();
     let (alice, bob) = stage.pair();
-    // Incompressible, and reproducible.
-    let mut state = 1_u64;
-    let photo: Vec<u8> = (0..5 << 20)
-        .map(|_| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            (state >> 56) as u8
-        })
-        .collect();
+    let photo = noise(1, 5 << 20);
     let path = stage.file("photo.jpg", &photo);
     let stick = stage.folder("stick");
     alice.ok(["send", "bob", "Look.", "--attach", text(&path)]);

@@ -1,35 +1,29 @@
 //! Two nodes on one machine find each other with no address typed: multicast DNS, in a network
-//! that holds only this story. Needs root, as the full disks do.
+//! that holds only this story.
 
-use std::process::Command;
+use std::process::Stdio;
 
-use super::stage::{PASSPHRASE, Stage, text};
+use packmule_places::on_a_lan;
+
+use super::crew::{Running, pause_until};
+use super::stage::{Party, Stage};
+
+/// A node as `packmule run` starts it, with nothing said about listening and discovery.
+fn run(party: &Party) -> Running {
+    let mut node = party.command(["run", "--json"]);
+    Running::of(node.stderr(Stdio::inherit()).spawn().unwrap())
+}
 
 #[test]
 fn two_nodes_meet_without_any_address() {
-    let stage = Stage::new();
-    let (alice, bob) = stage.pair();
-    let script = r#"
-        ip link set lo up && ip route add 224.0.0.0/4 dev lo || { echo 'no network of its own: run the tests as root' >&2; exit 99; }
-        "$BIN" --home "$ALICE" run --json >"$ALICE.out" & a=$!
-        "$BIN" --home "$BOB" run --json >"$BOB.out" & b=$!
-        trap 'kill $a $b; wait' EXIT
-        "$BIN" --home "$ALICE" send bob "Found you." >/dev/null
-        tries=0
-        until "$BIN" --home "$ALICE" status --json | grep -q '"acknowledged":1'; do
-            tries=$((tries + 1)); [ $tries -lt 600 ] || { "$BIN" --home "$ALICE" status >&2; exit 98; }
-            sleep 0.2
-        done
-    "#;
-    let output = Command::new("unshare")
-        .args(["--net", "sh", "-eu", "-c", script])
-        .env("BIN", env!("CARGO_BIN_EXE_packmule"))
-        .env("ALICE", text(&alice.home))
-        .env("BOB", text(&bob.home))
-        .env("PACKMULE_PASSPHRASE", PASSPHRASE)
-        .output()
-        .expect("`unshare` (util-linux) is needed for a network of one's own");
-    let err = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}\n{err}", output.status);
-    assert_eq!(bob.texts(), ["Found you."]);
+    on_a_lan("lan::two_nodes_meet_without_any_address", || {
+        let stage = Stage::new();
+        let (alice, bob) = stage.pair();
+        let (_alices, _bobs) = (run(&alice), run(&bob));
+        alice.ok(["send", "bob", "Found you."]);
+        pause_until("alice has his receipt", || {
+            alice.json(["status"])["outbox"]["acknowledged"] == 1
+        });
+        assert_eq!(bob.texts(), ["Found you."]);
+    });
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::stage::{Stage, text};
+use super::stage::{Stage, noise, text};
 
 fn pictures(dir: &Path) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = fs::read_dir(dir)
@@ -36,15 +36,7 @@ fn an_invitation_is_accepted_from_its_picture() {
 fn twenty_kilobytes_arrive_with_thirty_of_a_hundred_frames_missing() {
     let stage = Stage::new();
     let (alice, bob) = stage.pair();
-    let mut state = 7_u64;
-    let map: Vec<u8> = (0..20_000)
-        .map(|_| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            (state >> 56) as u8
-        })
-        .collect();
+    let map = noise(7, 20_000);
     let path = stage.file("map.bin", &map);
     alice.ok(["send", "bob", "The map.", "--attach", text(&path)]);
     let dir = stage.path("frames");

@@ -1,7 +1,4 @@
 //! Neighbours find each other by multicast DNS, in a network that holds only this test.
-//!
-//! Each story runs itself again inside a network namespace with a loopback interface alone, so
-//! that it neither hears nor bothers the network of whoever runs it.
 
 #![expect(
     clippy::expect_used,
@@ -9,51 +6,21 @@
 )]
 
 use std::collections::BTreeSet;
-use std::env;
-use std::process::Command;
 use std::time::Duration;
 
 use packmule_bus::link::{Port, Scout, Transport, Way};
+use packmule_places::on_a_lan;
 use packmule_tcp::Tcp;
 use tokio::time::timeout;
 
-/// Tells the re-run that it is inside.
-const INSIDE: &str = "PACKMULE_TEST_NETWORK";
-
-/// Runs `story` in a network of its own. Needs root, or a kernel that lets users have namespaces;
-/// where neither is given the test fails and says so.
-fn on_a_lan(test: &str, story: impl Future<Output = ()>) {
-    if env::var_os(INSIDE).is_some() {
+/// Runs `story` in a network of its own.
+fn alone(test: &str, story: impl Future<Output = ()>) {
+    on_a_lan(test, || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
-        return runtime.expect("a runtime").block_on(story);
-    }
-    let script = "ip link set lo up && ip route add 224.0.0.0/4 dev lo || exit 77
-        exec \"$1\" --exact \"$2\" --nocapture --test-threads 1";
-    let mut unshare = Command::new("unshare");
-    if !rustix::process::geteuid().is_root() {
-        unshare.arg("--map-root-user");
-    }
-    let run = unshare
-        .args(["--net", "sh", "-c", script, "sh"])
-        .arg(env::current_exe().expect("this test"))
-        .arg(test)
-        .env(INSIDE, "1")
-        .output()
-        .expect("`unshare` (util-linux) is needed for a network of one's own");
-    let told = format!(
-        "{}{}",
-        String::from_utf8_lossy(&run.stdout),
-        String::from_utf8_lossy(&run.stderr)
-    );
-    assert_ne!(
-        run.status.code(),
-        Some(77),
-        "no network of its own: `ip` (iproute2) and root or user namespaces are needed\n{told}"
-    );
-    assert!(run.status.success(), "{told}");
-    assert!(told.contains("1 passed"), "the story did not run:\n{told}");
+        runtime.expect("a runtime").block_on(story);
+    });
 }
 
 fn scout(ways: &[Way]) -> Box<dyn Scout> {
@@ -72,7 +39,7 @@ fn port(way: &Way) -> u16 {
 
 #[test]
 fn two_strangers_find_each_other_and_not_themselves() {
-    on_a_lan("two_strangers_find_each_other_and_not_themselves", async {
+    alone("two_strangers_find_each_other_and_not_themselves", async {
         let any = Way::parse("tcp://0.0.0.0:0").expect("a way");
         let mut kiosk = Tcp.listen(&any).await.expect("listens");
         let alice = Tcp.listen(&any).await.expect("listens");
@@ -108,7 +75,7 @@ fn two_strangers_find_each_other_and_not_themselves() {
 
 #[test]
 fn an_announcement_says_nothing_about_anybody() {
-    on_a_lan("an_announcement_says_nothing_about_anybody", async {
+    alone("an_announcement_says_nothing_about_anybody", async {
         let any = Way::parse("tcp://0.0.0.0:0").expect("a way");
         let kiosk = Tcp.listen(&any).await.expect("listens");
         let _announced = scout(&[kiosk.way()]);

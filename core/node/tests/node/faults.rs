@@ -1,13 +1,12 @@
 //! Nodes that die, disks that fill, peers that are gone.
 
 use std::collections::BTreeSet;
-use std::env;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
 use packmule_node::control::EventLine;
 use packmule_node::{NodeConfig, Submit, SubmitError};
+use packmule_places::{on_a_disk, remount};
 
 use crate::stage::{Stage, next, text, until};
 
@@ -89,43 +88,6 @@ async fn large_messages_survive_their_node() {
     a.stop().await;
 }
 
-/// Runs a story again in a mount namespace of its own, on a small disk in memory.
-fn on_a_disk(test: &str, options: &str, story: impl FnOnce(PathBuf)) {
-    if let Some(disk) = env::var_os("PACKMULE_TEST_MOUNT") {
-        return story(disk.into());
-    }
-    let point = tempfile::tempdir().unwrap();
-    let script = "mount -t tmpfs -o \"$1\" tmpfs \"$2\" || exit 77
-        exec \"$3\" --exact \"$4\" --nocapture --test-threads 1";
-    let mut unshare = Command::new("unshare");
-    if !rustix::process::geteuid().is_root() {
-        unshare.arg("--map-root-user");
-    }
-    let run = unshare
-        .args([
-            "--mount",
-            "--propagation",
-            "private",
-            "sh",
-            "-c",
-            script,
-            "sh",
-            options,
-        ])
-        .arg(point.path())
-        .arg(env::current_exe().unwrap())
-        .arg(test)
-        .env("PACKMULE_TEST_MOUNT", point.path())
-        .output()
-        .expect("`unshare` (util-linux) is needed to mount a small disk");
-    let told = [run.stdout, run.stderr].concat();
-    let told = String::from_utf8_lossy(&told);
-    assert!(
-        run.status.success() && told.contains("1 passed"),
-        "mounting a tmpfs needs root or user namespaces (77); otherwise: {told}"
-    );
-}
-
 #[test]
 fn a_full_disk_refuses_goes_on_when_there_is_room_and_loses_nothing() {
     let test = "faults::a_full_disk_refuses_goes_on_when_there_is_room_and_loses_nothing";
@@ -152,12 +114,7 @@ fn a_full_disk_refuses_goes_on_when_there_is_room_and_loses_nothing() {
             let own = b.send("alice", text(&words(0)), Submit::default()).await;
             assert!(matches!(own, Err(SubmitError::NotTaken(_))), "{own:?}");
 
-            let remounted = Command::new("mount")
-                .args(["-o", "remount,size=64m"])
-                .arg(&disk)
-                .status()
-                .unwrap();
-            assert!(remounted.success());
+            remount(disk, "size=64m");
             until(&mut told, |event| *event == EventLine::DiskRoom).await;
             let mut got = BTreeSet::new();
             while got.len() < 300 {

@@ -1,74 +1,17 @@
-//! Full and read-only media, for real: each test runs again in a mount namespace of its own, on
-//! a small file system in memory.
+//! Full and read-only media, for real.
 
-use std::{env, fs, path::Path, process::Command};
+use std::{fs, process::Command};
 
 use packmule_bus::Kind;
 use packmule_drive::{AckError, DeliverError, Folder, Settled};
-use tempfile::tempdir;
+use packmule_places::{on_a_disk, remount};
 
 use crate::{NOW, all, name_of, names, packed, sorted_out};
-
-/// Tells the re-run where the file system is mounted.
-const MOUNTED: &str = "PACKMULE_TEST_MOUNT";
-
-/// Runs `story` on a fresh tmpfs with these options. Needs root, or a kernel that lets users
-/// have namespaces; where neither is given the test fails and says so.
-fn on_a_drive(test: &str, options: &str, story: impl FnOnce(&Path)) {
-    if let Some(mounted) = env::var_os(MOUNTED) {
-        return story(Path::new(&mounted));
-    }
-    let point = tempdir().unwrap();
-    let script = "mount -t tmpfs -o \"$1\" tmpfs \"$2\" || exit 77
-        exec \"$3\" --exact \"$4\" --nocapture --test-threads 1";
-    let mut unshare = Command::new("unshare");
-    if !rustix::process::geteuid().is_root() {
-        unshare.arg("--map-root-user");
-    }
-    let run = unshare
-        .args([
-            "--mount",
-            "--propagation",
-            "private",
-            "sh",
-            "-c",
-            script,
-            "sh",
-        ])
-        .arg(options)
-        .arg(point.path())
-        .arg(env::current_exe().unwrap())
-        .arg(test)
-        .env(MOUNTED, point.path())
-        .output()
-        .expect("`unshare` (util-linux) is needed to mount a small drive");
-    let told = format!(
-        "{}{}",
-        String::from_utf8_lossy(&run.stdout),
-        String::from_utf8_lossy(&run.stderr)
-    );
-    assert_ne!(
-        run.status.code(),
-        Some(77),
-        "mounting a tmpfs is not permitted here: run as root or allow user namespaces\n{told}"
-    );
-    assert!(run.status.success(), "{told}");
-    assert!(told.contains("1 passed"), "the story did not run:\n{told}");
-}
-
-fn remount(drive: &Path, how: &str) {
-    let done = Command::new("mount")
-        .args(["-o", &format!("remount,{how}")])
-        .arg(drive)
-        .status()
-        .unwrap();
-    assert!(done.success(), "remount,{how}");
-}
 
 #[test]
 fn a_full_drive_is_told_and_loses_nothing() {
     let test = "media::a_full_drive_is_told_and_loses_nothing";
-    on_a_drive(test, "size=256k", |drive| {
+    on_a_disk(test, "size=256k", |drive| {
         let alice = Folder::open(drive).unwrap();
         let mut safe = Vec::new();
         let error = alice
@@ -114,7 +57,7 @@ fn a_full_drive_is_told_and_loses_nothing() {
 fn a_drive_that_fills_up_while_writing_keeps_no_half_message() {
     let test = "media::a_drive_that_fills_up_while_writing_keeps_no_half_message";
     // Room for bytes, yet not for another file: only the write itself can find out.
-    on_a_drive(test, "size=1m,nr_inodes=6", |drive| {
+    on_a_disk(test, "size=1m,nr_inodes=6", |drive| {
         let alice = Folder::open(drive).unwrap();
         let mut safe = 0;
         let error = alice
@@ -138,7 +81,7 @@ fn a_drive_that_fills_up_while_writing_keeps_no_half_message() {
 #[test]
 fn a_drive_too_full_for_its_folder_is_told_as_full() {
     let test = "media::a_drive_too_full_for_its_folder_is_told_as_full";
-    on_a_drive(test, "size=64k,nr_inodes=1", |drive| {
+    on_a_disk(test, "size=64k,nr_inodes=1", |drive| {
         let alice = Folder::open(drive).unwrap();
         let error = alice
             .deliver(&packed(1, 100), Kind::Encrypted, NOW)
@@ -150,7 +93,7 @@ fn a_drive_too_full_for_its_folder_is_told_as_full() {
 #[test]
 fn a_write_protected_drive_can_be_read() {
     let test = "media::a_write_protected_drive_can_be_read";
-    on_a_drive(test, "size=256k", |drive| {
+    on_a_disk(test, "size=256k", |drive| {
         let alice = Folder::open(drive).unwrap();
         let sent = alice
             .deliver(&packed(1, 100), Kind::Encrypted, NOW)
@@ -187,7 +130,7 @@ fn a_write_protected_drive_can_be_read() {
 #[test]
 fn a_write_protected_drive_without_endpoint_is_told_as_such() {
     let test = "media::a_write_protected_drive_without_endpoint_is_told_as_such";
-    on_a_drive(test, "size=64k,ro", |drive| {
+    on_a_disk(test, "size=64k,ro", |drive| {
         let folder = Folder::open(drive).unwrap();
         assert!(all(&folder).is_empty());
         let error = folder
@@ -200,7 +143,7 @@ fn a_write_protected_drive_without_endpoint_is_told_as_such() {
 #[test]
 fn a_drive_pulled_out_during_collect_ends_it() {
     let test = "media::a_drive_pulled_out_during_collect_ends_it";
-    on_a_drive(test, "size=256k", |drive| {
+    on_a_disk(test, "size=256k", |drive| {
         let bob = Folder::open(drive).unwrap();
         bob.deliver(&packed(1, 100), Kind::Encrypted, NOW).unwrap();
         let item = all(&bob).remove(0);
