@@ -187,6 +187,21 @@ pub struct Probe {
     pub finding: String,
 }
 
+impl Probe {
+    /// What an attempt tells: `ready` when it went well, else `missing` and the reason.
+    #[must_use]
+    pub fn tried<T>(attempt: io::Result<T>, ready: &str, missing: &str) -> Self {
+        let finding = match &attempt {
+            Ok(_) => ready.to_owned(),
+            Err(fault) => format!("{missing}: {fault}"),
+        };
+        Self {
+            ready: attempt.is_ok(),
+            finding,
+        }
+    }
+}
+
 /// An adapter for one kind of channel.
 pub trait Transport: Send + Sync {
     /// Its name: what its ways begin with.

@@ -1,7 +1,7 @@
 //! The suite that every transport passes, and links that lose, delay, double and reorder.
 //!
 //! What is it: [`links()`] and [`mailboxes()`] run every promise of [`packmule_bus::link`] against
-//! fresh pairs that a transport's own test makes; each promise is a function of its own in
+//! fresh pairs that a transport's own test makes, mostly by [`pair()`]; each promise is a function of its own in
 //! [`links`](mod@links) or [`mailboxes`](mod@mailboxes). [`Lossy`], [`Delayed`], [`Reordering`],
 //! [`Doubling`] and [`Corrupting`] wrap a link in a hardship, decided by a seed. Who calls it:
 //! the tests of transports, of the node and of the session. What can go wrong: an adapter breaks
@@ -12,6 +12,7 @@
 mod dice;
 pub mod links;
 pub mod mailboxes;
+mod pair;
 mod patience;
 mod wrap;
 
@@ -20,6 +21,7 @@ use std::fmt;
 pub use dice::Dice;
 pub use links::links;
 pub use mailboxes::mailboxes;
+pub use pair::pair;
 pub use patience::PATIENCE;
 pub use wrap::{Corrupting, Delayed, Doubling, Lossy, Reordering};
 

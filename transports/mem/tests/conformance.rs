@@ -1,31 +1,16 @@
 //! The suite that every transport passes, against memory with every kind of facts.
 
 #![expect(
-    clippy::expect_used,
     clippy::panic,
     reason = "a promise that is not kept must fail the test"
 )]
 
-use packmule_bus::link::{BoxFut, Link, LinkFacts, Mailbox, Port, Transport, Way};
-use packmule_conformance::{links, mailboxes, mailboxes::Post};
+use packmule_bus::link::{BoxFut, LinkFacts, Mailbox};
+use packmule_conformance::{links, mailboxes, mailboxes::Post, pair};
 use packmule_mem::{FACTS, Mem};
 
-/// A pair by way of the hub, as a node makes it.
-async fn fresh(facts: LinkFacts, room: usize) -> (Link, Link) {
-    let air = Mem::with(facts, room);
-    let kiosk = Way::parse("mem:kiosk").expect("a way");
-    let mut listener = air.listen(&kiosk).await.expect("listens");
-    let Ok(Port::Link(near)) = air.open(&kiosk).await else {
-        panic!("no link");
-    };
-    let Ok(Port::Link(far)) = listener.accept().await else {
-        panic!("no visitor");
-    };
-    (near, far)
-}
-
 async fn passes(facts: LinkFacts, room: usize) {
-    if let Err(broken) = links(async || fresh(facts, room).await).await {
+    if let Err(broken) = links(async || pair(&Mem::with(facts, room), "mem:kiosk").await).await {
         panic!("{facts:?}, room {room}: {broken}");
     }
 }

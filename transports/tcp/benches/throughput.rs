@@ -2,15 +2,12 @@
 //!
 //! `cargo bench -p packmule-tcp`
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a step that fails fails the bench"
-)]
+#![expect(clippy::expect_used, reason = "a step that fails fails the bench")]
 
 use divan::Bencher;
 use divan::counter::BytesCount;
-use packmule_bus::link::{Link, Port, Transport, Way};
+use packmule_bus::link::Link;
+use packmule_conformance::pair;
 use packmule_tcp::Tcp;
 use tokio::runtime::Runtime;
 
@@ -28,7 +25,7 @@ fn one_way(bencher: Bencher<'_, '_>, size: usize) {
         .enable_all()
         .build()
         .expect("a runtime");
-    let (mut near, mut far) = runtime.block_on(pair());
+    let (mut near, mut far) = runtime.block_on(pair(&Tcp, "tcp://127.0.0.1:0"));
     let count = FREIGHT / size;
     bencher
         .counter(BytesCount::new(count * size))
@@ -50,15 +47,4 @@ fn round(runtime: &Runtime, near: &mut Link, far: &mut Link, count: usize, size:
             }
         });
     });
-}
-
-async fn pair() -> (Link, Link) {
-    let any_port = Way::parse("tcp://127.0.0.1:0").expect("a way");
-    let mut kiosk = Tcp.listen(&any_port).await.expect("listens");
-    let way = kiosk.way();
-    let (near, far) = tokio::join!(Tcp.open(&way), kiosk.accept());
-    match (near, far) {
-        (Ok(Port::Link(near)), Ok(Port::Link(far))) => (near, far),
-        _ => panic!("no link"),
-    }
 }

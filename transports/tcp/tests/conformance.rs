@@ -1,28 +1,15 @@
 //! The suite that every transport passes, against TCP on this machine, by IPv4 and IPv6.
 
 #![expect(
-    clippy::expect_used,
     clippy::panic,
     reason = "a promise that is not kept must fail the test"
 )]
 
-use packmule_bus::link::{Link, Port, Transport, Way};
-use packmule_conformance::links;
+use packmule_conformance::{links, pair};
 use packmule_tcp::Tcp;
 
-async fn fresh(at: &str) -> (Link, Link) {
-    let any_port = Way::parse(at).expect("a way");
-    let mut kiosk = Tcp.listen(&any_port).await.expect("listens");
-    let way = kiosk.way();
-    let (near, far) = tokio::join!(Tcp.open(&way), kiosk.accept());
-    let (Ok(Port::Link(near)), Ok(Port::Link(far))) = (near, far) else {
-        panic!("no link by {way}");
-    };
-    (near, far)
-}
-
 async fn passes(at: &str) {
-    if let Err(broken) = links(async || fresh(at).await).await {
+    if let Err(broken) = links(async || pair(&Tcp, at).await).await {
         panic!("{at}: {broken}");
     }
 }

@@ -24,10 +24,14 @@ async fn a_crowd_at_the_door_is_let_in_as_others_leave() {
         taken.push(file);
     }
     assert!(!taken.is_empty(), "no descriptor was left to begin with");
+    let probe = Tcp.probe().await;
+    assert!(!probe.ready, "no socket can be opened");
+    assert!(probe.finding.contains("os error 24"), "{}", probe.finding);
     // No descriptor is left for the visitor: accept waits, and does not give up.
     let early = timeout(Duration::from_millis(200), kiosk.accept()).await;
     assert!(early.is_err(), "accepted without a descriptor");
     taken.clear();
+    assert!(Tcp.probe().await.ready);
     let late = timeout(Duration::from_secs(30), kiosk.accept()).await;
     match late.expect("in time") {
         Ok(Port::Link(link)) => assert!(link.with.starts_with("127.0.0.1:")),

@@ -51,16 +51,9 @@ impl Transport for Ws {
 
     fn probe(&self) -> BoxFut<'_, Probe> {
         Box::pin(async {
-            match TcpListener::bind(("127.0.0.1", 0)).await {
-                Ok(_) => Probe {
-                    ready: true,
-                    finding: "sockets can be opened here; without TLS: ws, not wss".to_owned(),
-                },
-                Err(fault) => Probe {
-                    ready: false,
-                    finding: format!("no socket can be opened here: {fault}"),
-                },
-            }
+            let socket = TcpListener::bind(("127.0.0.1", 0)).await;
+            let ready = "sockets can be opened here; without TLS: ws, not wss";
+            Probe::tried(socket, ready, "no socket can be opened here")
         })
     }
 

@@ -8,24 +8,12 @@
 
 mod stranger;
 
-use packmule_bus::link::{Link, Mailbox, Port, Transport, Way};
-use packmule_conformance::{links, mailboxes};
+use packmule_bus::link::{Mailbox, Port, Transport, Way};
+use packmule_conformance::{links, mailboxes, pair};
 use packmule_ws::Ws;
 
-async fn fresh(at: &str) -> (Link, Link) {
-    let any_port = Way::parse(at).expect("a way");
-    let ws = Ws::default();
-    let mut kiosk = ws.listen(&any_port).await.expect("listens");
-    let way = kiosk.way();
-    let (near, far) = tokio::join!(ws.open(&way), kiosk.accept());
-    let (Ok(Port::Link(near)), Ok(Port::Link(far))) = (near, far) else {
-        panic!("no link by {way}");
-    };
-    (near, far)
-}
-
 async fn passes(at: &str) {
-    if let Err(broken) = links(async || fresh(at).await).await {
+    if let Err(broken) = links(async || pair(&Ws::default(), at).await).await {
         panic!("{at}: {broken}");
     }
 }
