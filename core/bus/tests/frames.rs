@@ -3,12 +3,14 @@
 //! `PACKMULE_WRITE_FIXTURES=1 cargo test -p packmule-bus --test frames` writes the vectors and the
 //! fuzz seeds anew; do that for a new frame version only.
 
-#![expect(clippy::expect_used, reason = "a step that fails fails the test")]
+mod fixtures;
 
 use std::fs;
-use std::path::PathBuf;
 
+use data_encoding::HEXLOWER;
 use packmule_bus::fountain::{Catcher, Caught, Fountain, Frame};
+
+use fixtures::{fixture, writing};
 
 /// Object length, symbol length and the symbol ids recorded.
 const CASES: [(usize, usize, &[u32]); 5] = [
@@ -28,22 +30,6 @@ fn object(length: usize) -> Vec<u8> {
     (0..length).map(|n| (n * n / 7 + n) as u8).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len() / 2)
-        .map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).expect("hex"))
-        .collect()
-}
-
-fn fixtures(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fixtures")
-        .join(name)
-}
-
 #[test]
 fn the_frames_of_version_1_never_change() {
     let mut now = String::new();
@@ -51,15 +37,18 @@ fn the_frames_of_version_1_never_change() {
         let fountain = Fountain::new(&object(length), symbol).expect("sender");
         for esi in esis {
             let frame = fountain.frame(*esi).expect("frame");
-            now.push_str(&format!("{length} {symbol} {esi} {}\n", hex(&frame)));
-            if std::env::var_os("PACKMULE_WRITE_FIXTURES").is_some() && length < 2000 {
-                let seed = fixtures("hostile/frame").join(format!("v1-{length}-{symbol}-{esi}"));
+            now.push_str(&format!(
+                "{length} {symbol} {esi} {}\n",
+                HEXLOWER.encode(&frame)
+            ));
+            if writing() && length < 2000 {
+                let seed = fixture("hostile/frame").join(format!("v1-{length}-{symbol}-{esi}"));
                 fs::write(seed, &frame).expect("written");
             }
         }
     }
-    let path = fixtures("frames/v1.txt");
-    if std::env::var_os("PACKMULE_WRITE_FIXTURES").is_some() {
+    let path = fixture("frames/v1.txt");
+    if writing() {
         fs::write(&path, &now).expect("written");
     }
     assert_eq!(fs::read_to_string(&path).expect("vectors"), now);
@@ -67,7 +56,7 @@ fn the_frames_of_version_1_never_change() {
 
 #[test]
 fn what_was_recorded_is_still_read() {
-    let vectors = fs::read_to_string(fixtures("frames/v1.txt")).expect("vectors");
+    let vectors = fs::read_to_string(fixture("frames/v1.txt")).expect("vectors");
     for (length, symbol, esis) in CASES {
         let mut bob = Catcher::default();
         let mut object_read = None;
@@ -84,7 +73,8 @@ fn what_was_recorded_is_still_read() {
                 continue;
             }
             assert!(esis.contains(&(esi as u32)));
-            let bytes = unhex(words.next().expect("frame"));
+            let bytes = words.next().expect("frame").as_bytes();
+            let bytes = HEXLOWER.decode(bytes).expect("hex");
             assert_eq!(Frame::parse(&bytes).expect("frame").esi as usize, esi);
             if let Caught::Complete { object, .. } = bob.catch(&bytes).expect("caught") {
                 object_read = Some(object);

@@ -4,9 +4,11 @@
 //! fuzz seeds anew; do that for a new version only.
 #![expect(clippy::expect_used, reason = "a step that fails fails the test")]
 
-use std::fs;
-use std::path::PathBuf;
+mod fixtures;
 
+use std::fs;
+
+use data_encoding::HEXLOWER;
 use packmule_bus::EnvelopeId;
 use packmule_bus::bus::io::{Claim, NodeKey, WireHash};
 use packmule_bus::label::{DidTag, Label, Priority};
@@ -21,25 +23,7 @@ use packmule_bus::session::{Bodies, Limits, Offer, Session, SessionConfig};
 use packmule_bus::time::Time;
 use proptest::prelude::*;
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len() / 2)
-        .map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).expect("hex"))
-        .collect()
-}
-
-fn fixtures(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fixtures")
-        .join(name)
-}
-
-fn writing() -> bool {
-    std::env::var_os("PACKMULE_WRITE_FIXTURES").is_some()
-}
+use fixtures::{fixture, writing};
 
 fn some_offer(n: u8, expires: Option<u64>, priority: Priority) -> Offer {
     Offer {
@@ -207,7 +191,8 @@ fn facts(reliable: bool, sealed: bool, mtu: usize) -> LinkFacts {
 #[test]
 fn the_octets_of_version_1_never_change() {
     let mut now = String::new();
-    let mut add = |name: &str, bytes: &[u8]| now.push_str(&format!("{name} {}\n", hex(bytes)));
+    let mut add =
+        |name: &str, bytes: &[u8]| now.push_str(&format!("{name} {}\n", HEXLOWER.encode(bytes)));
     add("hello", &hello().to_bytes());
     for (name, control) in controls() {
         let mut out = Vec::new();
@@ -229,7 +214,7 @@ fn the_octets_of_version_1_never_change() {
             add(&format!("{name}-{who}"), &pdu);
         }
     }
-    let path = fixtures("pdu/v1.txt");
+    let path = fixture("pdu/v1.txt");
     if writing() {
         fs::write(&path, &now).expect("written");
         seeds(&now);
@@ -242,9 +227,9 @@ fn seeds(vectors: &str) {
     let mut session = vec![0];
     for (nth, line) in vectors.lines().enumerate() {
         let (name, octets) = line.split_once(' ').expect("two words");
-        let octets = unhex(octets);
+        let octets = HEXLOWER.decode(octets.as_bytes()).expect("hex");
         if nth < 30 {
-            fs::write(fixtures("hostile/pdu").join(name), &octets).expect("written");
+            fs::write(fixture("hostile/pdu").join(name), &octets).expect("written");
         }
         // The session's target takes frames, each with its length before it.
         if name.starts_with("frame-") || name.starts_with("control-") {
@@ -258,20 +243,21 @@ fn seeds(vectors: &str) {
             let mut alone = vec![nth as u8 & 3];
             alone.extend_from_slice(&(frames.len() as u16).to_be_bytes());
             alone.extend_from_slice(&frames);
-            fs::write(fixtures("hostile/session").join(name), &alone).expect("written");
+            fs::write(fixture("hostile/session").join(name), &alone).expect("written");
         }
     }
-    fs::write(fixtures("hostile/session/all"), &session).expect("written");
+    fs::write(fixture("hostile/session/all"), &session).expect("written");
 }
 
 #[test]
 fn what_was_recorded_is_still_read() {
-    let vectors = fs::read_to_string(fixtures("pdu/v1.txt")).expect("vectors");
+    let vectors = fs::read_to_string(fixture("pdu/v1.txt")).expect("vectors");
     let recorded = |name: &str| {
         let line = vectors
             .lines()
             .find_map(|line| line.strip_prefix(&format!("{name} ")));
-        unhex(line.expect("recorded"))
+        let octets = line.expect("recorded");
+        HEXLOWER.decode(octets.as_bytes()).expect("hex")
     };
     assert_eq!(Hello::from_bytes(&recorded("hello")), Ok(hello()));
     for (name, control) in controls() {

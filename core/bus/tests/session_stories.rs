@@ -45,15 +45,20 @@ fn power_fails_at_bob_between_storing_and_acknowledging() {
     assert_eq!(world.ends[BOB].data_bytes, 5_000, "its bytes came once");
 }
 
-#[test]
-fn power_fails_at_bob_before_storing() {
-    let mut world = World::new(lossy(), 2);
+/// Bob has all of it in memory when his power fails, and nothing of it on his disk.
+fn power_fails_before_storing(mut world: World) -> World {
     world.up();
     world.ends[BOB].frozen = true;
     let id = world.offer(ALICE, 50_000, Priority::Normal);
     assert!(world.until(5, |w| w.ends[BOB].got(&id) == 50_000));
     world.restart(BOB, true);
     world.ends[BOB].frozen = false;
+    world
+}
+
+#[test]
+fn power_fails_at_bob_before_storing() {
+    let mut world = power_fails_before_storing(World::new(lossy(), 2));
     assert!(world.until(30, |w| w.happened(ALICE, custody) == 1));
     assert!(world.has_all(BOB));
 }
@@ -64,12 +69,7 @@ fn without_the_epoch_alice_waits_for_ever() {
     let mut world = World::new(lossy(), 2);
     world.ends[ALICE].config.sabotage.no_epoch = true;
     world.restart(ALICE, false);
-    world.up();
-    world.ends[BOB].frozen = true;
-    let id = world.offer(ALICE, 50_000, Priority::Normal);
-    assert!(world.until(5, |w| w.ends[BOB].got(&id) == 50_000));
-    world.restart(BOB, true);
-    world.ends[BOB].frozen = false;
+    let mut world = power_fails_before_storing(world);
     assert!(!world.until(100, |w| w.happened(ALICE, custody) == 1));
 }
 

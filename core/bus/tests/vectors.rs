@@ -1,12 +1,14 @@
 //! Fixed vectors: a change of either form shows here before it meets a peer.
 //!
 //! Each `fixtures/envelopes/NAME.packed` has a `NAME.json` with id, kind, identity form and wire
-//! form. `PACKMULE_BLESS=1` writes the JSON anew; the identity form must never change, the wire
-//! form only with a new version number.
+//! form. `PACKMULE_WRITE_FIXTURES=1` writes the JSON anew; the identity form must never change,
+//! the wire form only with a new version number.
 #![expect(
     clippy::expect_used,
     reason = "helpers of tests may stop where a fixture fails"
 )]
+
+mod fixtures;
 
 use std::path::{Path, PathBuf};
 
@@ -14,11 +16,7 @@ use data_encoding::HEXLOWER;
 use packmule_bus::Envelope;
 use serde_json::{Value, json};
 
-fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fixtures")
-        .join(name)
-}
+use fixtures::{fixture, writing};
 
 fn with_extension(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
@@ -33,7 +31,7 @@ fn with_extension(folder: &Path, extension: &str) -> Vec<PathBuf> {
 #[test]
 fn every_vector_has_its_forms_and_its_name() {
     let mut tried = 0;
-    for path in with_extension(&folder("envelopes"), "packed") {
+    for path in with_extension(&fixture("envelopes"), "packed") {
         let packed = std::fs::read(&path).expect("a vector");
         let envelope = Envelope::from_packed(&packed).expect("a packed message");
         let found = json!({
@@ -44,7 +42,7 @@ fn every_vector_has_its_forms_and_its_name() {
             "wire": HEXLOWER.encode(&envelope.to_wire()),
         });
         let beside = path.with_extension("json");
-        if std::env::var_os("PACKMULE_BLESS").is_some() {
+        if writing() {
             let text = serde_json::to_string_pretty(&found).expect("JSON") + "\n";
             std::fs::write(&beside, text).expect("a file");
         }
@@ -64,7 +62,7 @@ fn every_vector_has_its_forms_and_its_name() {
 #[test]
 fn what_mallory_once_sent_is_refused_or_harmless() {
     let mut tried = 0;
-    for path in with_extension(&folder("hostile/compact"), "bin") {
+    for path in with_extension(&fixture("hostile/compact"), "bin") {
         let bytes = std::fs::read(&path).expect("a hostile input");
         let refused = Envelope::decode(&bytes).is_err();
         let name = path.file_name().and_then(|name| name.to_str());

@@ -32,49 +32,39 @@ fn power_goes_at_the_receiver_between_storing_and_acknowledging() {
     }
 }
 
+/// Plays a story among `nodes` once for each output of `end`, whose power goes at that one.
+fn cut_at_every_output(nodes: usize, end: usize, story: fn(&mut World)) {
+    for keeps_pending in [false, true] {
+        let outputs = {
+            let mut world = World::new(nodes);
+            story(&mut world);
+            world.outputs(end)
+        };
+        assert!(outputs > 30, "a story of some length: {outputs}");
+        for at in 1..=outputs {
+            let mut world = World::new(nodes);
+            world.cut = Some((end, at));
+            world.cut_keeps_pending = keeps_pending;
+            world.context = format!("{end} loses power at output {at}, {keeps_pending}");
+            story(&mut world);
+            assert_eq!(world.cut, None, "the cut was made");
+        }
+    }
+}
+
 /// At every output of either end of an exchange: whatever was lost with it, everything arrives,
 /// once, and its sender hears of it.
 #[test]
 fn power_goes_at_every_output_of_both_ends() {
-    for keeps_pending in [false, true] {
-        for end in [ALICE, BOB] {
-            let outputs = {
-                let mut world = World::new(2);
-                exchange(&mut world);
-                world.outputs(end)
-            };
-            assert!(outputs > 30, "an exchange of some length: {outputs}");
-            for at in 1..=outputs {
-                let mut world = World::new(2);
-                world.cut = Some((end, at));
-                world.cut_keeps_pending = keeps_pending;
-                world.context = format!("{end} loses power at output {at}, {keeps_pending}");
-                exchange(&mut world);
-                assert_eq!(world.cut, None, "the cut was made");
-            }
-        }
+    for end in [ALICE, BOB] {
+        cut_at_every_output(2, end, exchange);
     }
 }
 
 /// The same for a mule between them, who holds what neither of them has any more on its way.
 #[test]
 fn power_goes_at_every_output_of_a_mule() {
-    for keeps_pending in [false, true] {
-        let outputs = {
-            let mut world = World::new(3);
-            by_mule(&mut world);
-            world.outputs(MULE)
-        };
-        assert!(outputs > 30, "a story of some length: {outputs}");
-        for at in 1..=outputs {
-            let mut world = World::new(3);
-            world.cut = Some((MULE, at));
-            world.cut_keeps_pending = keeps_pending;
-            world.context = format!("the mule loses power at output {at}, {keeps_pending}");
-            by_mule(&mut world);
-            assert_eq!(world.cut, None, "the cut was made");
-        }
-    }
+    cut_at_every_output(3, MULE, by_mule);
 }
 
 /// Two messages there and one back, by a mule that meets both.
