@@ -5,7 +5,7 @@ use packmule_node::desk::dead;
 use serde_json::json;
 
 use crate::args::{ForgetArgs, Globals};
-use crate::cmd::outbox::find;
+use crate::cmd::outbox::find_for_node;
 use crate::fault::Fault;
 use crate::flow::node;
 use crate::ui::output::Report;
@@ -13,11 +13,7 @@ use crate::ui::output::Report;
 /// Takes it back: by the node, if one runs.
 pub(crate) fn run(globals: &Globals, args: &ForgetArgs) -> Result<Report, Fault> {
     let home = crate::home::open(globals)?;
-    let row = find(&home, &args.id);
-    let id = match &row {
-        Ok(row) => row.id.to_string(),
-        Err(_) => args.id.clone(),
-    };
+    let (row, id) = find_for_node(&home, &args.id);
     let changed = match (node::running(home.dir())?, &row) {
         (Some(mut client), _) => match client.ask(&Request::Forget { id: id.clone() })? {
             Reply::Done { changed } => changed,

@@ -119,6 +119,16 @@ pub(crate) fn find(home: &Home, id: &str) -> Result<OutRow, Fault> {
     )
 }
 
+/// The outbox's row, and the name that a node knows the message by: what the outbox does not have
+/// goes to the node as it was typed.
+pub(crate) fn find_for_node(home: &Home, typed: &str) -> (Result<OutRow, Fault>, String) {
+    let row = find(home, typed);
+    let id = row
+        .as_ref()
+        .map_or_else(|_| typed.to_owned(), |row| row.id.to_string());
+    (row, id)
+}
+
 fn prune(home: &Home, sent: Option<u64>) -> Result<Report, Fault> {
     let before = sent.map_or(0, |days| now().saturating_sub(days.saturating_mul(86_400)));
     let removed = home.prune_outbox(before)?;

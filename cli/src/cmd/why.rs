@@ -7,7 +7,7 @@ use packmule_node::{Home, OutRow, OutState};
 use serde_json::{Value, json};
 
 use crate::args::{Globals, WhyArgs};
-use crate::cmd::outbox::{find, word};
+use crate::cmd::outbox::{find_for_node, word};
 use crate::fault::Fault;
 use crate::flow::node;
 use crate::ui::events::{head, short};
@@ -17,12 +17,7 @@ use crate::ui::time::rfc3339;
 /// Asks the node; without one, tells what the home knows.
 pub(crate) fn run(globals: &Globals, args: &WhyArgs) -> Result<Report, Fault> {
     let home = crate::home::open(globals)?;
-    let row = find(&home, &args.id);
-    // What the outbox knows under another name goes to the node by its envelope.
-    let id = match &row {
-        Ok(row) => row.id.to_string(),
-        Err(_) => args.id.clone(),
-    };
+    let (row, id) = find_for_node(&home, &args.id);
     let mut running = false;
     if let Some(mut client) = node::running(home.dir())? {
         running = true;

@@ -7,23 +7,28 @@
 /// 1024; `k m g` alone are the former.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is no size; write 1500, 64kB, 500MB, 2GB or 64MiB");
-    let trimmed = text.trim();
-    let digits = trimmed.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = trimmed.get(digits.len()..).unwrap_or("").trim();
-    let number: u64 = digits.parse().map_err(|_| wrong())?;
-    let factor: u64 = match unit.to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "k" | "kb" => 1000,
-        "m" | "mb" => 1_000_000,
-        "g" | "gb" => 1_000_000_000,
-        "t" | "tb" => 1_000_000_000_000,
-        "ki" | "kib" => 1 << 10,
-        "mi" | "mib" => 1 << 20,
-        "gi" | "gib" => 1 << 30,
-        "ti" | "tib" => 1 << 40,
-        _ => return Err(wrong()),
+    let factor = |unit: &str| match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => Some(1),
+        "k" | "kb" => Some(1000),
+        "m" | "mb" => Some(1_000_000),
+        "g" | "gb" => Some(1_000_000_000),
+        "t" | "tb" => Some(1_000_000_000_000),
+        "ki" | "kib" => Some(1 << 10),
+        "mi" | "mib" => Some(1 << 20),
+        "gi" | "gib" => Some(1 << 30),
+        "ti" | "tib" => Some(1 << 40),
+        _ => None,
     };
-    number.checked_mul(factor).ok_or_else(wrong)
+    scaled(text, factor).ok_or_else(wrong)
+}
+
+/// A whole number, times what its unit stands for; `None` for nonsense and for too much.
+pub(super) fn scaled(text: &str, factor: impl FnOnce(&str) -> Option<u64>) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = text.get(digits.len()..)?.trim();
+    let number: u64 = digits.parse().ok()?;
+    number.checked_mul(factor(unit)?)
 }
 
 #[cfg(test)]

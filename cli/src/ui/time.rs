@@ -8,6 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) use packmule_node::desk::date::rfc3339;
 
+use super::sizes::scaled;
+
 /// Now, in Unix seconds.
 pub(crate) fn now() -> u64 {
     SystemTime::now()
@@ -18,19 +20,15 @@ pub(crate) fn now() -> u64 {
 /// A length of time as people write it: `90`, `90s`, `15m`, `12h`, `7d`, `2w`. In seconds.
 pub(crate) fn parse_span(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is no length of time; write 90s, 15m, 12h, 7d or 2w");
-    let text_trimmed = text.trim();
-    let digits = text_trimmed.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = text_trimmed.get(digits.len()..).unwrap_or("");
-    let number: u64 = digits.parse().map_err(|_| wrong())?;
-    let factor = match unit {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        "w" => 604_800,
-        _ => return Err(wrong()),
+    let factor = |unit: &str| match unit {
+        "" | "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(3_600),
+        "d" => Some(86_400),
+        "w" => Some(604_800),
+        _ => None,
     };
-    number.checked_mul(factor).ok_or_else(wrong)
+    scaled(text, factor).ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -42,6 +40,7 @@ mod tests {
         assert_eq!(parse_span("90"), Ok(90));
         assert_eq!(parse_span("15m"), Ok(900));
         assert_eq!(parse_span("7d"), Ok(604_800));
+        assert_eq!(parse_span(" 2 w "), Ok(1_209_600));
         assert!(parse_span("soon").is_err());
         assert!(parse_span("-1h").is_err());
         assert!(parse_span("99999999999999999999d").is_err());

@@ -86,7 +86,7 @@ impl Batch {
             self.refuse(row.id, NOT_ADDRESSED.into(), reason, judged);
             return Ok(());
         }
-        if let Some(held) = self.held(desk, &letter, &row.id)? {
+        if let Some(held) = self.held(desk, &letter, &letter.message.id, row)? {
             if says_the_same(desk, &letter, &held)? {
                 // Whoever packs it anew has not heard our answers.
                 desk.home.requeue_beginning(&[answers_to(&held)])?;
@@ -111,36 +111,23 @@ impl Batch {
         self.keep(desk, row, &letter, peer, judged)
     }
 
-    /// The envelope under which a message with this id, from this sender, was opened before.
+    /// The envelope, other than this row's, under which a message with this id, by the sender of
+    /// this letter, was opened before.
     fn held(
         &self,
         desk: &Desk,
         letter: &Letter,
-        id: &EnvelopeId,
+        id: &str,
+        row: &InRow,
     ) -> Result<Option<EnvelopeId>, JudgeError> {
         let Some(sender) = &letter.sender else {
             return Ok(None);
         };
-        let key = (one_form(sender), letter.message.id.clone());
+        let key = (one_form(sender), id.to_owned());
         Ok(match self.fresh.get(&key) {
             Some(held) => Some(*held),
-            None => desk.home.held(&key.1, &key.0, id)?,
+            None => desk.home.held(&key.1, &key.0, &row.id)?,
         })
-    }
-
-    /// Is an earlier message with this id, by the sender of this one, here?
-    fn holds(
-        &self,
-        desk: &Desk,
-        id: &str,
-        letter: &Letter,
-        row: &InRow,
-    ) -> Result<bool, JudgeError> {
-        let Some(sender) = &letter.sender else {
-            return Ok(false);
-        };
-        let key = (one_form(sender), id.to_owned());
-        Ok(self.fresh.contains_key(&key) || desk.home.held(&key.1, &key.0, &row.id)?.is_some())
     }
 
     /// The peer that a message is from; one that answers an invitation of ours becomes a peer.
@@ -273,7 +260,7 @@ impl Batch {
     ) -> Result<(), JudgeError> {
         let mut held = Vec::new();
         for id in letter.message.wants_ack() {
-            if id != letter.message.id && self.holds(desk, id, letter, row)? {
+            if id != letter.message.id && self.held(desk, letter, id, row)?.is_some() {
                 held.push(id.to_owned());
             }
         }
