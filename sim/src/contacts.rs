@@ -151,6 +151,12 @@ impl Contacts {
         &self.nodes
     }
 
+    /// The name of the node with this index; empty if there is none.
+    #[must_use]
+    pub fn name(&self, node: u32) -> &str {
+        self.nodes.get(node as usize).map_or("", String::as_str)
+    }
+
     /// The contacts, sorted by their beginning.
     #[must_use]
     pub fn contacts(&self) -> &[Contact] {

@@ -18,7 +18,7 @@ use packmule_bus::bus::io::{Input, LinkId};
 use packmule_bus::link::Way;
 
 use self::links::Meet;
-use self::node::{Body, Node};
+use self::node::{Node, disks};
 use crate::book::{Book, Violation};
 use crate::dice::Fnv;
 use crate::marks::Fired;
@@ -213,14 +213,7 @@ impl<'a> Sim<'a> {
     /// What is true at the end of a run.
     fn last_check(&mut self) {
         let now = self.world.now();
-        let disks: Vec<_> = self
-            .nodes
-            .iter()
-            .map(|node| match &node.body {
-                Body::Honest(honest) => Some(&honest.disk),
-                Body::Mallory(_) => None,
-            })
-            .collect();
+        let disks = disks(&self.nodes);
         self.book.last_check(now, self.scenario, &disks);
         self.check_settles();
         self.check_silent();

@@ -272,15 +272,7 @@ impl Way {
 
     fn lost(&mut self, spec: &LinkSpec, fired: &mut Fired) -> bool {
         let loss = &spec.channel.loss;
-        let turns = if self.bad_air {
-            loss.to_good
-        } else {
-            loss.to_bad
-        };
-        if self.dice.chance(turns) {
-            self.bad_air = !self.bad_air;
-        }
-        let chance = if self.bad_air { loss.bad } else { loss.good };
+        let chance = loss.next_chance(&mut self.bad_air, &mut self.dice);
         let spoilt =
             (spec.sealed || spec.channel.reliable) && self.dice.chance(spec.channel.corrupt);
         // However bad the air: what is tried a hundred times gets through once.

@@ -13,6 +13,8 @@ use std::time::Duration;
 use packmule_bus::link::LinkFacts;
 use serde::{Deserialize, Serialize};
 
+use crate::dice::Dice;
+
 /// Burst loss as two states of the air (Gilbert 1960, Elliott 1963). Each PDU first moves the
 /// state, then is lost by the state's chance. All four are probabilities.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -29,6 +31,15 @@ pub struct Loss {
 }
 
 impl Loss {
+    /// Moves the air, which is bad or not, before a PDU: the chance that this one is lost.
+    pub(crate) fn next_chance(&self, bad_air: &mut bool, dice: &mut Dice) -> f64 {
+        let turns = if *bad_air { self.to_good } else { self.to_bad };
+        if dice.chance(turns) {
+            *bad_air = !*bad_air;
+        }
+        if *bad_air { self.bad } else { self.good }
+    }
+
     /// Independent loss with one chance.
     #[must_use]
     pub const fn even(chance: f64) -> Self {

@@ -44,6 +44,17 @@ pub(super) enum Body {
     Mallory(Box<Mallory>),
 }
 
+/// What the checkers may read: each node's disk; mallory has none.
+pub(super) fn disks(nodes: &[Node]) -> Vec<Option<&Disk>> {
+    nodes
+        .iter()
+        .map(|node| match &node.body {
+            Body::Honest(honest) => Some(&honest.disk),
+            Body::Mallory(_) => None,
+        })
+        .collect()
+}
+
 pub(super) struct Honest {
     pub(super) bus: Option<Bus>,
     pub(super) disk: Disk,

@@ -3,7 +3,7 @@
 use packmule_bus::bus::io::{AskId, BatchId, Input, Op, Output};
 use packmule_bus::link::Way;
 
-use super::node::{Body, EPOCH};
+use super::node::{Body, EPOCH, disks};
 use super::{Ev, Sim};
 use crate::disk::{Done, Write};
 use crate::keys::Signer;
@@ -129,14 +129,7 @@ impl Sim<'_> {
     /// Something became durable: what the checkers make of it.
     pub(super) fn landed(&mut self, n: usize, write: &Write) {
         let now = self.world.now();
-        let disks: Vec<_> = self
-            .nodes
-            .iter()
-            .map(|node| match &node.body {
-                Body::Honest(honest) => Some(&honest.disk),
-                Body::Mallory(_) => None,
-            })
-            .collect();
+        let disks = disks(&self.nodes);
         if let Some(node) = self.nodes.get(n) {
             self.book.landed(now, n, &node.spec.quota, write, &disks);
         }

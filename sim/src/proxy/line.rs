@@ -141,16 +141,7 @@ impl Line {
 impl Lane {
     /// Is the next PDU lost or corrupted?
     fn fails(&mut self, channel: &Channel) -> bool {
-        let loss = &channel.loss;
-        let moves = if self.bad_air {
-            loss.to_good
-        } else {
-            loss.to_bad
-        };
-        if self.dice.chance(moves) {
-            self.bad_air = !self.bad_air;
-        }
-        let lost = if self.bad_air { loss.bad } else { loss.good };
+        let lost = channel.loss.next_chance(&mut self.bad_air, &mut self.dice);
         self.dice.chance(lost) || self.dice.chance(channel.corrupt)
     }
 }

@@ -21,19 +21,12 @@ const MOST_MARKS: usize = 400;
 
 /// Contacts of a trace as spans.
 pub(super) fn spans(contacts: &Contacts) -> Vec<ContactSpan> {
-    let name = |n: u32| {
-        contacts
-            .nodes()
-            .get(n as usize)
-            .cloned()
-            .unwrap_or_default()
-    };
     contacts
         .contacts()
         .iter()
         .map(|c| ContactSpan {
-            a: name(c.a),
-            b: name(c.b),
+            a: contacts.name(c.a).to_owned(),
+            b: contacts.name(c.b).to_owned(),
             link: "trace".into(),
             from: c.from.as_micros() / 1000,
             to: c.to.as_micros() / 1000,

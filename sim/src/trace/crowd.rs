@@ -82,21 +82,14 @@ impl<'a> Crowd<'a> {
         for (n, letter) in letters.iter().enumerate() {
             queue.push(Reverse((letter.at, Event::Write(n as u32))));
         }
-        let name = |n: u32| {
-            contacts
-                .nodes()
-                .get(n as usize)
-                .cloned()
-                .unwrap_or_default()
-        };
         let lines = letters
             .iter()
             .enumerate()
             .filter(|_| keep)
             .map(|(n, letter)| MessageLine {
                 id: n,
-                from: name(letter.from),
-                to: name(letter.to),
+                from: contacts.name(letter.from).to_owned(),
+                to: contacts.name(letter.to).to_owned(),
                 bytes: letter.bytes,
                 born: letter.at.as_micros() / 1000,
                 hops: Vec::new(),
