@@ -73,7 +73,7 @@ pub struct Session {
     receiving: receiving::Receiving,
     events: VecDeque<Event>,
     broken: bool,
-    /// It ended because nothing was heard since then.
+    /// It ended because nothing was heard since then; noted for records only, packets have acks.
     silent_since: Option<Time>,
     /// Frames on their way out and in; kept only to save allocations.
     plain: Vec<u8>,
@@ -227,11 +227,9 @@ impl Session {
         match lost {
             Some(again) => self.lost(again),
             None => {
-                self.silent_since = Some(match &self.wire {
-                    Wire::Records(records) => records.silence.last_heard(),
-                    // Nobody noted it; what matters has acks here.
-                    Wire::Packets(_) => Time::default(),
-                });
+                if let Some(records) = self.records_mut() {
+                    self.silent_since = Some(records.silence.last_heard());
+                }
                 self.break_off("the other side has fallen silent");
             }
         }
@@ -375,10 +373,18 @@ impl Session {
         self.seal.is_some() && !self.broken
     }
 
-    /// When the other side was heard last, if the session ended because it has fallen silent:
-    /// whatever was said since then, and shortly before, it may not have heard.
+    /// Since when the other side may not have heard the receipts it was told, should the session
+    /// end now. On a link that loses: always, if one of them has no ack, for an end that we hear
+    /// may be one that does not hear us. On a link that loses nothing: since it has fallen silent.
     #[must_use]
-    pub const fn silent_since(&self) -> Option<Time> {
+    pub fn unsure_since(&self) -> Option<Time> {
+        let open = match self.wire {
+            Wire::Packets(_) => self.talk_out.receipts_open(),
+            Wire::Records(_) => false,
+        };
+        if open || self.speech.receipts_waiting() > 0 {
+            return Some(Time::default());
+        }
         self.silent_since
     }
 

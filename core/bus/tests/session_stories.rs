@@ -350,6 +350,36 @@ fn bob_says_what_he_takes() {
     );
 }
 
+fn refusal(id: packmule_bus::EnvelopeId) -> Receipt {
+    Receipt {
+        ids: vec![id],
+        refused: Some(Reason::Rejected),
+        at: 1_700_000_000,
+        did: format!("did:peer:4{}", "z".repeat(3000)),
+        kid: "#key-1".to_owned(),
+        signature: vec![3; 64],
+    }
+}
+
+/// Seed 4175 of the mixed plan: whoever is heard on a light that shines one way hears nothing.
+#[test]
+fn a_receipt_without_an_ack_may_not_have_been_heard() {
+    let mut world = World::new(Line::lossy(244, 0.0), 15);
+    world.up();
+    let id = world.shelve(ALICE, 1, Priority::Normal).id;
+    assert_eq!(world.ends[ALICE].session.unsure_since(), None);
+    world.cut = true;
+    world.ends[ALICE].session.tell(&[refusal(id)]);
+    assert!(world.ends[ALICE].session.unsure_since().is_some());
+    world.run(5_000);
+    assert!(world.ends[ALICE].session.unsure_since().is_some());
+    world.cut = false;
+    let told = Event::Receipts(vec![refusal(id)]);
+    assert!(world.until(20, |w| w.happened(BOB, |e| *e == told) == 1));
+    world.run(5_000);
+    assert_eq!(world.ends[ALICE].session.unsure_since(), None);
+}
+
 #[test]
 fn receipts_claims_and_goodbyes_cross() {
     for line in [Line::clean(20), Line::lossy(244, 0.2)] {
@@ -357,14 +387,7 @@ fn receipts_claims_and_goodbyes_cross() {
         world.up();
         let id = world.shelve(ALICE, 1, Priority::Normal).id;
         world.ends[ALICE].shelf.bodies.clear();
-        let receipt = Receipt {
-            ids: vec![id],
-            refused: Some(Reason::Rejected),
-            at: 1_700_000_000,
-            did: format!("did:peer:4{}", "z".repeat(3000)),
-            kid: "#key-1".to_owned(),
-            signature: vec![3; 64],
-        };
+        let receipt = refusal(id);
         let claim = packmule_bus::bus::io::Claim {
             did: "did:example:alice".to_owned(),
             kid: "did:example:alice#1".to_owned(),

@@ -184,8 +184,8 @@ impl Bus {
             return;
         };
         if line.peer.is_some() {
-            if let Some(since) = line.session.silent_since() {
-                self.depot.fell_silent(link, since);
+            if let Some(since) = line.session.unsure_since() {
+                self.depot.doubt(link, since);
             }
             self.depot.parted(self.now, link);
         }

@@ -266,9 +266,9 @@ impl Depot {
         }
     }
 
-    /// A link is about to end on which nothing was heard since then: receipts that were told
-    /// later than that, or shortly before, are told again when the node is met again.
-    pub fn fell_silent(&mut self, link: LinkId, since: Time) {
+    /// A link is about to end, and the other side may not have heard what it was told after that
+    /// time, or shortly before: such receipts are told again when the node is met again.
+    pub fn doubt(&mut self, link: LinkId, since: Time) {
         if let Some(contact) = self.contacts.get_mut(link)
             && since.since(contact.told_at) < PROOF
         {

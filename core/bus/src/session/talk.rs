@@ -27,6 +27,8 @@ pub(super) struct TalkOut {
     bytes: VecDeque<u8>,
     pending: Ranges,
     arrived: Ranges,
+    /// Where the last receipt ends.
+    receipts: u64,
 }
 
 impl TalkOut {
@@ -44,8 +46,17 @@ impl TalkOut {
         let mut out = Vec::new();
         message.write(&mut out);
         let start = self.base + self.bytes.len() as u64;
-        self.pending.insert(start..start + out.len() as u64);
+        let end = start + out.len() as u64;
+        self.pending.insert(start..end);
         self.bytes.extend(out);
+        if matches!(message, Control::Receipts(_)) {
+            self.receipts = end;
+        }
+    }
+
+    /// Are receipts among what was said and is not known to have arrived?
+    pub(super) fn receipts_open(&self) -> bool {
+        self.receipts > self.base
     }
 
     /// Where the next piece begins, if there is one to send.

@@ -135,7 +135,7 @@ fn what_was_told_into_silence_is_told_again() {
     mule.wait(5);
     mule.hear(one.clone());
     mule.wait(60);
-    mule.depot.fell_silent(LinkId(1), heard);
+    mule.depot.doubt(LinkId(1), heard);
     mule.part(1);
     mule.meet(ALICE, 1);
     assert_eq!(mule.depot.receipts_for(LinkId(1), 9), std::slice::from_ref(&one));
@@ -143,7 +143,7 @@ fn what_was_told_into_silence_is_told_again() {
     mule.wait(10);
     let heard = mule.now.time;
     mule.wait(60);
-    mule.depot.fell_silent(LinkId(1), heard);
+    mule.depot.doubt(LinkId(1), heard);
     mule.part(1);
     mule.meet(ALICE, 1);
     assert_eq!(mule.depot.receipts_for(LinkId(1), 9), []);
