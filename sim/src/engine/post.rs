@@ -113,7 +113,11 @@ impl Sim<'_> {
         let had = honest.settles.remove(&settle.0).is_some();
         self.book.settled(now, n, settle, &honest.disk);
         if !had {
-            self.accuse("settle", n, format!("settles {settle:?}, which it does not have"));
+            self.accuse(
+                "settle",
+                n,
+                format!("settles {settle:?}, which it does not have"),
+            );
         }
     }
 
@@ -121,7 +125,11 @@ impl Sim<'_> {
     pub(super) fn put_back(&mut self, n: usize, settle: SettleId) {
         let honest = self.nodes.get_mut(n).and_then(Node::honest);
         if honest.is_some_and(|honest| honest.settles.remove(&settle.0).is_none()) {
-            self.accuse("settle", n, format!("puts {settle:?} back, which it does not have"));
+            self.accuse(
+                "settle",
+                n,
+                format!("puts {settle:?} back, which it does not have"),
+            );
             return;
         }
         self.fired.hit(Kind::MailboxRefused);
@@ -140,7 +148,8 @@ impl Sim<'_> {
             }
             let kept = honest.settles.iter().find(|(_, at)| **at + PATIENCE < now);
             if let Some((number, _)) = kept {
-                let text = format!("neither settles message {number} of its mailbox nor puts it back");
+                let text =
+                    format!("neither settles message {number} of its mailbox nor puts it back");
                 self.accuse("settle", n, text);
             }
         }

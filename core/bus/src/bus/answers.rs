@@ -21,6 +21,10 @@ impl Bus {
         if self.disk.committed(batch) {
             self.turn.ops.push(Op::Drop(Key::Partial(TRIAL)));
             self.outputs.push_back(Output::Event(Event::DiskRoom));
+            if self.gate.has_backlog() {
+                // Of batches that failed while the trial was on its way.
+                self.write_again(Vec::new());
+            }
         }
         for id in &landed.durable {
             self.depot.durable(id);
@@ -130,8 +134,14 @@ impl Bus {
     /// Writes again what could not be written, and something that needs room, to see whether
     /// there is some.
     pub(super) fn try_disk(&mut self) {
+        let trial = Op::Put(Record::Partial(gate::trial(self.now)));
+        let batch = self.write_again(vec![trial]);
+        self.disk.tries(batch);
+    }
+
+    /// Writes what could not be written behind these changes.
+    fn write_again(&mut self, mut ops: Vec<Op>) -> BatchId {
         let (keys, owed) = self.gate.take_backlog();
-        let mut ops = vec![Op::Put(Record::Partial(gate::trial(self.now)))];
         for key in keys {
             let record = match &key {
                 Key::Partial(wire) => self.arriving.record(self.now, wire).map(Record::Partial),
@@ -147,7 +157,6 @@ impl Bus {
             }
             ops.extend(record.map(Op::Put));
         }
-        let batch = self.persist(ops, owed);
-        self.disk.tries(batch);
+        self.persist(ops, owed)
     }
 }

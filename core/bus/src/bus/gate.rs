@@ -220,8 +220,7 @@ impl Gate {
     }
 
     /// Something has to be written again.
-    #[cfg(test)]
-    fn has_backlog(&self) -> bool {
+    pub(super) fn has_backlog(&self) -> bool {
         !self.backlog.is_empty() || !self.owed.is_empty()
     }
 

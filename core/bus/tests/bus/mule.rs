@@ -100,7 +100,11 @@ fn a_mailbox_is_settled_after_the_commit_and_not_before() {
 fn what_a_mailbox_brought_and_was_refused_is_put_back() {
     let mut world = World::with(2, |config| config.depot.quotas.max_message = 5_000);
     let whole = |number, bytes, settle| {
-        let (_, submission) = message(number, bytes, packmule_bus::label::DidTag::of("did:example:bob"));
+        let (_, submission) = message(
+            number,
+            bytes,
+            packmule_bus::label::DidTag::of("did:example:bob"),
+        );
         packmule_bus::bus::io::Input::Whole {
             transport: "drive".to_owned(),
             envelope: Envelope::decode(&submission.wire).expect("a wire form"),

@@ -138,7 +138,10 @@ fn what_was_told_into_silence_is_told_again() {
     mule.depot.doubt(LinkId(1), heard);
     mule.part(1);
     mule.meet(ALICE, 1);
-    assert_eq!(mule.depot.receipts_for(LinkId(1), 9), std::slice::from_ref(&one));
+    assert_eq!(
+        mule.depot.receipts_for(LinkId(1), 9),
+        std::slice::from_ref(&one)
+    );
     // It is told, and they are heard after that.
     mule.wait(10);
     let heard = mule.now.time;
