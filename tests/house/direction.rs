@@ -27,6 +27,16 @@ const MAY: &[(&str, &[&str])] = &[
             "packmule-ws",
         ],
     ),
+    (
+        "packmule-gateway",
+        &[
+            "packmule-bus",
+            "packmule-agent",
+            "packmule-node",
+            "packmule-http",
+            "packmule-ws",
+        ],
+    ),
     ("packmule-sim", &["packmule-bus"]),
     ("packmule-conformance", &["packmule-bus"]),
     (
@@ -35,6 +45,7 @@ const MAY: &[(&str, &[&str])] = &[
             "packmule-bus",
             "packmule-agent",
             "packmule-node",
+            "packmule-gateway",
             "packmule-sim",
             "packmule-transports",
         ],

@@ -1,0 +1,20 @@
+//! A gateway: a running node (Bluetooth, TCP, …), one web server, and a mediator over both.
+//!
+//! Called by `packmule gateway`, and by programs that embed one. People nearby reach it on any
+//! link of its node, people far away over HTTP and WebSocket; it keeps what is for its accounts
+//! until they collect it, and passes on what is for others where its policy allows. Its DID is
+//! the node's DID and the mediator's routing DID.
+//!
+//! | module | does |
+//! |---|---|
+//! | `config` | one TOML file, environment over it, every fault with its line |
+//! | `store` | accounts, the DIDs bound to them, and held messages, durable, behind one trait |
+//! | `mediator` | what follows from an opened message: routing, mediation, pickup |
+//! | `office` | takes packed messages from whichever door, opens them, asks the mediator, answers |
+//! | `live` | which accounts have a live connection, and what is pushed there |
+//! | `uplink` | the gateway as a client of mediators further up |
+//!
+//! What can go wrong: a fault of configuration is told before anything is opened. While it runs,
+//! nothing that a stranger sends stops it: a message is answered, refused with a reason, or
+//! counted and dropped where DIDComm forbids an answer. A full or failing disk refuses new mail
+//! and still lets accounts collect theirs.
