@@ -18,3 +18,5 @@
 //! nothing that a stranger sends stops it: a message is answered, refused with a reason, or
 //! counted and dropped where DIDComm forbids an answer. A full or failing disk refuses new mail
 //! and still lets accounts collect theirs.
+
+pub mod store;

@@ -1,0 +1,159 @@
+//! Mailboxes: accounts, the DIDs bound to them, and the messages that wait for them; durable.
+//!
+//! What is it: the trait [`MailboxStore`] and its values. `SqliteStore` is the one that needs
+//! no server. Who calls it: the mediator for what messages ask for, the office for what arrives,
+//! the gateway's clock for [`MailboxStore::expire`], its admin for lists and backups. What can
+//! go wrong: the disk is full or fails ([`StoreError`]), and what a limit forbids ([`Refusal`]).
+//!
+//! Laws that every store keeps, and that the suite in `gateway/tests/store` asks of it:
+//! - What was answered is on the disk, whole, whatever is killed when.
+//! - A message is held once in an account, and is not taken again for some time after its ack.
+//! - Nothing that was taken on is dropped to make room: a full store refuses what is new, and
+//!   acks, removals and changes of accounts still work.
+//! - What ends without an ack leaves a [`DeadLetter`] behind: who, when and why, never the bytes.
+//!
+//! DIDs are compared and answered in one spelling, [`canonical`]. Times are arguments, so that a
+//! store needs no clock: [`Moment`].
+
+mod account;
+mod letter;
+mod limits;
+mod moment;
+
+use std::path::Path;
+
+use packmule_bus::EnvelopeId;
+use packmule_bus::link::BoxFut;
+
+pub use account::{
+    Account, AccountView, Change, Listing, MAX_DID, Opening, Outcome, canonical, is_did,
+};
+pub use letter::{DeadLetter, Ending, Enqueued, Held, Letter, Refusal, Totals, Waiting};
+pub use limits::Limits;
+pub use moment::Moment;
+
+/// What a store's verb gives, later.
+pub type Fut<'a, T> = BoxFut<'a, Result<T, StoreError>>;
+
+/// The durable mailboxes of a gateway. See the module for the laws.
+///
+/// A future does its work whether or not it is awaited to the end: whoever drops one does not
+/// know how it ended, as after a crash.
+pub trait MailboxStore: Send + Sync + 'static {
+    /// Makes an account for a DID. Who may have one is the caller's policy; only how many there
+    /// are is judged here.
+    fn open_account<'a>(&'a self, did: &'a str, now: Moment) -> Fut<'a, Opening>;
+
+    /// Ends an account with its bindings; what it held becomes dead letters
+    /// ([`Ending::Closed`]). `false`: there is none.
+    fn close_account<'a>(&'a self, did: &'a str, now: Moment) -> Fut<'a, bool>;
+
+    /// Whose mailbox it is that `next` names: a DID or DID URL, an account's own or one bound to
+    /// an account. A real account outranks a binding.
+    fn account_of<'a>(&'a self, next: &'a str) -> Fut<'a, Option<Account>>;
+
+    /// The account goes by another DID from now on (`from_prior`), with all it has; its old DID
+    /// is bound to it, as senders still use that. An account that `new` holds already takes
+    /// everything over. `false`: `old` has no account, or the two are one DID.
+    fn moved<'a>(&'a self, old: &'a str, new: &'a str, now: Moment) -> Fut<'a, bool>;
+
+    /// Binds and unbinds DIDs, in order; one outcome for each change. A DID belongs to the
+    /// account that bound it first. Without such an account all are [`Outcome::ClientError`].
+    fn update<'a>(
+        &'a self,
+        account: &'a str,
+        changes: &'a [Change],
+        now: Moment,
+    ) -> Fut<'a, Vec<Outcome>>;
+
+    /// The DIDs bound to an account, oldest first.
+    fn bindings<'a>(&'a self, account: &'a str, limit: u32, offset: u32) -> Fut<'a, Listing>;
+
+    /// Takes letters on, all of them in one transaction; one answer for each. A full disk is
+    /// [`Refusal::DiskFull`], not an error.
+    fn enqueue(&self, letters: Vec<Letter>, now: Moment) -> Fut<'_, Vec<Enqueued>>;
+
+    /// What waits for an account, or for one of its DIDs. Letters that are still delayed or have
+    /// expired do not wait.
+    fn status<'a>(
+        &'a self,
+        account: &'a str,
+        recipient: Option<&'a str>,
+        now: Moment,
+    ) -> Fut<'a, Waiting>;
+
+    /// The letters that are next: the more urgent first, then the older. At most `limit`, and as
+    /// many as have `max_bytes` of JSON together; the first whatever its size.
+    fn page<'a>(
+        &'a self,
+        account: &'a str,
+        recipient: Option<&'a str>,
+        limit: u32,
+        max_bytes: u64,
+        now: Moment,
+    ) -> Fut<'a, Vec<Held>>;
+
+    /// Removes letters that arrived where they belong. Answers how many there were.
+    fn ack<'a>(&'a self, account: &'a str, ids: &'a [EnvelopeId], now: Moment) -> Fut<'a, u64>;
+
+    /// Ends what has expired ([`Ending::Expired`]) and forgets what need not be known any more.
+    /// Answers how many letters ended. Called now and then; expired letters are not given out
+    /// whether or not it was.
+    fn expire(&self, now: Moment) -> Fut<'_, u64>;
+
+    /// The latest dead letters, latest first.
+    fn dead_letters(&self, limit: u32) -> Fut<'_, Vec<DeadLetter>>;
+
+    /// Accounts in the order of their DIDs, those after `after`.
+    fn accounts<'a>(&'a self, after: Option<&'a str>, limit: u32) -> Fut<'a, Vec<AccountView>>;
+
+    /// What the store holds altogether.
+    fn totals(&self) -> Fut<'_, Totals>;
+
+    /// Writes a whole copy, as of one moment, while others go on. A file `to` is replaced when
+    /// the copy is whole. Opening the copy restores it.
+    fn backup<'a>(&'a self, to: &'a Path) -> Fut<'a, ()>;
+
+    /// Was this message of this sender seen before? It is from now on, for a time and among a
+    /// bounded number. Guards against replays of what asks for a change; unlike all else here a
+    /// crash may forget the last second's.
+    fn seen_message<'a>(
+        &'a self,
+        sender: &'a str,
+        message_id: &'a str,
+        now: Moment,
+    ) -> Fut<'a, bool>;
+}
+
+/// Why a store did not do what was asked. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The disk is full, even of what was kept back.
+    #[error("the disk that holds the mailboxes is full; nothing was lost: free some space")]
+    DiskFull,
+    /// The disk is read-only, or permissions forbid writing.
+    #[error("the mailboxes cannot be written to; check permissions and the disk")]
+    ReadOnly,
+    /// Made by a newer packmule.
+    #[error("the mailboxes have format {version}, made by a newer packmule; use that one")]
+    TooNew {
+        /// The format's number.
+        version: i64,
+    },
+    /// What is on the disk is not what was written.
+    #[error("the mailboxes are damaged: {what}; restore them from a backup")]
+    Damaged {
+        /// Which part, and what is wrong with it.
+        what: String,
+    },
+    /// The store was shut, or its thread ended.
+    #[error("the mailboxes are shut")]
+    Shut,
+    /// The disk or the store failed in a way that has no name of its own here.
+    #[error("the mailboxes failed: {what}")]
+    Broken {
+        /// In the words of the store.
+        what: String,
+    },
+}
