@@ -6,7 +6,7 @@
 
 use super::Bus;
 use super::asks::Ask;
-use super::gate::{self, TRIAL};
+use super::gate::{self, Said, TRIAL};
 use super::io::{AskId, BatchId, Claim, DiskFault, Event, HandFault, HeldState, Key, LinkId};
 use super::io::{Op, Output, Record};
 use crate::EnvelopeId;
@@ -141,7 +141,15 @@ impl Bus {
 
     /// Writes what could not be written behind these changes.
     fn write_again(&mut self, mut ops: Vec<Op>) -> BatchId {
-        let (keys, owed) = self.gate.take_backlog();
+        let owed = self.add_backlog(&mut ops);
+        self.persist(ops, owed)
+    }
+
+    /// Adds what could not be written to these changes, and says what waits for it. Who stores
+    /// something anew must take it along: room that was made by a change which failed is not
+    /// free on the disk.
+    pub(super) fn add_backlog(&mut self, ops: &mut Vec<Op>) -> Vec<Said> {
+        let (keys, owed) = self.gate.take_backlog(ops);
         for key in keys {
             let record = match &key {
                 Key::Partial(wire) => self.arriving.record(self.now, wire).map(Record::Partial),
@@ -157,6 +165,6 @@ impl Bus {
             }
             ops.extend(record.map(Op::Put));
         }
-        self.persist(ops, owed)
+        owed
     }
 }

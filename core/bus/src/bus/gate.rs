@@ -224,12 +224,20 @@ impl Gate {
         !self.backlog.is_empty() || !self.owed.is_empty()
     }
 
-    /// What has to be written again, and what waits for it. Keys of messages that are in flight
-    /// for the first time stay: their record must not land without its body.
-    pub(super) fn take_backlog(&mut self) -> (Vec<Key>, Vec<Said>) {
+    /// What has to be written again behind these changes, and what waits for it. Keys of messages
+    /// that are in flight for the first time, or will be with these changes, stay: their record
+    /// must not land without its body.
+    pub(super) fn take_backlog(&mut self, ops: &[Op]) -> (Vec<Key>, Vec<Said>) {
+        let stores = |id: &EnvelopeId| {
+            let mut ops = ops.iter();
+            ops.any(|op| matches!(op, Op::Body(of, _) if of == id))
+        };
         let (stay, go) = std::mem::take(&mut self.backlog)
             .into_iter()
-            .partition(|key| key.message().is_some_and(|id| self.is_uncertain(id)));
+            .partition(|key| {
+                key.message()
+                    .is_some_and(|id| self.is_uncertain(id) || stores(id))
+            });
         self.backlog = stay;
         (go.into_iter().collect(), std::mem::take(&mut self.owed))
     }

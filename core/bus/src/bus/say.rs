@@ -30,7 +30,10 @@ impl Bus {
                 }
                 self.gate.say(said)
             } else {
-                let ops = std::mem::take(&mut self.turn.ops);
+                let mut ops = std::mem::take(&mut self.turn.ops);
+                if ops.iter().any(|op| matches!(op, Op::Body(..))) {
+                    said.extend(self.add_backlog(&mut ops));
+                }
                 for op in &ops {
                     if let Op::Drop(Key::Held(id)) = op {
                         self.shelf.remove(id);

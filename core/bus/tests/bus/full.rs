@@ -1,8 +1,10 @@
 //! Disks that are full, floods, and what it costs.
 
-use packmule_bus::bus::io::{DiskFault, Event, Input, LinkId, Output, WireHash};
+use std::time::Duration;
+
+use packmule_bus::bus::io::{DiskFault, Event, Input, Key, LinkId, Op, Output, WireHash};
 use packmule_bus::bus::{Bus, Config};
-use packmule_bus::label::{Label, Priority};
+use packmule_bus::label::{DidTag, Label, Priority};
 use packmule_bus::link::{LinkFacts, Role};
 use packmule_bus::receipt::{Reason, Rung};
 use packmule_bus::session::{Bodies, Offer, Session, SessionConfig};
@@ -60,7 +62,7 @@ fn changes_that_failed_are_written_later() {
     world.join(ALICE, BOB);
     let id = world.send(ALICE, BOB, 1, 900);
     // Alice's disk goes full after the message is on it: its delivery cannot be noted.
-    world.run(std::time::Duration::from_millis(2));
+    world.run(Duration::from_millis(2));
     world.nodes[ALICE].disk.full = true;
     world.seconds(30);
     assert!(world.nodes[BOB].kept.contains(&id));
@@ -93,6 +95,87 @@ fn a_mule_whose_quota_is_used_up_refuses_with_that_reason() {
     world.join(ALICE, MULE);
     world.seconds(10);
     assert_eq!(world.nodes[MULE].disk.bodies.len(), 3);
+}
+
+/// Room that was made, but not on the disk, is not room: what is stored next makes it too.
+#[test]
+fn what_is_stored_takes_along_the_change_that_made_room_for_it() {
+    const QUOTA: u64 = 30_000;
+    let mut world = World::with(3, |config| config.depot.quotas.total_bytes = QUOTA);
+    let first = world.send(BOB, MULE, 1, 20_000);
+    world.seconds(1);
+    world.nodes[BOB].disk.slow = true;
+    world.give(BOB, Input::Forget(first));
+    world.join_by(ALICE, BOB, "ble", 244);
+    world.send(ALICE, BOB, 2, 20_000);
+    world.run(Duration::from_millis(60));
+    assert!(world.bus(BOB).status().arriving_bytes > 0, "it is coming");
+    let (forgets, _) = world.nodes[BOB].disk.pending.pop_front().expect("a batch");
+    world.give(BOB, Input::Failed(forgets, DiskFault::Broken));
+    world.run(Duration::from_millis(700));
+    assert_eq!(world.nodes[BOB].disk.pending.len(), 1, "before any trial");
+    world.land_all(BOB);
+    let bodies = &world.nodes[BOB].disk.bodies;
+    let bytes: usize = bodies.values().map(Vec::len).sum();
+    assert_eq!(world.told(BOB, |e| matches!(e, Event::Received(_))), 1);
+    assert!(bytes as u64 <= QUOTA, "{bytes} bytes are held");
+}
+
+/// The trial of the disk lands, and a batch from before it failed meanwhile: nothing else would
+/// write its changes again.
+#[test]
+fn what_failed_while_the_trial_was_on_its_way_is_written_after_it() {
+    let mut now = Now {
+        time: Time::from_micros(1),
+        wall: DAWN,
+    };
+    let mut bus = Bus::restore([], Config::new([1; 32], [2; 32]), now);
+    let mut give = |now: Now, input: Input| bus.handle(now, input).collect::<Vec<Output>>();
+    let batch_of = |outputs: &[Output]| {
+        let batches = outputs.iter().filter_map(|output| match output {
+            Output::Persist(batch, ops) => Some((*batch, ops.clone())),
+            _ => None,
+        });
+        let batches: Vec<_> = batches.collect();
+        assert_eq!(batches.len(), 1, "{outputs:?}");
+        batches.into_iter().next().expect("one batch")
+    };
+    let bob = DidTag::of("did:example:bob");
+    let [first, second] = [1, 2].map(|number| {
+        let (id, submission) = message(number, 300, bob);
+        let (batch, _) = batch_of(&give(now, Input::Submit(submission)));
+        give(now, Input::Committed(batch));
+        id
+    });
+    let (forgets_first, _) = batch_of(&give(now, Input::Forget(first)));
+    let (forgets_second, _) = batch_of(&give(now, Input::Forget(second)));
+    let fault = DiskFault::Broken;
+    give(now, Input::Failed(forgets_first, fault));
+    now.time = now.time + Duration::from_secs(2);
+    let (trial, ops) = batch_of(&give(now, Input::Timeout));
+    assert!(ops.contains(&Op::Drop(Key::Held(first))));
+    give(now, Input::Failed(forgets_second, fault));
+
+    let forgotten = |outputs: &[Output], of: EnvelopeId| {
+        let mut outputs = outputs.iter();
+        outputs.any(|output| {
+            let Output::Event(Event::Progress { id, rung, .. }) = output else {
+                return false;
+            };
+            *id == of && *rung == Rung::Refused(Reason::Forgotten)
+        })
+    };
+    let mended = give(now, Input::Committed(trial));
+    assert!(forgotten(&mended, first), "{mended:?}");
+    assert!(!forgotten(&mended, second), "not durable, not told");
+    let again = mended.iter().filter_map(|output| match output {
+        Output::Persist(batch, ops) => ops.contains(&Op::Drop(Key::Held(second))).then_some(*batch),
+        _ => None,
+    });
+    let again: Vec<_> = again.collect();
+    assert_eq!(again.len(), 1, "{mended:?}");
+    let told = give(now, Input::Committed(again[0]));
+    assert!(forgotten(&told, second), "{told:?}");
 }
 
 struct Nothing;
@@ -144,7 +227,7 @@ fn a_flood_of_offers_takes_little_memory_and_others_are_served() {
             wire: WireHash([1; 16]),
             bytes: 1 << 20,
             label: Label {
-                to: packmule_bus::label::DidTag::of("did:example:nobody"),
+                to: DidTag::of("did:example:nobody"),
                 expires: None,
                 priority: Priority::Normal,
                 hops: 3,
@@ -169,7 +252,7 @@ fn a_flood_of_offers_takes_little_memory_and_others_are_served() {
     let reserved = bus.status().totals.strangers_bytes;
     assert!(reserved <= 64 << 20, "{reserved} bytes are kept for her");
     // Our own are taken all the same.
-    let (id, submission) = message(1, 3000, packmule_bus::label::DidTag::of("did:example:bob"));
+    let (id, submission) = message(1, 3000, DidTag::of("did:example:bob"));
     let mut persisted = false;
     for output in bus.handle(now, Input::Submit(submission)) {
         persisted |= matches!(output, Output::Persist(..));
@@ -216,6 +299,6 @@ fn answers_to_questions_never_asked_mean_nothing() {
 fn outputs_that_are_left_are_noticed() {
     let now = Now::default();
     let mut bus = Bus::restore([], Config::new([1; 32], [2; 32]), now);
-    let (_, submission) = message(1, 30, packmule_bus::label::DidTag::of("did:example:bob"));
+    let (_, submission) = message(1, 30, DidTag::of("did:example:bob"));
     drop(bus.handle(now, Input::Submit(submission)));
 }

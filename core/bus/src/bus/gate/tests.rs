@@ -56,7 +56,7 @@ fn changes_that_failed_are_owed_with_what_was_to_be_said() {
     let lost = gate.failed(batch).expect("it was in flight");
     assert_eq!(lost.unsaid.len(), 1);
     assert!(gate.has_backlog());
-    let (keys, owed) = gate.take_backlog();
+    let (keys, owed) = gate.take_backlog(&[]);
     assert_eq!(keys, [Key::Held(id(2))]);
     assert_eq!(owed.len(), 1);
     assert!(!gate.has_backlog());
@@ -68,9 +68,14 @@ fn the_backlog_never_overtakes_a_first_batch() {
     let (batch, _) = gate.depart(&[Op::Drop(Key::Held(id(1)))], Vec::new());
     gate.failed(batch);
     gate.depart(&stores(1), Vec::new());
-    let (keys, _) = gate.take_backlog();
+    let (keys, _) = gate.take_backlog(&[]);
     assert_eq!(keys, [], "its record must not land without its body");
     assert!(gate.has_backlog());
+    let mut gate = Gate::new(false);
+    let (batch, _) = gate.depart(&[Op::Drop(Key::Held(id(1)))], Vec::new());
+    gate.failed(batch);
+    let (keys, _) = gate.take_backlog(&stores(1));
+    assert_eq!(keys, [], "nor with it, which may fail once more");
 }
 
 /// It is taken back while it is being written: that is true with the batch that drops it.
