@@ -44,6 +44,6 @@ pub(crate) fn open(globals: &Globals) -> Result<Home, Fault> {
 /// Opens the home and its keys.
 pub(crate) fn unlock(globals: &Globals) -> Result<Party, Fault> {
     let home = open(globals)?;
-    let passphrase = passphrase::get(globals.passphrase_file.as_deref())?;
+    let passphrase = passphrase::of(&home, globals)?;
     Ok(Party::unlock(home, &passphrase)?)
 }

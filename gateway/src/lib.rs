@@ -19,4 +19,9 @@
 //! counted and dropped where DIDComm forbids an answer. A full or failing disk refuses new mail
 //! and still lets accounts collect theirs.
 
+pub mod config;
+pub mod counters;
+pub mod founding;
+pub mod log;
+pub mod rates;
 pub mod store;

@@ -6,9 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use packmule_bus::link::Way;
-
-use crate::ui::sizes::parse_size;
-use crate::ui::time::parse_span;
+use packmule_node::units::{parse_size, parse_span};
 
 /// A yes or a no, spelt out: a flag that is not given leaves the choice to node.toml.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

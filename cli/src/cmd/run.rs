@@ -28,7 +28,7 @@ pub(crate) fn run(globals: &Globals, args: &RunArgs) -> Result<Report, Fault> {
     let home = crate::home::open(globals)?;
     let dir = home.dir().to_owned();
     let settings = Settings::of_run(&dir, args)?;
-    let passphrase = passphrase::get(globals.passphrase_file.as_deref())?;
+    let passphrase = passphrase::of(&home, globals)?;
     let keys = home.unlock(&passphrase)?;
     drop(passphrase);
     let aboard = Aboard::start(home, keys, &settings)?;

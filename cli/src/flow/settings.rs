@@ -10,12 +10,12 @@ use std::path::Path;
 
 use packmule_bus::depot::DepotConfig;
 use packmule_bus::link::Way;
+use packmule_node::units::parse_size;
 use serde::Deserialize;
 
 use crate::args::{RunArgs, YesNo, parse_way};
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::ui::sizes::parse_size;
 
 /// The file in the home.
 const FILE: &str = "node.toml";

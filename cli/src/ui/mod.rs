@@ -4,5 +4,4 @@ pub(crate) mod events;
 pub(crate) mod output;
 pub(crate) mod passphrase;
 pub(crate) mod progress;
-pub(crate) mod sizes;
 pub(crate) mod time;

@@ -7,8 +7,10 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
+use packmule_node::Home;
 use zeroize::Zeroizing;
 
+use crate::args::Globals;
 use crate::exit::Exit;
 use crate::fault::Fault;
 
@@ -18,9 +20,13 @@ pub(crate) const VARIABLE: &str = "PACKMULE_PASSPHRASE";
 const WAYS: &str =
     "set PACKMULE_PASSPHRASE, or use --passphrase-file FILE, or run in a terminal to be asked";
 
-/// The passphrase of an existing home: `--passphrase-file`, then the environment, then a prompt.
-pub(crate) fn get(file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    match given(file)? {
+/// The passphrase of an existing home: `--passphrase-file`, then the environment, then the one
+/// that lies in the home of a gateway, then a prompt.
+pub(crate) fn of(home: &Home, globals: &Globals) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    if let Some(passphrase) = given(globals.passphrase_file.as_deref())? {
+        return Ok(passphrase);
+    }
+    match home.own_passphrase()? {
         Some(passphrase) => Ok(passphrase),
         None => prompt("Passphrase: "),
     }
@@ -40,7 +46,7 @@ pub(crate) fn choose(file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, Fault> {
 }
 
 /// A passphrase that was given without asking anyone.
-fn given(file: Option<&Path>) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+pub(crate) fn given(file: Option<&Path>) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
     if let Some(path) = file {
         let mut bytes = Zeroizing::new(
             std::fs::read(path)

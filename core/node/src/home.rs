@@ -21,6 +21,7 @@ use packmule_agent::{
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::{
     bodies::Shelf,
@@ -32,6 +33,8 @@ pub use making::CreateError;
 
 const KEYS: &str = "keys.sealed";
 const IDENTITY: &str = "identity.json";
+/// The passphrase of a home that opens itself.
+const OWN_PASSPHRASE: &str = "passphrase";
 const STORE: &str = "store.sqlite";
 /// The mode of every file: a copy of them in a folder that others may enter still shows them
 /// nothing.
@@ -117,6 +120,19 @@ impl Home {
             other => other.map_err(HomeError::from)?,
         };
         Ok(keystore::open(&sealed, passphrase)?)
+    }
+
+    /// The passphrase that lies in the home itself, if it was made to open without anybody
+    /// ([`Self::create_unattended`]).
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn own_passphrase(&self) -> Result<Option<Zeroizing<Vec<u8>>>, HomeError> {
+        match read_small(&self.dir.join(OWN_PASSPHRASE)) {
+            Ok(passphrase) => Ok(Some(Zeroizing::new(passphrase))),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Our DID, as it was made (did:peer:4: the long form).

@@ -7,6 +7,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `keys.sealed` | the private keys, sealed with the passphrase |
+//! | `passphrase` | the passphrase itself, in a home that opens without anybody |
 //! | `identity.json` | our DID and its document |
 //! | `store.sqlite` | peers, outbox, inbox, what was ever seen, kept DID documents, the bus's records |
 //! | `bodies/` | messages that are too large for the store |
@@ -37,6 +38,7 @@ mod outbox;
 mod peers;
 mod records;
 mod schema;
+pub mod units;
 mod writer;
 
 pub use error::HomeError;
@@ -44,6 +46,8 @@ pub use home::{CreateError, Home, UnlockError};
 pub use inbox::{Accepted, Arrival, InRow, InState};
 pub use judge::{Applied, ApplyError, Change};
 pub use lock::JudgeLock;
-pub use node::{DoneError, Events, Node, NodeConfig, Received, StartError, Submit, SubmitError};
+pub use node::{
+    DoneError, Events, Node, NodeConfig, Received, StartError, Submit, SubmitError, Undone,
+};
 pub use outbox::{OutRecord, OutRow, OutState, QueueError};
 pub use peers::{PeerError, PeerRecord, REMOVED_PEERS};

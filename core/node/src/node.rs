@@ -24,7 +24,7 @@ use crate::control::{DeadLetter, EventLine, StatusReport, WhyReport};
 use crate::desk::Desk;
 use crate::driver::{Changed, Command, hex};
 
-pub use inbox::{DoneError, Received};
+pub use inbox::{DoneError, Received, Undone};
 pub use start::StartError;
 pub use submit::{Submit, SubmitError};
 

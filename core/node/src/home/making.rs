@@ -10,14 +10,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use data_encoding::BASE64URL_NOPAD;
 use packmule_agent::{
     did::NewDid,
-    keys::Keyring,
+    keys::{Curve, Keyring, SecretKey},
     keystore::{self, Cost, KeystoreError},
 };
+use zeroize::Zeroizing;
 
-use super::{Home, IDENTITY, Identity, KEYS, PRIVATE, STORE, now, sync_dir};
+use super::{Home, IDENTITY, Identity, KEYS, OWN_PASSPHRASE, PRIVATE, STORE, now, sync_dir};
 use crate::{error::HomeError, schema};
+
+/// Guessing 256 random bits needs no further cost.
+const UNGUESSABLE: Cost = Cost {
+    memory_kib: 8,
+    passes: 1,
+    lanes: 1,
+};
 
 /// Why no home was made.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +57,31 @@ impl Home {
         passphrase: &[u8],
         cost: Cost,
     ) -> Result<Self, CreateError> {
+        Self::make(dir, new, passphrase, cost, None)
+    }
+
+    /// A home that opens itself: its passphrase is made here, of 256 random bits, and kept beside
+    /// the keys in a file of mode 0600 ([`Self::own_passphrase`]). For programs that nobody waits
+    /// for when they start. Whoever can read the folder has the keys.
+    ///
+    /// # Errors
+    /// [`CreateError`]; nothing is left.
+    pub fn create_unattended(dir: &Path, new: &NewDid) -> Result<Self, CreateError> {
+        // A fresh key is as good as any other 32 bytes of the system's randomness.
+        let random = SecretKey::generate(Curve::X25519)
+            .map_err(|error| HomeError::Io(io::Error::other(error)))?;
+        let passphrase = Zeroizing::new(BASE64URL_NOPAD.encode(random.raw()));
+        let passphrase = passphrase.as_bytes();
+        Self::make(dir, new, passphrase, UNGUESSABLE, Some(passphrase))
+    }
+
+    fn make(
+        dir: &Path,
+        new: &NewDid,
+        passphrase: &[u8],
+        cost: Cost,
+        kept: Option<&[u8]>,
+    ) -> Result<Self, CreateError> {
         let refused = || CreateError::Exists(dir.to_owned());
         let occupied = match fs::read_dir(dir) {
             Ok(mut entries) => entries.next().is_some(),
@@ -61,6 +95,7 @@ impl Home {
         fs::create_dir_all(parent).map_err(HomeError::from)?;
         let building = Building::begin(parent)?;
         building.fill(new, passphrase, cost)?;
+        building.keep(kept)?;
         match fs::rename(&building.path, &dir) {
             Ok(()) => {}
             Err(error) if is_occupied(&error) => return Err(CreateError::Exists(dir)),
@@ -111,6 +146,18 @@ impl Building {
         let write = || {
             write_synced(&self.path.join(KEYS), PRIVATE, &sealed)?;
             write_synced(&self.path.join(IDENTITY), PRIVATE, &identity)?;
+            sync_dir(&self.path)
+        };
+        write().map_err(|error: io::Error| HomeError::from(error).into())
+    }
+
+    /// The passphrase of a home that opens itself.
+    fn keep(&self, passphrase: Option<&[u8]>) -> Result<(), CreateError> {
+        let Some(passphrase) = passphrase else {
+            return Ok(());
+        };
+        let write = || {
+            write_synced(&self.path.join(OWN_PASSPHRASE), PRIVATE, passphrase)?;
             sync_dir(&self.path)
         };
         write().map_err(|error: io::Error| HomeError::from(error).into())

@@ -10,6 +10,7 @@ use packmule_bus::bus::io::DiskFault;
 use tokio::time::sleep;
 
 use super::Node;
+use crate::desk::Letter;
 use crate::driver::Command;
 use crate::{HomeError, InRow, InState};
 
@@ -72,17 +73,45 @@ pub enum DoneError {
     Ended,
 }
 
+/// A message that the application was given, and has not told done.
+pub struct Undone {
+    /// Its envelope.
+    pub id: EnvelopeId,
+    node: Node,
+}
+
+impl Undone {
+    /// As [`Received::done`].
+    ///
+    /// # Errors
+    /// The disk, or the node has ended; then it comes again after a restart.
+    pub async fn done(self) -> Result<(), DoneError> {
+        match self.node.ask(|answer| Command::Read(self.id, answer)).await {
+            Some(outcome) => outcome.map_err(DoneError::Disk),
+            None => Err(DoneError::Ended),
+        }
+    }
+}
+
 impl Received {
+    /// The letter, as the desk opens one, and what is to be told done when it was dealt with.
+    #[must_use]
+    pub fn into_letter(self) -> (Letter, Undone) {
+        let letter = Letter {
+            opened: self.opened,
+            message: self.message,
+            sender: self.sender,
+        };
+        let (id, node) = (self.id, self.node);
+        (letter, Undone { id, node })
+    }
+
     /// The application has it: it will not come again, nor show as new.
     ///
     /// # Errors
     /// The disk, or the node has ended; then it comes again after a restart.
     pub async fn done(self) -> Result<(), DoneError> {
-        let Self { id, node, .. } = self;
-        match node.ask(|answer| Command::Read(id, answer)).await {
-            Some(outcome) => outcome.map_err(DoneError::Disk),
-            None => Err(DoneError::Ended),
-        }
+        self.into_letter().1.done().await
     }
 }
 
