@@ -19,6 +19,8 @@
 mod landed;
 mod last;
 mod line;
+#[cfg(test)]
+mod tests;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -31,11 +31,14 @@ impl Book {
         for op in ops {
             match op {
                 Op::Put(Record::Held(held)) => {
-                    let waits = held.state == HeldState::Waiting;
-                    if waits
-                        && disk.body(&held.id).is_none()
-                        && disk.record(&Key::Held(held.id)).is_some()
-                    {
+                    // What is there now, not what this change put there: a later one of the same
+                    // batch, or of the batches that a crash lets through together, may have let
+                    // the body of a delivered message go.
+                    let waits = matches!(
+                        disk.record(&Key::Held(held.id)),
+                        Some(Record::Held(held)) if held.state == HeldState::Waiting
+                    );
+                    if waits && disk.body(&held.id).is_none() {
                         self.blame(
                             now,
                             "lost",
