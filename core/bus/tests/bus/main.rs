@@ -13,4 +13,5 @@ mod power_cut;
 mod receipts;
 mod resume;
 mod there_and_back;
+mod together;
 mod world;
