@@ -6,6 +6,7 @@
 //! scenario alone: no clock, no thread, no address, no order of a hash map.
 
 mod agent;
+mod crowd;
 mod faults;
 mod links;
 mod mallory;
@@ -52,6 +53,8 @@ enum Ev {
     Room(usize, u32, End),
     /// A node in this life hears something.
     Feed(usize, u32, Box<Input>),
+    /// A busy node takes what has come.
+    Turn(usize, u32),
     /// A disk has something to say.
     Disk(usize, u32),
     /// An agent looks at a message.
@@ -200,6 +203,7 @@ impl<'a> Sim<'a> {
             Ev::Arrive(meet, up, to, pdu) => self.arrive(meet, up, to, pdu),
             Ev::Room(meet, up, end) => self.room(meet, up, end),
             Ev::Feed(node, life, input) => self.feed_in(node, life, *input),
+            Ev::Turn(node, life) => self.turn(node, life),
             Ev::Disk(node, life) => self.disk_done(node, life),
             Ev::Agent(node, life, id) => self.agent_looks(node, life, id),
             Ev::Timer(node, life, at) => self.timer(node, life, at),

@@ -81,6 +81,8 @@ kinds! {
     ClockSkew => "clock_skew",
     /// A wall clock jumped.
     ClockJump => "clock_jump",
+    /// A bus was given several inputs together.
+    Crowd => "crowd",
     /// A mailbox said yes and its answer was lost, or it gave a message twice.
     MailboxTwice => "mailbox_twice",
     /// A mailbox could not be reached.

@@ -111,6 +111,15 @@ pub struct NodeSpec {
     /// emptied (milliseconds).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mailbox: Vec<(u64, u64)>,
+    /// It is busy: what comes within so many milliseconds, at most, its bus is given together, as
+    /// the driver of a node in life does.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub crowded_ms: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What a node takes at most.
@@ -158,6 +167,7 @@ impl Default for NodeSpec {
             skew_ppm: 0,
             ahead_s: 0,
             mailbox: Vec::new(),
+            crowded_ms: 0,
         }
     }
 }

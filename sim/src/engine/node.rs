@@ -10,6 +10,7 @@ use packmule_bus::depot::{Backoff, Policy, Quotas};
 use packmule_bus::link::Way;
 use packmule_bus::time::{Now, Time};
 
+use super::crowd::Crowd;
 use super::mallory::Mallory;
 use super::{Ev, Sim};
 use crate::dice::Dice;
@@ -64,8 +65,9 @@ pub(super) struct Honest {
     timer: Option<Micros>,
     /// Timeouts at one moment: a bus that asks for one again and again is spinning.
     spins: (Micros, u32),
-    /// Inputs heard: memory is looked at now and then.
+    /// Turns taken: memory is looked at now and then.
     heard: u64,
+    pub(super) crowd: Crowd,
     /// Whatever waits to be let go of: mailbox letters by number, and since when.
     pub(super) settles: BTreeMap<u64, Micros>,
 }
@@ -100,6 +102,7 @@ impl Node {
                 timer: None,
                 spins: (0, 0),
                 heard: 0,
+                crowd: Crowd::default(),
                 settles: BTreeMap::new(),
             }))
         };
@@ -232,6 +235,7 @@ impl Sim<'_> {
         };
         honest.bus = None;
         honest.doom = None;
+        honest.crowd.clear();
         let made_it = honest.disk.crash(now, &mut self.fired);
         // Whatever was to be heard in this life is not.
         node.life += 1;
@@ -252,8 +256,8 @@ impl Sim<'_> {
         }
     }
 
-    /// A node hears something, and does what follows.
-    pub(super) fn feed(&mut self, n: usize, input: Input) {
+    /// A node's bus is given these, and it does what follows.
+    pub(super) fn give(&mut self, n: usize, inputs: Vec<Input>) {
         let now = self.world.now();
         let Some(node) = self.nodes.get_mut(n) else {
             return;
@@ -264,12 +268,17 @@ impl Sim<'_> {
         }
         let honest = match &mut node.body {
             Body::Honest(honest) => honest,
-            Body::Mallory(_) => return self.mallory_hears(n, input),
+            Body::Mallory(_) => {
+                for input in inputs {
+                    self.mallory_hears(n, input);
+                }
+                return;
+            }
         };
         let Some(bus) = &mut honest.bus else {
             return;
         };
-        let outputs: Vec<Output> = bus.handle(clocks, input).collect();
+        let outputs: Vec<Output> = bus.handle_all(clocks, inputs).collect();
         honest.heard += 1;
         if honest.heard.is_multiple_of(32) {
             let memory = bus.memory();

@@ -38,6 +38,8 @@ pub struct Mixed {
     pub noise: f64,
     /// The share of nodes whose quotas are tight.
     pub tight: f64,
+    /// The share of nodes that take several inputs in one turn.
+    pub crowded: f64,
 }
 
 impl Default for Mixed {
@@ -53,6 +55,7 @@ impl Default for Mixed {
             mallory: 0.5,
             noise: 0.15,
             tight: 0.3,
+            crowded: 0.35,
         }
     }
 }
@@ -127,6 +130,9 @@ fn node(mixed: &Mixed, name: &str, seed: u64, usual: usize) -> NodeSpec {
     }
     if dice.chance(0.05) {
         node.disk_bytes = dice.between(20_000, 400_000);
+    }
+    if dice.chance(mixed.crowded) {
+        node.crowded_ms = dice.between(1, 5);
     }
     node
 }
