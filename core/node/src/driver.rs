@@ -81,6 +81,8 @@ pub(crate) enum Heard {
     },
     /// The store was changed by others.
     Poke,
+    /// Something does not work now, for people; it is tried again.
+    Trouble(String),
 }
 
 /// What whoever holds the node asks of its driver.
@@ -233,6 +235,9 @@ impl Driver {
                 });
             }
             Heard::Poke => self.look(),
+            Heard::Trouble(what) => {
+                let _ = self.events.send(EventLine::Other { what });
+            }
         }
     }
 
@@ -358,11 +363,14 @@ impl Driver {
             }
             Output::Sign {
                 ask,
-                by: _,
+                by,
                 ids,
                 refused,
                 at,
-            } => self.keys.sign(ask, ids, refused, at, self.mouth.clone()),
+            } => {
+                self.keys
+                    .sign(ask, by, ids, refused, at, self.mouth.clone());
+            }
             Output::Dial(way) => self.dial(way),
             Output::Deliver { id, way, wire } => self.deliver(id, way, wire),
             Output::Close(link) => drop(self.links.remove(link)),

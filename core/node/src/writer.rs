@@ -6,6 +6,7 @@
 //! not take the others with it; of a batch that failed nothing is written.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -42,7 +43,7 @@ pub(crate) type Told = Box<dyn FnOnce(Result<(), DiskFault>) + Send>;
 
 /// The way to the writing thread. Dropping it lets the thread write what waits, and end.
 pub(crate) struct Writer {
-    queue: Option<Sender<(Batch, Told)>>,
+    queue: Option<Sender<(Batch, Owed)>>,
     waiting: Arc<AtomicUsize>,
     threads: Vec<thread::JoinHandle<()>>,
 }
@@ -60,7 +61,6 @@ impl Writer {
             turn: home.turn(),
             shelf: home.shelf().clone(),
             batches,
-            waiting: Arc::clone(&waiting),
             grown,
         };
         let other = home.connect()?;
@@ -77,10 +77,10 @@ impl Writer {
 
     /// Hands a batch over. Its outcome is told, on the writing thread.
     pub(crate) fn persist(&self, batch: Batch, told: Told) {
-        self.waiting.fetch_add(batch.bytes(), Ordering::Relaxed);
+        let owed = Owed::new(&batch, told, &self.waiting);
         if let Some(queue) = &self.queue {
-            // The thread ends after this side is dropped only.
-            let _ = queue.send((batch, told));
+            // The thread ends after this side is dropped only; and what is owed tells by itself.
+            let _ = queue.send((batch, owed));
         }
     }
 
@@ -99,12 +99,46 @@ impl Drop for Writer {
     }
 }
 
+/// The word that whoever brought a batch waits for. Dropped unsaid, by a thread that panicked, it
+/// says that the disk failed.
+struct Owed {
+    told: Option<Told>,
+    bytes: usize,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Owed {
+    fn new(batch: &Batch, told: Told, waiting: &Arc<AtomicUsize>) -> Self {
+        let bytes = batch.bytes();
+        waiting.fetch_add(bytes, Ordering::Relaxed);
+        Self {
+            told: Some(told),
+            bytes,
+            waiting: Arc::clone(waiting),
+        }
+    }
+
+    fn say(&mut self, outcome: Result<(), DiskFault>) {
+        if let Some(told) = self.told.take() {
+            // First: whoever is told looks at once how much still waits, and may not look again
+            // for long.
+            self.waiting.fetch_sub(self.bytes, Ordering::Relaxed);
+            told(outcome);
+        }
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        self.say(Err(DiskFault::Broken));
+    }
+}
+
 struct Work {
     db: Connection,
     turn: Turn,
     shelf: Shelf,
-    batches: Receiver<(Batch, Told)>,
-    waiting: Arc<AtomicUsize>,
+    batches: Receiver<(Batch, Owed)>,
     grown: Sender<()>,
 }
 
@@ -126,7 +160,8 @@ impl Work {
                 group.push(next);
             }
             busy = group.len() >= MANY && bytes < GROUP_BYTES / 4;
-            self.land(group);
+            // A fault of ours in one group is told as the disk's, and ends no other.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.land(group)));
             unmoved += bytes;
             if unmoved >= CHECKPOINT_BYTES {
                 unmoved = 0;
@@ -135,20 +170,15 @@ impl Work {
         }
     }
 
-    fn land(&mut self, group: Vec<(Batch, Told)>) {
-        let (batches, told): (Vec<Batch>, Vec<Told>) = group.into_iter().unzip();
-        // Whoever is told looks at once how much still waits, and may not look again for long.
-        let waiting = Arc::clone(&self.waiting);
-        let done = |bytes| waiting.fetch_sub(bytes, Ordering::Relaxed);
+    fn land(&mut self, group: Vec<(Batch, Owed)>) {
+        let (batches, owed): (Vec<Batch>, Vec<Owed>) = group.into_iter().unzip();
         if self.write(&batches).is_ok() {
-            done(batches.iter().map(Batch::bytes).sum());
-            told.into_iter().for_each(|told| told(Ok(())));
+            owed.into_iter().for_each(|mut owed| owed.say(Ok(())));
             return;
         }
-        for (batch, told) in batches.iter().zip(told) {
+        for (batch, mut owed) in batches.iter().zip(owed) {
             let outcome = self.write(std::slice::from_ref(batch));
-            done(batch.bytes());
-            told(outcome.map_err(|error| fault(&error)));
+            owed.say(outcome.map_err(|error| fault(&error)));
         }
     }
 

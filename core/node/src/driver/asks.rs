@@ -6,6 +6,7 @@
 //! document is not here (then nothing of it is believed).
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -14,12 +15,13 @@ use packmule_agent::did::{DidDoc, did_of, same_did, short_form};
 use packmule_agent::keys::SecretKey;
 use packmule_agent::resolve::{Resolver, resolve_offline};
 use packmule_bus::bus::io::{AskId, Claim, Input};
+use packmule_bus::label::DidTag;
 use packmule_bus::link::Role;
 use packmule_bus::receipt::{Reason, Receipt};
 use packmule_bus::{Envelope, EnvelopeId};
 use rusqlite::Connection;
 
-use super::Mouth;
+use super::{Mouth, tag_of};
 use crate::HomeError;
 use crate::bodies::{self, Shelf};
 use crate::desk::Desk;
@@ -103,6 +105,7 @@ impl Keys {
     pub(crate) fn sign(
         &self,
         ask: AskId,
+        by: DidTag,
         ids: Vec<EnvelopeId>,
         refused: Option<Reason>,
         at: u64,
@@ -110,7 +113,7 @@ impl Keys {
     ) {
         let speaker = Arc::clone(&self.speaker);
         self.run(&self.crypto, move || {
-            let receipt = speaker.receipt(ids, refused, at);
+            let receipt = speaker.receipt(by, ids, refused, at);
             mouth.tell(Input::Signed(ask, receipt));
         });
     }
@@ -147,9 +150,20 @@ impl Speaker {
         })
     }
 
-    fn receipt(&self, ids: Vec<EnvelopeId>, refused: Option<Reason>, at: u64) -> Option<Receipt> {
+    /// A word of the DID that it is asked of: another of ours has a document, and keys, that its
+    /// carriers cannot resolve, and its receipt would end nothing.
+    fn receipt(
+        &self,
+        by: DidTag,
+        ids: Vec<EnvelopeId>,
+        refused: Option<Reason>,
+        at: u64,
+    ) -> Option<Receipt> {
         let (kid, key) = self.own.as_ref()?;
         let did = self.desk.did();
+        if tag_of(did) != by {
+            return None;
+        }
         let mut receipt = Receipt {
             ids,
             refused,
@@ -235,6 +249,11 @@ fn worker(name: &str) -> Result<Sender<Job>, HomeError> {
     let (asks, jobs) = channel::<Job>();
     thread::Builder::new()
         .name(name.to_owned())
-        .spawn(move || jobs.into_iter().for_each(|job| job()))?;
+        .spawn(move || {
+            for job in jobs {
+                // What a stranger's DID may do to one job ends no other.
+                let _ = catch_unwind(AssertUnwindSafe(job));
+            }
+        })?;
     Ok(asks)
 }

@@ -1,8 +1,9 @@
 //! Opening ways, and listening for others who do.
 //!
 //! Called by the driver and by the node at its start. What can go wrong: nobody answers, which
-//! the bus is told; a listener that is gone, which is an event for people; too many visitors,
-//! who are turned away.
+//! the bus is told; a listener or scout that fails (no network, a laptop asleep), which is an
+//! event for people, and is tried again for as long as the node runs; too many visitors, who are
+//! turned away.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,8 +22,9 @@ use super::{Driver, Heard, Mouth};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Links that others may have opened at once.
 const VISITORS: usize = 256;
-/// After a listener or scout failed.
+/// After a listener or scout failed; twice as long each time, up to the longest.
 const BREATH: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(60);
 
 pub(crate) type Transports = BTreeMap<&'static str, Arc<dyn Transport>>;
 
@@ -133,14 +135,19 @@ async fn welcome(
     seats: Arc<Semaphore>,
     mouth: Mouth,
 ) {
-    let mut faults = 0;
-    while faults < 10 {
-        let Ok(port) = listener.accept().await else {
-            faults += 1;
-            sleep(BREATH).await;
-            continue;
+    let mut pauses = Pauses::default();
+    loop {
+        let port = match listener.accept().await {
+            Ok(port) => port,
+            Err(why) => {
+                let what = format!("{}: nobody can come in: {why}", listener.way());
+                if !pauses.pause(&mouth, what).await {
+                    return;
+                }
+                continue;
+            }
         };
-        faults = 0;
+        pauses = Pauses::default();
         // Without a seat the port is dropped, and with it the visitor.
         let Ok(visit) = Arc::clone(&seats).try_acquire_owned() else {
             continue;
@@ -161,26 +168,46 @@ async fn welcome(
 pub(crate) fn scout(transports: &Transports, ours: &[Way], tasks: &mut JoinSet<()>, mouth: &Mouth) {
     for transport in transports.values() {
         if let Some(scout) = transport.scout(ours) {
-            tasks.spawn(look_out(scout, mouth.clone()));
+            tasks.spawn(look_out(scout, transport.name(), mouth.clone()));
         }
     }
 }
 
-async fn look_out(mut scout: Box<dyn Scout>, mouth: Mouth) {
-    let mut faults = 0;
-    while faults < 10 {
+async fn look_out(mut scout: Box<dyn Scout>, transport: &'static str, mouth: Mouth) {
+    let mut pauses = Pauses::default();
+    loop {
         match scout.next().await {
             Ok(way) => {
-                faults = 0;
+                pauses = Pauses::default();
                 let heard = Heard::Input(Input::Sighted(way));
                 if mouth.brought.send(heard).await.is_err() {
                     return;
                 }
             }
-            Err(_) => {
-                faults += 1;
-                sleep(BREATH).await;
+            Err(why) => {
+                let what = format!("{transport}: neighbours cannot be looked for: {why}");
+                if !pauses.pause(&mouth, what).await {
+                    return;
+                }
             }
         }
+    }
+}
+
+/// How long was waited after the last fault, since something went well.
+#[derive(Default)]
+struct Pauses(Option<Duration>);
+
+impl Pauses {
+    /// Waits for better times; people are told of the first fault. False: the node has ended.
+    async fn pause(&mut self, mouth: &Mouth, what: String) -> bool {
+        let wait = match self.0 {
+            Some(before) => (before * 2).min(LONGEST),
+            None if mouth.answers.send(Heard::Trouble(what)).is_err() => return false,
+            None => BREATH,
+        };
+        self.0 = Some(wait);
+        sleep(wait).await;
+        !mouth.brought.is_closed()
     }
 }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use packmule_bus::bus::io::{Input, LinkId};
 use packmule_bus::link::{Link, LinkError, LinkFacts, LinkRx, LinkTx};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, sleep, timeout};
 
 use super::{Heard, Mouth};
 
@@ -19,7 +19,10 @@ use super::{Heard, Mouth};
 const ALLOWANCE: usize = 512 << 10;
 /// Bytes that the bus may hand to a link ahead of the medium.
 const CREDIT: usize = 256 << 10;
-/// How long a closing link may take to send what it was given.
+/// How long a link that is over may take to send what it was given: whoever does not read keeps
+/// its seat, and what was to be sent, no longer than that.
+const PARTING: Duration = Duration::from_secs(10);
+/// The same, of all links when the node ends.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A seat among the links that others opened; dropped with the link.
@@ -28,7 +31,8 @@ pub(crate) type Visit = OwnedSemaphorePermit;
 struct End {
     out: mpsc::Sender<Vec<u8>>,
     receiving: AbortHandle,
-    _visit: Option<Visit>,
+    /// Dropped with this, it bounds what is still sent.
+    _over: oneshot::Sender<()>,
 }
 
 /// Every link that is up.
@@ -53,13 +57,25 @@ impl Links {
         let id = LinkId(self.next);
         let credit = credit(&link.facts);
         let (out, pdus) = mpsc::channel(credit);
-        self.tasks
-            .spawn(send(id, link.tx, pdus, credit, mouth.clone()));
+        let sent = send(id, link.tx, pdus, credit, mouth.clone());
+        let (over, is_over) = oneshot::channel();
+        self.tasks.spawn(async move {
+            // Held until the last PDU is sent, or given up.
+            let _visit = visit;
+            let given_up = async {
+                let _ = is_over.await;
+                sleep(PARTING).await;
+            };
+            tokio::select! {
+                () = sent => {}
+                () = given_up => {}
+            }
+        });
         let receiving = self.tasks.spawn(receive(id, link.rx, mouth.clone()));
         let end = End {
             out,
             receiving,
-            _visit: visit,
+            _over: over,
         };
         self.ends.insert(id, end);
         (id, credit)
@@ -145,3 +161,6 @@ async fn receive(link: LinkId, mut rx: Box<dyn LinkRx>, mouth: Mouth) {
         .send(Heard::Input(Input::LinkDown(link)))
         .await;
 }
+
+#[cfg(test)]
+mod tests;

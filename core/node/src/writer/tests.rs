@@ -477,3 +477,28 @@ fn a_damaged_row_is_told_and_the_others_are_read() {
     assert_eq!((&mut restored).count(), 2);
     assert_eq!(restored.troubles().len(), 1);
 }
+
+/// A fault of ours while a group lands: the others of it hear that it may not be there, and those
+/// that come later are written.
+#[test]
+fn a_panic_leaves_nobody_waiting() {
+    let stage = Stage::new();
+    let (tell, told) = channel();
+    let waiting = Arc::clone(&stage.writer.waiting);
+    drop(Owed::new(
+        &Batch::default(),
+        Box::new(move |outcome| tell.send(outcome).unwrap()),
+        &waiting,
+    ));
+    assert_eq!(told.recv().unwrap(), Err(DiskFault::Broken));
+    let (tell, told) = channel();
+    let fault = move |_| {
+        tell.send(()).unwrap();
+        panic!("whoever is told panics");
+    };
+    stage.writer.persist(Batch::default(), Box::new(fault));
+    // Behind it, not in its group.
+    told.recv().unwrap();
+    stage.land(Vec::new());
+    assert_eq!(stage.writer.waiting(), 0);
+}
