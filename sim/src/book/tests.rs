@@ -1,3 +1,5 @@
+//! What the checkers say to batches that land together.
+
 use packmule_bus::bus::io::{BatchId, Held, HeldState, Key, Op, Origin, Record, WireHash};
 use packmule_bus::label::{DidTag, Label, Priority};
 use packmule_bus::{Envelope, EnvelopeId};
@@ -58,7 +60,8 @@ fn a_message_that_is_delivered_by_the_time_of_the_crash_needs_no_body() {
     let delivered = vec![Op::Drop(Key::Held(id)), held(id, HeldState::Delivered)];
     let found = after_a_crash(vec![stored.clone(), delivered.clone()]);
     assert_eq!(found, [] as [String; 0]);
-    // And one that waits does.
+    // And one that waits does; every change of it is judged.
     let again = vec![held(id, HeldState::Waiting)];
-    assert_eq!(after_a_crash(vec![stored, delivered, again]), ["lost"]);
+    let found = after_a_crash(vec![stored, delivered, again]);
+    assert!(!found.is_empty() && found.iter().all(|kind| kind == "lost"));
 }
