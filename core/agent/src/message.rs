@@ -13,12 +13,14 @@ mod problem;
 mod rotation;
 #[cfg(test)]
 mod tests;
+mod time;
 mod type_uri;
 
 pub use attachment::{Attachment, AttachmentData, AttachmentError, safe_filename};
 pub use headers::{ReceivedOrder, Translation};
 pub use problem::{CodeError, ProblemCode, Scope, Sorter};
 pub use rotation::{Heard, Relationship, Rotation, RotationError};
+pub use time::posix_of;
 pub use type_uri::{ProtocolUri, TypeUri, Version, same_name};
 
 use serde_json::{Map, Value};

@@ -1,13 +1,19 @@
 //! Protocols of DIDComm v2.1 §9 as pure functions: messages built, messages answered.
 //!
-//! Who calls it: the node and the command line. What can go wrong: only reading an
-//! invitation can fail ([`out_of_band::InvitationError`]).
+//! Who calls it: the node, the gateway and the command line. What can go wrong: reading what
+//! must make sense to be followed: an invitation ([`out_of_band::InvitationError`]), a forward
+//! ([`routing::ForwardError`]), what is asked of a mediator ([`mediation::AskError`],
+//! [`pickup::AskError`]).
 
 pub mod basic_message;
 pub mod discover_features;
 pub mod empty;
+pub mod mediation;
 pub mod out_of_band;
+pub mod pickup;
+mod reading;
 pub mod report_problem;
+pub mod routing;
 pub mod trust_ping;
 
 use crate::message::Message;

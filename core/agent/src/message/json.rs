@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Attachment, Message, MessageError};
+use super::{Attachment, Message, MessageError, posix_of};
 
 /// Bounds on lists; no honest message comes near.
 const MAX_LIST: usize = 4096;
@@ -13,7 +13,8 @@ impl Message {
     /// Reads a plaintext message.
     ///
     /// Forgiven: no body, `typ` in short form or absent, one string where a list belongs,
-    /// whole numbers written as `1.0`, attachments without hash or data (see
+    /// whole numbers written as `1.0`, times as text (RFC 3339, as Veramo has them, or digits),
+    /// attachments without hash or data (see
     /// [`Message::warnings`]).
     ///
     /// # Errors
@@ -42,8 +43,8 @@ impl Message {
             from: text(map, "from")?,
             thid: text(map, "thid")?,
             pthid: text(map, "pthid")?,
-            created_time: number(map, "created_time")?,
-            expires_time: number(map, "expires_time")?,
+            created_time: time(map, "created_time")?,
+            expires_time: time(map, "expires_time")?,
             body: match take(map, "body") {
                 None => None,
                 Some(body @ Value::Object(_)) => Some(body),
@@ -186,6 +187,16 @@ pub(super) fn number(
         .or_else(|| value.as_f64().filter(whole).map(|float| float as u64));
     let must = "a whole number that is not negative (for times: UTC seconds since 1970)";
     read.map(Some).ok_or(MessageError::Header { header, must })
+}
+
+/// A time; one written as text is written again as a number.
+fn time(map: &mut Map<String, Value>, header: &'static str) -> Result<Option<u64>, MessageError> {
+    let told = map.get(header).and_then(Value::as_str);
+    let Some(time) = told.and_then(|text| text.parse().ok().or_else(|| posix_of(text))) else {
+        return number(map, header);
+    };
+    map.shift_remove(header);
+    Ok(Some(time))
 }
 
 fn attachments(map: &mut Map<String, Value>) -> Result<Vec<Attachment>, MessageError> {

@@ -86,6 +86,11 @@ fn what_others_write_is_read() {
             .created_time,
         Some(1_516_269_022)
     );
+    for time in ["2018-01-18T09:50:22.000Z", "1516269022"] {
+        let read = read(json!({ "created_time": time, "expires_time": time })).unwrap();
+        assert_eq!(read.created_time, Some(1_516_269_022), "{time}");
+        assert_eq!(read.to_value()["expires_time"], json!(1_516_269_022));
+    }
     assert_eq!(
         read(json!({ "to": "did:example:bob" })).unwrap().to,
         ["did:example:bob"]

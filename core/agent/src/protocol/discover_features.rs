@@ -7,7 +7,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{basic_message, empty, out_of_band, report_problem, trust_ping};
+use super::{
+    basic_message, empty, mediation, out_of_band, pickup, report_problem, routing, trust_ping,
+};
 use crate::message::Message;
 
 #[cfg(test)]
@@ -118,6 +120,11 @@ pub fn ours() -> Vec<Feature> {
         (report_problem::PIURI, &["notifier", "notified"]),
         (basic_message::PIURI, &["sender", "receiver"]),
         (empty::PIURI, &[]),
+        (routing::PIURI, &["sender", "receiver"]),
+        (mediation::PIURI, &["recipient"]),
+        (mediation::PIURI_2, &["recipient"]),
+        (pickup::PIURI, &["recipient"]),
+        (pickup::PIURI_3, &["recipient"]),
     ];
     let headers = ["please_ack", "ack", "from_prior", "lang", "accept-lang"];
     protocols
@@ -125,6 +132,27 @@ pub fn ours() -> Vec<Feature> {
         .map(|(piuri, roles)| Feature::protocol(piuri, roles))
         .chain(headers.map(|header| Feature::new(HEADER, header)))
         .collect()
+}
+
+/// The same of a mediator: what the others do here as its recipients, it does for them.
+#[must_use]
+pub fn ours_as_mediator() -> Vec<Feature> {
+    let mediated = [
+        routing::PIURI,
+        mediation::PIURI,
+        mediation::PIURI_2,
+        pickup::PIURI,
+        pickup::PIURI_3,
+    ];
+    let mut features = ours();
+    for feature in &mut features {
+        if mediated.contains(&feature.id.as_str()) {
+            feature.roles = vec!["mediator".to_owned()];
+        }
+    }
+    features.push(Feature::new(GOAL_CODE, mediation::GOAL));
+    features.push(Feature::new(HEADER, "return_route"));
+    features
 }
 
 /// A question: pairs of feature type and what its id must match, `*` standing for any text.

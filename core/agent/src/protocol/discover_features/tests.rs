@@ -168,6 +168,14 @@ fn mallorys_thousand_queries_are_not_all_worked_on() {
 fn by_default_our_protocols_are_told() {
     let answers = respond(&ask(&[(PROTOCOL, "*")]), &Context::default());
     assert!(ids(&answers[0]).contains(&PIURI.to_owned()));
+    // Bob fetches from mediators; cloud is one.
+    for (features, role) in [(ours(), "recipient"), (ours_as_mediator(), "mediator")] {
+        let pickup = "https://didcomm.org/mess*age*pickup/*";
+        let told = answer(&ask(&[(PROTOCOL, pickup)]), &features, 1).unwrap();
+        let told = disclosed(&told).unwrap();
+        assert_eq!(told.len(), 2);
+        assert!(told.iter().all(|one| one.roles == [role]), "{told:?}");
+    }
     // Whoever does not say who asks gets no answer.
     let mut nameless = ask(&[(PROTOCOL, "*")]);
     nameless.from = None;
