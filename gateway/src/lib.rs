@@ -23,5 +23,6 @@ pub mod config;
 pub mod counters;
 pub mod founding;
 pub mod log;
+pub mod mediator;
 pub mod rates;
 pub mod store;

@@ -1,0 +1,413 @@
+//! What follows from an opened message that came to the gateway: routing, mediation, pickup.
+//!
+//! What is it: [`Mediator::hear`] takes one opened message and says what to answer, what was put
+//! into which mailbox, and what is left for the node's own desk. Who calls it: the office, for
+//! every message that names the gateway's DID, by whichever door it came; it packs and sends the
+//! answers. What can go wrong: strangers write the messages. Whoever is known gets a problem
+//! report, within bounds; whoever is not gets nothing, and is counted. A store that fails or is
+//! full is told to the office ([`Trouble`]), so that the sender keeps the message.
+//!
+//! Who speaks is the key that authenticated the encryption, whatever the message says. Only a
+//! `forward` may be from nobody.
+
+mod accounts;
+mod counts;
+mod policy;
+mod post;
+mod problems;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use packmule_agent::message::{Message, same_id};
+use packmule_agent::protocol::{
+    basic_message, discover_features, empty, mediation, out_of_band, pickup, report_problem,
+    routing, trust_ping,
+};
+use packmule_bus::EnvelopeId;
+use packmule_node::desk::Letter;
+
+use crate::store::{MailboxStore, Moment, StoreError, canonical};
+
+pub use counts::{Count, Counts};
+pub use policy::{Admits, Policy};
+
+use counts::Tally;
+use problems::{Complaints, Problem};
+
+/// Forwards to ourselves inside a forward to ourselves that are still opened.
+pub const MAX_NESTED: u8 = 2;
+
+/// Which door a message came by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Via {
+    /// A request that one answer goes back on.
+    Http,
+    /// A WebSocket, by its number.
+    Socket(u64),
+    /// The node: any link or mailbox of it.
+    Bus,
+}
+
+/// How a message came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// By which door.
+    pub via: Via,
+    /// Whether messages can still be pushed there later.
+    pub persistent: bool,
+    /// Whether live delivery is on there.
+    pub live: bool,
+    /// A name for the quota of senders who do not say who they are, such as the class of their
+    /// address.
+    pub from: Option<String>,
+    /// How many forwards to ourselves it was taken out of; see [`Heard::inner`].
+    pub nested: u8,
+}
+
+impl Visit {
+    /// By this door, with nothing more known.
+    #[must_use]
+    pub const fn by(via: Via) -> Self {
+        Self {
+            via,
+            persistent: matches!(via, Via::Socket(_)),
+            live: false,
+            from: None,
+            nested: 0,
+        }
+    }
+}
+
+/// A message that was put into a mailbox just now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Whose mailbox.
+    pub account: String,
+    /// For which of its DIDs.
+    pub recipient: String,
+    /// The message's name.
+    pub id: EnvelopeId,
+    /// The packed message.
+    pub packed: Vec<u8>,
+    /// Not to be given out before; zero for at once.
+    pub not_before: Moment,
+    /// When it ends.
+    pub expires: Moment,
+}
+
+/// A message for somebody who has no mailbox here, to be carried if the gateway's policy is so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stray {
+    /// Whom it is for.
+    pub next: String,
+    /// The packed message.
+    pub packed: Vec<u8>,
+    /// When it ends.
+    pub expires: Moment,
+}
+
+/// A wish about live delivery on the connection that it came by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Live {
+    /// On, or off.
+    pub wanted: bool,
+    /// Whose messages.
+    pub account: String,
+    /// The version in which they are delivered.
+    pub version: pickup::Version,
+    /// What asked for it; deliveries go to its sender.
+    about: Message,
+}
+
+/// Why a message was not taken on, for the sender's transport: nobody may believe it is safe here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// It makes no sense, and never will.
+    Malformed,
+    /// It is longer than we take.
+    TooLarge,
+    /// There is no room now.
+    Full,
+    /// The store failed.
+    Failed,
+}
+
+/// What follows from a message.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Heard {
+    /// Answers as plaintexts, from us to who asked: to be packed and sent.
+    pub replies: Vec<Message>,
+    /// Whether the sender wants answers on the connection that the message came by
+    /// (`return_route`).
+    pub back: bool,
+    /// Live delivery on this connection goes on or off.
+    pub live: Option<Live>,
+    /// What was put into mailboxes.
+    pub stored: Vec<Stored>,
+    /// What is for somebody else, if the policy lets it be carried.
+    pub strays: Vec<Stray>,
+    /// Packed messages in a forward to ourselves: to be opened and heard with
+    /// [`Visit::nested`] one higher.
+    pub inner: Vec<Vec<u8>>,
+    /// No business of a mediator: for the node's desk.
+    pub for_us: Option<Letter>,
+    /// Why it was not taken on. When there is a reply too, that says the same to its sender.
+    pub trouble: Option<Trouble>,
+}
+
+/// Somebody known who asks for something.
+struct Asker<'a> {
+    message: &'a Message,
+    /// The DID whose key authenticated it, as it wrote it.
+    did: &'a str,
+    visit: &'a Visit,
+    now: Moment,
+}
+
+impl Asker<'_> {
+    /// Its name in the store.
+    fn name(&self) -> &str {
+        canonical(self.did)
+    }
+}
+
+/// What a handler gives: an answer or none, or a problem to report.
+type Answer = Result<Option<Message>, Problem>;
+
+/// The mediator of a gateway.
+pub struct Mediator {
+    store: Arc<dyn MailboxStore>,
+    policy: Policy,
+    did: String,
+    complaints: Complaints,
+    tally: Tally,
+}
+
+impl Mediator {
+    /// A mediator under this DID, which is also its routing DID.
+    #[must_use]
+    pub fn new(store: Arc<dyn MailboxStore>, did: &str, policy: Policy) -> Self {
+        Self {
+            store,
+            complaints: Complaints::new(policy.max_errors),
+            policy,
+            did: did.to_owned(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Its DID.
+    #[must_use]
+    pub fn did(&self) -> &str {
+        &self.did
+    }
+
+    /// What it has counted since it began.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.tally.counts()
+    }
+
+    /// An invitation to ask for mediation; its id becomes the `pthid` of answers.
+    #[must_use]
+    pub fn invitation(&self) -> Message {
+        let goal = "Hold messages for me until I collect them";
+        out_of_band::invitation(&self.did, Some(mediation::GOAL), Some(goal))
+    }
+
+    /// Follows a message that was encrypted for us. It is done, and durable, when this returns.
+    pub async fn hear(&self, letter: Letter, visit: &Visit, now: Moment) -> Heard {
+        let mut heard = Heard {
+            back: wants_back(&letter.message),
+            ..Heard::default()
+        };
+        if letter.opened.recipient_kid.is_none() {
+            // Signed or plain: anybody could play it to anybody.
+            return self.not_encrypted(letter, heard);
+        }
+        if let Some(sender) = letter.opened.sender.as_deref() {
+            self.follow(&letter, canonical(sender), now, &mut heard)
+                .await;
+        }
+        if routing::is_forward(&letter.message) {
+            self.forward(&letter, visit, now, &mut heard).await;
+        } else if is_for_desk(&letter.message) {
+            heard.for_us = Some(letter);
+            return heard;
+        } else if let Some(did) = letter.opened.sender.as_deref() {
+            let message = &letter.message;
+            let asker = Asker {
+                message,
+                did,
+                visit,
+                now,
+            };
+            self.serve(&asker, &mut heard).await;
+        } else {
+            self.tally.add(Count::Anonymous);
+        }
+        heard
+    }
+
+    /// What is neither for the desk nor encrypted is for nobody.
+    fn not_encrypted(&self, letter: Letter, mut heard: Heard) -> Heard {
+        if is_for_desk(&letter.message) {
+            heard.for_us = Some(letter);
+        } else {
+            self.tally.add(Count::Anonymous);
+            heard.trouble = Some(Trouble::Malformed);
+        }
+        heard
+    }
+
+    /// Answers somebody known.
+    async fn serve(&self, asker: &Asker<'_>, heard: &mut Heard) {
+        let answer = if asker.message.expired(asker.now.as_secs()) {
+            self.tally.add(Count::Expired);
+            Err(Problem::new(
+                "e.m.req.time",
+                "The message came after its expires_time.",
+            ))
+        } else {
+            self.answer(asker, heard).await
+        };
+        let reply = match answer {
+            Ok(reply) => reply,
+            Err(problem) => self.complain(asker, &problem, heard),
+        };
+        let Some(mut reply) = reply else { return };
+        let asked = asker.message;
+        if asked.wants_ack().contains(&asked.id.as_str()) && !reply.ack.contains(&asked.id) {
+            reply.ack.push(asked.id.clone());
+        }
+        heard.replies.push(self.addressed(reply, asker.did));
+    }
+
+    async fn answer(&self, asker: &Asker<'_>, heard: &mut Heard) -> Answer {
+        let message = asker.message;
+        if let Some(ask) = mediation::read_ask(message) {
+            let (version, ask) = ask.map_err(|err| Problem::of(err.problem(), &err))?;
+            return self.mediate(asker, version, ask).await;
+        }
+        if let Some(ask) = pickup::read_ask(message) {
+            let (version, ask) = ask.map_err(|err| Problem::of(err.problem(), &err))?;
+            return self.pick_up(asker, version, ask, heard).await;
+        }
+        if message.is(trust_ping::PIURI, "ping") {
+            return Ok(trust_ping::answer(message));
+        }
+        if message.is(discover_features::PIURI, "queries") {
+            let features = &self.policy.features;
+            return Ok(discover_features::answer(message, features, policy::draw()));
+        }
+        Err(Problem {
+            args: vec![message.type_uri.chars().take(256).collect()],
+            ..Problem::new(
+                "e.p.msg.unsupported",
+                "Messages of type {1} are not understood here.",
+            )
+        })
+    }
+
+    /// A report about a problem, unless its maker has had enough of them.
+    fn complain(&self, asker: &Asker<'_>, problem: &Problem, heard: &mut Heard) -> Option<Message> {
+        heard.trouble = heard.trouble.or(problem.trouble);
+        let report = self.complaints.report(asker, problem);
+        let count = if report.is_some() {
+            Count::Problem
+        } else {
+            Count::Silenced
+        };
+        self.tally.add(count);
+        report
+    }
+
+    /// A message from us to a DID.
+    fn addressed(&self, mut message: Message, to: &str) -> Message {
+        message.from = Some(self.did.clone());
+        message.to = vec![to.to_owned()];
+        message
+    }
+
+    /// The sender goes by another DID now, and proved it (§5.3): its account goes with it. Only
+    /// a `from_prior` whose new DID is who authenticated this message is followed: the token alone
+    /// can be shown by anybody whom it was ever told.
+    async fn follow(&self, letter: &Letter, sender: &str, now: Moment, heard: &mut Heard) {
+        let Some(prior) = &letter.opened.from_prior else {
+            return;
+        };
+        let new = prior.sub.as_deref().map(canonical);
+        // Who is on the list of those invited vouches for its next DID.
+        if new != Some(sender) || self.policy.denied.contains(sender) {
+            return;
+        }
+        match self.store.moved(canonical(&prior.iss), sender, now).await {
+            Ok(true) => self.tally.add(Count::Moved),
+            Ok(false) => {}
+            Err(_) => heard.trouble = Some(Trouble::Failed),
+        }
+    }
+
+    /// Whether this message of the sender's was heard before. What changes something is done once.
+    async fn replayed(&self, asker: &Asker<'_>) -> Result<bool, StoreError> {
+        let (name, id) = (asker.name(), asker.message.id.as_str());
+        // A stranger's id may be as long as its message; the store keeps many.
+        let id: String = id.chars().take(256).collect();
+        let seen = self.store.seen_message(name, &id, asker.now).await?;
+        if seen {
+            self.tally.add(Count::Replayed);
+        }
+        Ok(seen)
+    }
+
+    /// The account of who asks.
+    async fn account(&self, asker: &Asker<'_>) -> Result<String, Problem> {
+        let found = self.store.account_of(asker.name()).await?;
+        // A DID that somebody bound to an account does not own it.
+        found
+            .map(|account| account.did)
+            .filter(|did| did == asker.name())
+            .ok_or_else(|| {
+                let comment = "There is no account for this DID; send a mediate-request first.";
+                Problem::new("e.m.req.no-account", comment)
+            })
+    }
+}
+
+/// Messages that the node's own desk reads, or that answer what we asked others: nothing that a
+/// mediator would answer. Problem reports are among them: they are never answered.
+fn is_for_desk(message: &Message) -> bool {
+    basic_message::content(message).is_some()
+        || message.is(empty::PIURI, "empty")
+        || message.is(report_problem::PIURI, "problem-report")
+        || message.is(trust_ping::PIURI, "ping-response")
+        || message.is(discover_features::PIURI, "disclose")
+        || mediation::read_answer(message).is_some()
+        || pickup::read_answer(message).is_some()
+}
+
+/// Whether answers are wanted on the same connection (the return-route extension): all, or those
+/// of a thread, which every answer to a message of that thread is.
+fn wants_back(message: &Message) -> bool {
+    match message.return_route.as_deref() {
+        Some("all") => true,
+        Some("thread") => {
+            let thread = message.return_route_thread.as_deref();
+            thread.is_none_or(|thread| same_id(thread, message.thread()))
+        }
+        _ => false,
+    }
+}
+
+/// Whether an answer may wait in a mailbox when there is no connection for it: a status tells of
+/// a moment that will be over.
+#[must_use]
+pub fn may_wait(reply: &Message) -> bool {
+    pickup::read_answer(reply).is_none()
+}
