@@ -1,6 +1,6 @@
 //! Mailboxes: accounts, the DIDs bound to them, and the messages that wait for them; durable.
 //!
-//! What is it: the trait [`MailboxStore`] and its values. `SqliteStore` is the one that needs
+//! What is it: the trait [`MailboxStore`] and its values. [`SqliteStore`] is the one that needs
 //! no server. Who calls it: the mediator for what messages ask for, the office for what arrives,
 //! the gateway's clock for [`MailboxStore::expire`], its admin for lists and backups. What can
 //! go wrong: the disk is full or fails ([`StoreError`]), and what a limit forbids ([`Refusal`]).
@@ -19,6 +19,7 @@ mod account;
 mod letter;
 mod limits;
 mod moment;
+mod sqlite;
 
 use std::path::Path;
 
@@ -31,14 +32,15 @@ pub use account::{
 pub use letter::{DeadLetter, Ending, Enqueued, Held, Letter, Refusal, Totals, Waiting};
 pub use limits::Limits;
 pub use moment::Moment;
+pub use sqlite::SqliteStore;
 
 /// What a store's verb gives, later.
 pub type Fut<'a, T> = BoxFut<'a, Result<T, StoreError>>;
 
 /// The durable mailboxes of a gateway. See the module for the laws.
 ///
-/// A future does its work whether or not it is awaited to the end: whoever drops one does not
-/// know how it ended, as after a crash.
+/// Whoever drops a future before its end does not know whether its work was done, as after a
+/// crash.
 pub trait MailboxStore: Send + Sync + 'static {
     /// Makes an account for a DID. Who may have one is the caller's policy; only how many there
     /// are is judged here.

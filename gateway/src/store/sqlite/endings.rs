@@ -1,0 +1,123 @@
+//! Letters that end without an ack, and what is kept of them; what is forgotten; totals.
+//!
+//! Called by [`super::SqliteStore`], inside a transaction. What can go wrong: the disk alone.
+
+use rusqlite::{Connection, OptionalExtension, Params, params};
+
+use super::columns::{count, envelope, int, millis, moment, number, stem};
+use super::guard::Guard;
+use super::letters::end;
+use crate::store::{DeadLetter, Ending, Limits, Moment, StoreError, Totals};
+
+/// Letters that end in one transaction, and names that are forgotten: others wait meanwhile.
+pub(super) const STEP: u64 = 500;
+
+/// Ends some of what has expired. Answers how many; fewer than [`STEP`] were the last.
+pub(super) fn expire(db: &Connection, limits: &Limits, now: Moment) -> Result<u64, StoreError> {
+    let sql = "SELECT seq FROM letters WHERE expires <= ?1 ORDER BY expires LIMIT ?2";
+    let which = params![millis(now), int(STEP)];
+    bury(db, sql, which, Ending::Expired, limits, now)
+}
+
+/// Ends the letters that `sql` selects; a dead letter stays of each, up to the limit.
+pub(super) fn bury(
+    db: &Connection,
+    sql: &str,
+    which: impl Params,
+    why: Ending,
+    limits: &Limits,
+    now: Moment,
+) -> Result<u64, StoreError> {
+    let ending: Vec<i64> = db
+        .prepare_cached(sql)?
+        .query_map(which, |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let why = match why {
+        Ending::Expired => 1,
+        Ending::Closed => 2,
+    };
+    for seq in &ending {
+        db.prepare_cached(
+            "INSERT INTO dead (envelope, account, recipient, bytes, received, ended, why)
+                SELECT envelope, accounts.did, recipients.did, letters.bytes, received, ?2, ?3
+                FROM letters JOIN accounts USING (account)
+                    JOIN recipients USING (recipient) WHERE seq = ?1",
+        )?
+        .execute(params![seq, millis(now), why])?;
+        let (account, id) = db
+            .prepare_cached("SELECT account, envelope FROM letters WHERE seq = ?1")?
+            .query_row([seq], |row| Ok((row.get(0)?, envelope(row, 1)?)))?;
+        end(db, account, stem(&id), *seq, limits, now)?;
+    }
+    if !ending.is_empty() {
+        db.prepare_cached("DELETE FROM dead WHERE dead <= (SELECT max(dead) FROM dead) - ?1")?
+            .execute([int(limits.dead)])?;
+    }
+    Ok(ending.len() as u64)
+}
+
+/// Forgets some of what need not be known any more. Answers whether there is more of it.
+pub(super) fn forget(db: &Connection, limits: &Limits, now: Moment) -> Result<bool, StoreError> {
+    Guard::forget(db, int(limits.seen), millis(now))?;
+    let over = db
+        .prepare_cached("SELECT count(*) FROM known WHERE until <= ?1")?
+        .query_row([millis(now)], |row| count(row, 0))?;
+    let all = db
+        .prepare_cached("SELECT count(*) FROM known WHERE until IS NOT NULL")?
+        .query_row([], |row| count(row, 0))?;
+    let gone = over.max(all.saturating_sub(limits.known));
+    db.prepare_cached(
+        "DELETE FROM known WHERE (account, envelope) IN (SELECT account, envelope FROM known
+            WHERE until IS NOT NULL ORDER BY until LIMIT ?1)",
+    )?
+    .execute([int(gone.min(10 * STEP))])?;
+    Ok(gone > 10 * STEP)
+}
+
+pub(super) fn dead_letters(db: &Connection, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
+    let mut query = db.prepare_cached(
+        "SELECT envelope, account, recipient, bytes, received, ended, why FROM dead
+            ORDER BY dead DESC LIMIT ?1",
+    )?;
+    let rows = query.query_map([limit], |row| {
+        Ok(DeadLetter {
+            id: envelope(row, 0)?,
+            account: row.get(1)?,
+            recipient: row.get(2)?,
+            bytes: count(row, 3)?,
+            received: moment(row, 4)?,
+            ended: moment(row, 5)?,
+            why: match row.get::<_, i64>(6)? {
+                2 => Ending::Closed,
+                _ => Ending::Expired,
+            },
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// All but the sizes of files.
+pub(super) fn totals(db: &Connection) -> Result<Totals, StoreError> {
+    let (letters, bytes) = db
+        .prepare_cached("SELECT letters, bytes FROM totals")?
+        .query_row([], |row| Ok((count(row, 0)?, count(row, 1)?)))?;
+    let rows = |table: &str| {
+        let sql = format!("SELECT count(*) FROM {table}");
+        let all = db.prepare_cached(&sql)?.query_row([], |row| row.get(0));
+        all.map(number)
+    };
+    let oldest = db
+        .prepare_cached("SELECT received FROM letters ORDER BY seq LIMIT 1")?
+        .query_row([], |row| moment(row, 0))
+        .optional()?;
+    Ok(Totals {
+        accounts: rows("accounts")?,
+        bindings: rows("bindings")?,
+        letters,
+        bytes,
+        oldest,
+        dead: rows("dead")?,
+        disk: 0,
+        free: None,
+    })
+}

@@ -1,0 +1,355 @@
+//! Letters: taken on, counted, given out, acked.
+//!
+//! Called by [`super::SqliteStore`], inside a transaction. What can go wrong: besides the disk, a
+//! body that is not what was written. Such a one holds up no other: it is told when nothing else
+//! is left to give out.
+
+use packmule_bus::label::DidTag;
+use packmule_bus::{Envelope, EnvelopeId};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::accounts::{self, Load, pair_is_full};
+use super::columns::{count, envelope, int, millis, moment, number, priority, rank, stem};
+use super::fault::damaged;
+use super::room::Room;
+use crate::store::{
+    Enqueued, Held, Letter, Limits, Moment, Refusal, StoreError, Waiting, canonical,
+};
+
+pub(super) fn enqueue(
+    db: &Connection,
+    letters: &[Letter],
+    limits: &Limits,
+    room: &Room,
+    now: Moment,
+) -> Result<Vec<Enqueued>, StoreError> {
+    let bytes = letters
+        .iter()
+        .map(|letter| letter.form().len() as u64)
+        .sum();
+    let disk = room.takes(bytes);
+    let take = |letter| enqueue_one(db, letter, limits, disk, now);
+    letters.iter().map(take).collect()
+}
+
+fn enqueue_one(
+    db: &Connection,
+    letter: &Letter,
+    limits: &Limits,
+    disk: bool,
+    now: Moment,
+) -> Result<Enqueued, StoreError> {
+    let Some(load) = Load::of(db, &letter.account)? else {
+        return Ok(Enqueued::Refused(Refusal::NoAccount));
+    };
+    let id = letter.id();
+    let known = db
+        .prepare_cached(
+            "SELECT 1 FROM known WHERE account = ?1 AND envelope = ?2
+                AND (until IS NULL OR until > ?3)",
+        )?
+        .exists(params![load.account, stem(&id), millis(now)])?;
+    if known {
+        return Ok(Enqueued::Duplicate);
+    }
+    // Who brought it is nobody's business later on: a tag is enough to count by.
+    let sender = letter.from.as_deref().map(DidTag::of);
+    let sender = sender.as_ref().map(|tag| tag.as_bytes().as_slice());
+    if let Some(refusal) = refusal(db, letter, &load, sender, limits, disk, now)? {
+        return Ok(Enqueued::Refused(refusal));
+    }
+    let recipient = recipient(db, load.account, canonical(&letter.recipient))?;
+    let seq = db
+        .prepare_cached(
+            "INSERT INTO letters (account, recipient, envelope, sender, priority, received,
+                expires, not_before, bytes, form) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
+        .insert(params![
+            load.account,
+            recipient,
+            id.as_bytes(),
+            sender,
+            rank(letter.priority),
+            millis(now),
+            millis(letter.expires),
+            millis(letter.not_before),
+            int(letter.bytes()),
+            letter.form(),
+        ])?;
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO known (account, envelope, seq, until) VALUES (?1, ?2, ?3, NULL)",
+    )?
+    .execute(params![load.account, stem(&id), seq])?;
+    Ok(Enqueued::Stored(number(seq)))
+}
+
+fn refusal(
+    db: &Connection,
+    letter: &Letter,
+    load: &Load,
+    sender: Option<&[u8]>,
+    limits: &Limits,
+    disk: bool,
+    now: Moment,
+) -> Result<Option<Refusal>, StoreError> {
+    let bytes = letter.bytes();
+    if letter.expires <= now {
+        return Ok(Some(Refusal::Expired));
+    }
+    if bytes > limits.letter_bytes {
+        return Ok(Some(Refusal::TooLarge));
+    }
+    if let Some(sender) = sender
+        && pair_is_full(db, load.account, sender, limits)?
+    {
+        return Ok(Some(Refusal::PairFull));
+    }
+    if !load.takes(bytes, limits) {
+        return Ok(Some(Refusal::AccountFull));
+    }
+    let (letters, held): (u64, u64) = db
+        .prepare_cached("SELECT letters, bytes FROM totals")?
+        .query_row([], |row| Ok((count(row, 0)?, count(row, 1)?)))?;
+    let more = held.saturating_add(bytes);
+    if letters >= limits.total_letters || more > limits.total_bytes {
+        return Ok(Some(Refusal::StoreFull));
+    }
+    Ok((!disk).then_some(Refusal::DiskFull))
+}
+
+/// The number of a DID for which an account holds letters.
+fn recipient(db: &Connection, account: i64, did: &str) -> Result<i64, StoreError> {
+    if let Some(known) = find_recipient(db, account, did)? {
+        return Ok(known.0);
+    }
+    let mut insert = db.prepare_cached("INSERT INTO recipients (account, did) VALUES (?1, ?2)")?;
+    Ok(insert.insert(params![account, did])?)
+}
+
+fn find_recipient(
+    db: &Connection,
+    account: i64,
+    did: &str,
+) -> Result<Option<(i64, u64, u64)>, StoreError> {
+    let sql = "SELECT recipient, letters, bytes FROM recipients WHERE account = ?1 AND did = ?2";
+    let found = db
+        .prepare_cached(sql)?
+        .query_row(params![account, canonical(did)], |row| {
+            Ok((row.get(0)?, count(row, 1)?, count(row, 2)?))
+        });
+    Ok(found.optional()?)
+}
+
+pub(super) fn ack(
+    db: &Connection,
+    account: &str,
+    ids: &[EnvelopeId],
+    limits: &Limits,
+    now: Moment,
+) -> Result<u64, StoreError> {
+    let Some(account) = accounts::find(db, account)? else {
+        return Ok(0);
+    };
+    let mut acked = 0;
+    for id in ids {
+        let seq: Option<i64> = db
+            .prepare_cached(
+                "SELECT seq FROM known WHERE account = ?1 AND envelope = ?2 AND until IS NULL",
+            )?
+            .query_row(params![account, stem(id)], |row| row.get(0))
+            .optional()?;
+        if let Some(seq) = seq {
+            end(db, account, stem(id), seq, limits, now)?;
+            acked += 1;
+        }
+    }
+    Ok(acked)
+}
+
+/// Removes a letter; its name is known for some time.
+pub(super) fn end(
+    db: &Connection,
+    account: i64,
+    stem: &[u8],
+    seq: i64,
+    limits: &Limits,
+    now: Moment,
+) -> Result<(), StoreError> {
+    db.prepare_cached("DELETE FROM letters WHERE seq = ?1")?
+        .execute([seq])?;
+    db.prepare_cached("UPDATE known SET until = ?3 WHERE account = ?1 AND envelope = ?2")?
+        .execute(params![account, stem, millis(now + limits.known_for)])?;
+    Ok(())
+}
+
+/// Whose letters are asked for: an account's, or those for one of its DIDs.
+struct Asked {
+    account: i64,
+    /// Numbers of recipients from and to: all of them, or one.
+    from: i64,
+    to: i64,
+    letters: u64,
+    bytes: u64,
+}
+
+impl Asked {
+    fn find(
+        db: &Connection,
+        did: &str,
+        recipient: Option<&str>,
+    ) -> Result<Option<Self>, StoreError> {
+        let sql = "SELECT account, letters, bytes FROM accounts WHERE did = ?1";
+        let account: Option<(i64, u64, u64)> = db
+            .prepare_cached(sql)?
+            .query_row([canonical(did)], |row| {
+                Ok((row.get(0)?, count(row, 1)?, count(row, 2)?))
+            })
+            .optional()?;
+        let Some((account, letters, bytes)) = account else {
+            return Ok(None);
+        };
+        let Some(recipient) = recipient else {
+            return Ok(Some(Self {
+                account,
+                from: 0,
+                to: i64::MAX,
+                letters,
+                bytes,
+            }));
+        };
+        let found = find_recipient(db, account, recipient)?;
+        Ok(found.map(|(recipient, letters, bytes)| Self {
+            account,
+            from: recipient,
+            to: recipient,
+            letters,
+            bytes,
+        }))
+    }
+
+    /// Adds up what a condition finds among these letters.
+    fn sum(&self, db: &Connection, sql: &str, now: Moment) -> Result<(u64, u64), StoreError> {
+        let values = params![self.account, self.from, self.to, millis(now)];
+        let sum = db
+            .prepare_cached(sql)?
+            .query_row(values, |row| Ok((count(row, 0)?, count(row, 1)?)))?;
+        Ok(sum)
+    }
+
+    /// When the first in this order came.
+    fn first(&self, db: &Connection, sql: &str, now: Moment) -> Result<Option<Moment>, StoreError> {
+        let mut query = db.prepare_cached(sql)?;
+        let mut found: Option<(i64, Moment)> = None;
+        for rank in [2_i64, 1, 0] {
+            let values = params![self.account, self.from, self.to, millis(now), rank];
+            let one = query.query_row(values, |row| Ok((row.get(0)?, moment(row, 1)?)));
+            let one: Option<(i64, Moment)> = one.optional()?;
+            found = [found, one].into_iter().flatten().min_by_key(|one| one.0);
+        }
+        Ok(found.map(|(_, received)| received))
+    }
+}
+
+pub(super) fn status(
+    db: &Connection,
+    account: &str,
+    recipient: Option<&str>,
+    now: Moment,
+) -> Result<Waiting, StoreError> {
+    let Some(asked) = Asked::find(db, account, recipient)? else {
+        return Ok(Waiting::default());
+    };
+    // Counters tell all that is held; the few that do not wait are looked up.
+    let expired = asked.sum(
+        db,
+        "SELECT count(*), coalesce(sum(bytes), 0) FROM letters INDEXED BY letters_expires
+            WHERE expires <= ?4 AND account = ?1 AND recipient BETWEEN ?2 AND ?3",
+        now,
+    )?;
+    let later = asked.sum(
+        db,
+        "SELECT count(*), coalesce(sum(bytes), 0) FROM letters INDEXED BY letters_later
+            WHERE not_before > 0 AND account = ?1 AND not_before > ?4 AND expires > ?4
+                AND recipient BETWEEN ?2 AND ?3",
+        now,
+    )?;
+    let oldest = asked.first(
+        db,
+        "SELECT seq, received FROM letters WHERE account = ?1 AND priority = ?5
+            AND recipient BETWEEN ?2 AND ?3 AND not_before <= ?4 AND expires > ?4
+            ORDER BY seq LIMIT 1",
+        now,
+    )?;
+    let newest = asked.first(
+        db,
+        "SELECT -seq, received FROM letters WHERE account = ?1 AND priority = ?5
+            AND recipient BETWEEN ?2 AND ?3 AND not_before <= ?4 AND expires > ?4
+            ORDER BY seq DESC LIMIT 1",
+        now,
+    )?;
+    Ok(Waiting {
+        count: asked.letters.saturating_sub(expired.0 + later.0),
+        bytes: asked.bytes.saturating_sub(expired.1 + later.1),
+        oldest,
+        newest,
+    })
+}
+
+pub(super) fn page(
+    db: &Connection,
+    account: &str,
+    recipient: Option<&str>,
+    limit: u32,
+    max_bytes: u64,
+    now: Moment,
+) -> Result<Vec<Held>, StoreError> {
+    let Some(asked) = Asked::find(db, account, recipient)? else {
+        return Ok(Vec::new());
+    };
+    // The bodies are read one by one, as long as they fit.
+    let mut query = db.prepare_cached(
+        "SELECT seq, envelope, did, priority, received, expires, form
+            FROM letters JOIN recipients USING (recipient)
+            WHERE letters.account = ?1 AND letters.recipient BETWEEN ?2 AND ?3
+                AND not_before <= ?4 AND expires > ?4
+            ORDER BY priority DESC, seq",
+    )?;
+    let mut rows = query.query(params![asked.account, asked.from, asked.to, millis(now)])?;
+    let (mut page, mut bytes, mut broken) = (Vec::new(), 0_u64, None);
+    while page.len() < limit as usize {
+        let Some(row) = rows.next()? else { break };
+        match held(row) {
+            Ok(held) => {
+                bytes = bytes.saturating_add(held.packed.len() as u64);
+                if bytes > max_bytes && !page.is_empty() {
+                    break;
+                }
+                page.push(held);
+            }
+            Err(error) => broken = Some(error),
+        }
+    }
+    match broken {
+        Some(error) if page.is_empty() => Err(error),
+        _ => Ok(page),
+    }
+}
+
+fn held(row: &Row<'_>) -> Result<Held, StoreError> {
+    let id = envelope(row, 1)?;
+    let form = row
+        .get_ref(6)?
+        .as_blob()
+        .map_err(|error| damaged(error.to_string()))?;
+    let body = Envelope::decode_trusted(form, id)
+        .map_err(|error| damaged(format!("message {id}: {error}")))?;
+    Ok(Held {
+        seq: row.get(0).map(number)?,
+        id,
+        recipient: row.get(2)?,
+        packed: body.to_json(),
+        priority: priority(row.get(3)?),
+        received: moment(row, 4)?,
+        expires: moment(row, 5)?,
+    })
+}

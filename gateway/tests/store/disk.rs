@@ -1,0 +1,99 @@
+//! A disk that is full, for real.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use packmule_bus::EnvelopeId;
+use packmule_gateway::store::{
+    Change, Enqueued, Letter, Limits, MailboxStore, Opening, Outcome, Refusal,
+};
+use packmule_places::on_a_disk;
+
+use crate::{ALICE, BOB, CAROL, is_stored, later, noon, packed, small, sqlite, take};
+
+fn limits() -> Limits {
+    let reserve = Some(2 << 20);
+    Limits { reserve, ..small() }
+}
+
+fn large(number: usize) -> Letter {
+    Letter::new(ALICE, ALICE, &packed(number, 20_000), later(3600)).unwrap()
+}
+
+/// Others take every byte that is left.
+fn fill(disk: &Path) {
+    let mut file = File::create(disk.join("film")).unwrap();
+    for size in [1 << 16, 1 << 12, 1] {
+        while file.write_all(&vec![7; size]).is_ok() {}
+    }
+}
+
+async fn collect(store: &dyn MailboxStore) -> Vec<EnvelopeId> {
+    let mut all = Vec::new();
+    loop {
+        let page = store.page(ALICE, None, 3, u64::MAX, noon()).await.unwrap();
+        if page.is_empty() {
+            return all;
+        }
+        let ids: Vec<_> = page.iter().map(|held| held.id).collect();
+        assert_eq!(
+            store.ack(ALICE, &ids, noon()).await.unwrap(),
+            ids.len() as u64
+        );
+        all.extend(ids);
+    }
+}
+
+async fn story(disk: &Path) {
+    let file = disk.join("mailboxes");
+    let store = sqlite(&file, limits()).unwrap();
+    store.open_account(ALICE, noon()).await.unwrap();
+    let mut stored = 0;
+    let why = loop {
+        match take(&store, large(stored), noon()).await {
+            Enqueued::Stored(_) => stored += 1,
+            Enqueued::Refused(why) => break why,
+            Enqueued::Duplicate => panic!("it is new"),
+        }
+        assert!(stored < 5000, "the disk never fills");
+    };
+    assert_eq!(why, Refusal::DiskFull);
+    assert!(stored > 50, "only {stored} fitted");
+    let totals = store.totals().await.unwrap();
+    let free = totals.free.unwrap();
+    assert!(free > 900 << 10, "only {free} bytes were left");
+
+    fill(disk);
+    assert_eq!(store.totals().await.unwrap().free, Some(0));
+    assert_eq!(store.open_account(BOB, noon()).await.unwrap(), Opening::New);
+    let did = CAROL.to_owned();
+    let bind = [Change { did, add: true }];
+    assert_eq!(
+        store.update(ALICE, &bind, noon()).await.unwrap(),
+        [Outcome::Success]
+    );
+    let refused = Enqueued::Refused(Refusal::DiskFull);
+    assert_eq!(take(&store, large(stored), noon()).await, refused);
+    let collected = collect(&store).await;
+    let all: Vec<_> = (0..stored).map(|number| large(number).id()).collect();
+    assert_eq!(collected, all, "each once, in order");
+
+    // Nor does a restart need more room than there is.
+    drop(store);
+    let store = sqlite(&file, limits()).unwrap();
+    assert_eq!(take(&store, large(0), noon()).await, Enqueued::Duplicate);
+    assert!(store.close_account(BOB, noon()).await.unwrap());
+
+    fs::remove_file(disk.join("film")).unwrap();
+    assert!(is_stored(&take(&store, large(stored), noon()).await));
+}
+
+#[test]
+fn on_a_full_disk_letters_are_refused_and_all_else_goes_on() {
+    let test = "disk::on_a_full_disk_letters_are_refused_and_all_else_goes_on";
+    on_a_disk(test, "size=12m", |disk| {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.unwrap().block_on(story(disk));
+    });
+}
