@@ -117,7 +117,9 @@ async fn judge(file: &Path, said: &Said) {
     assert_eq!(totals.letters, held.len() as u64);
     assert_eq!(
         totals.bytes,
-        held.iter().map(|held| held.packed.len() as u64).sum()
+        held.iter()
+            .map(|held| held.packed.len() as u64)
+            .sum::<u64>()
     );
     for number in &said.stored {
         let letter = numbered(*number);

@@ -1,5 +1,11 @@
 //! What every store of mailboxes must do (`suite`, `model`), and the one in `SQLite` in particular.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a step that fails fails its test"
+)]
+
 mod backup;
 mod crash;
 mod disk;

@@ -24,7 +24,8 @@ pub(super) fn write(store: &Path, to: &Path) -> Result<(), StoreError> {
     let mut part = to.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
-    let db = schema::reader(store)?;
+    // `VACUUM INTO` is refused to a connection that may only query, although it changes nothing.
+    let db = schema::beside(store)?;
     let outcome = copy(&db, &part).and_then(|()| Ok(fs::rename(&part, to)?));
     if outcome.is_err() {
         let _ = fs::remove_file(&part);
