@@ -23,7 +23,10 @@ const LEAST: u64 = 256 << 10;
 pub(super) struct Room {
     dir: PathBuf,
     file: PathBuf,
+    log: PathBuf,
     reserved: u64,
+    /// Bytes that were let in since the present transaction began.
+    pending: AtomicU64,
     /// Bytes that the file holds at present.
     held: AtomicU64,
 }
@@ -35,12 +38,17 @@ impl Room {
             Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
             _ => PathBuf::from("."),
         };
-        let mut name = path.as_os_str().to_owned();
-        name.push("-room");
+        let named = |end| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(end);
+            PathBuf::from(name)
+        };
         let room = Self {
             dir,
-            file: PathBuf::from(name),
+            file: named("-room"),
+            log: named("-wal"),
             reserved,
+            pending: AtomicU64::new(0),
             held: AtomicU64::new(0),
         };
         room.take();
@@ -55,12 +63,27 @@ impl Room {
             .clamp(256 << 10, 4 << 20)
     }
 
-    /// Is there room for so many bytes of letters?
+    /// A transaction begins: what was let in before is on the disk, or was undone.
+    pub(super) fn begin(&self) {
+        self.pending.store(0, Ordering::Relaxed);
+    }
+
+    /// Is there room for so many bytes of letters? If so they are let in. What is in the log may
+    /// still have to find room in the store, and what others of this transaction bring is not on
+    /// the disk yet.
     pub(super) fn takes(&self, bytes: u64) -> bool {
+        let pending = self.pending.load(Ordering::Relaxed).saturating_add(bytes);
+        let log = fs::metadata(&self.log).map_or(0, |facts| facts.len());
+        let needed = self.reserved.saturating_add(pending).saturating_add(log);
         let held = self.held.load(Ordering::Relaxed);
         // Where the system does not say how much is free, its own refusal has to do.
-        self.free()
-            .is_none_or(|free| free.saturating_add(held) >= self.reserved.saturating_add(bytes))
+        let fits = self
+            .free()
+            .is_none_or(|free| free.saturating_add(held) >= needed);
+        if fits {
+            self.pending.store(pending, Ordering::Relaxed);
+        }
+        fits
     }
 
     /// Bytes that the disk has left.
@@ -112,5 +135,33 @@ impl Room {
             file.write_all(&zeros)?;
         }
         file.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use packmule_places::on_a_disk;
+
+    use super::Room;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn the_log_and_what_a_transaction_brings_take_room_too() {
+        let test =
+            "store::sqlite::room::tests::the_log_and_what_a_transaction_brings_take_room_too";
+        on_a_disk(test, "size=8m", |disk| {
+            let room = Room::beside(&disk.join("mailboxes"), 2 * MIB);
+            assert!(room.takes(4 * MIB));
+            assert!(!room.takes(3 * MIB), "both come in one transaction");
+            room.begin();
+            assert!(room.takes(5 * MIB));
+            room.begin();
+            fs::write(disk.join("mailboxes-wal"), vec![0; 2 << 20]).unwrap();
+            assert!(!room.takes(3 * MIB), "the log is in the store some day");
+            assert!(room.takes(MIB));
+        });
     }
 }

@@ -290,6 +290,7 @@ impl Work {
 
     fn commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
         let unsaved = self.guard.unsaved();
+        self.room.begin();
         let outcome = write(&mut self.db, group, |db| self.guard.save(db, &unsaved));
         if outcome.is_err() {
             self.guard.again(unsaved);
