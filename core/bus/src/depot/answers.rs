@@ -114,11 +114,20 @@ impl Depot {
         Some((contact.node, share))
     }
 
+    /// Is the node at the other end the recipient? A node is one on all its links, whichever it
+    /// gave the proof on.
     fn is_recipient(&self, link: LinkId, id: &EnvelopeId) -> bool {
-        let to = self.queue.get(id).map(|entry| entry.held.label.to);
-        let contact = self.contacts.get(link);
-        to.zip(contact)
-            .is_some_and(|(to, contact)| contact.proven.contains(&to))
+        let Some(to) = self.queue.get(id).map(|entry| entry.held.label.to) else {
+            return false;
+        };
+        let Some(node) = self.contacts.get(link).map(|contact| contact.node) else {
+            return false;
+        };
+        let mut links = self.contacts.with(&node);
+        links.any(|other| {
+            let contact = self.contacts.get(other);
+            contact.is_some_and(|contact| contact.proven.contains(&to))
+        })
     }
 
     fn took(

@@ -77,6 +77,23 @@ fn a_full_kiosk_is_asked_again_ever_more_rarely_and_a_principled_one_never() {
     assert_eq!(alice.offer(3).len(), 1, "others may");
 }
 
+/// Seeds 49438 and 59818 of the mixed plan: bob has proven who he is on one link, and answers on
+/// another.
+#[test]
+fn bobs_own_node_says_no_on_any_of_its_links() {
+    let mut alice = Party::new(ALICE);
+    alice.meet(BOB, 1);
+    let second = LinkId(2);
+    alice
+        .depot
+        .contact(alice.now, key(BOB), second, "tcp", None);
+    alice.submit(letter(1, BOB)).unwrap();
+    alice.depot.introduced(second);
+    assert_eq!(alice.offer(2).len(), 1);
+    alice.refused(2, 1, Reason::TooLarge);
+    assert_eq!(alice.rung(1), Some(Rung::Refused(Reason::TooLarge)));
+}
+
 #[test]
 fn bobs_own_node_saying_no_ends_it() {
     let mut alice = Party::new(ALICE);
