@@ -12,6 +12,8 @@ const MAY: &[(&str, &[&str])] = &[
     ("packmule-agent", &[]),
     ("packmule-node", &["packmule-bus", "packmule-agent"]),
     ("packmule-drive", &["packmule-bus"]),
+    // A visitor by HTTP may change over to WebSocket.
+    ("packmule-http", &["packmule-bus", "packmule-ws"]),
     ("packmule-mem", &["packmule-bus"]),
     ("packmule-qr", &["packmule-bus"]),
     ("packmule-tcp", &["packmule-bus"]),
@@ -21,6 +23,7 @@ const MAY: &[(&str, &[&str])] = &[
         &[
             "packmule-bus",
             "packmule-drive",
+            "packmule-http",
             "packmule-mem",
             "packmule-qr",
             "packmule-tcp",

@@ -11,6 +11,8 @@ use packmule_bus::link::Transport;
 
 #[cfg(feature = "drive")]
 pub use packmule_drive as drive;
+#[cfg(feature = "http")]
+pub use packmule_http as http;
 #[cfg(feature = "mem")]
 pub use packmule_mem as mem;
 #[cfg(feature = "qr")]
@@ -20,11 +22,16 @@ pub use packmule_tcp as tcp;
 #[cfg(feature = "ws")]
 pub use packmule_ws as ws;
 
-/// The names of the transports in this build, sorted: as features, in records of how a message
-/// came (`qr`, `drive:/media/stick`), and in what `packmule doctor` prints.
+/// The names of the transports in this build, sorted: as features (`https` and `wss` come with
+/// `http` and `ws`), in records of how a message came (`qr`, `drive:/media/stick`), and in what
+/// `packmule doctor` prints.
 pub const NAMES: &[&str] = &[
     #[cfg(feature = "drive")]
     "drive",
+    #[cfg(feature = "http")]
+    "http",
+    #[cfg(feature = "http")]
+    "https",
     #[cfg(feature = "mem")]
     "mem",
     #[cfg(feature = "qr")]
@@ -33,6 +40,8 @@ pub const NAMES: &[&str] = &[
     "tcp",
     #[cfg(feature = "ws")]
     "ws",
+    #[cfg(feature = "ws")]
+    "wss",
 ];
 
 /// The transports that a node starts with, each as it is without settings. Memory is none of
@@ -44,6 +53,12 @@ pub fn for_a_node() -> Vec<Arc<dyn Transport>> {
         (Arc::new(tcp::Tcp) as Arc<dyn Transport>),
         #[cfg(feature = "ws")]
         (Arc::new(ws::Ws::default()) as Arc<dyn Transport>),
+        #[cfg(feature = "ws")]
+        (Arc::new(ws::Wss::default()) as Arc<dyn Transport>),
+        #[cfg(feature = "http")]
+        (Arc::new(http::Http::default()) as Arc<dyn Transport>),
+        #[cfg(feature = "http")]
+        (Arc::new(http::Https::default()) as Arc<dyn Transport>),
     ])
 }
 
@@ -52,12 +67,18 @@ pub fn for_a_node() -> Vec<Arc<dyn Transport>> {
 #[must_use]
 pub fn by_name(name: &str) -> Option<Arc<dyn Transport>> {
     match name {
+        #[cfg(feature = "http")]
+        "http" => Some(Arc::new(http::Http::default())),
+        #[cfg(feature = "http")]
+        "https" => Some(Arc::new(http::Https::default())),
         #[cfg(feature = "mem")]
         "mem" => Some(Arc::new(mem::Mem::new())),
         #[cfg(feature = "tcp")]
         "tcp" => Some(Arc::new(tcp::Tcp)),
         #[cfg(feature = "ws")]
         "ws" => Some(Arc::new(ws::Ws::default())),
+        #[cfg(feature = "ws")]
+        "wss" => Some(Arc::new(ws::Wss::default())),
         _ => None,
     }
 }
@@ -81,7 +102,12 @@ mod tests {
             }
         }
         assert_eq!(by_name("tcp").is_some(), cfg!(feature = "tcp"));
-        assert_eq!(by_name("ws").is_some(), cfg!(feature = "ws"));
+        for name in ["ws", "wss"] {
+            assert_eq!(by_name(name).is_some(), cfg!(feature = "ws"), "{name}");
+        }
+        for name in ["http", "https"] {
+            assert_eq!(by_name(name).is_some(), cfg!(feature = "http"), "{name}");
+        }
         assert_eq!(by_name("mem").is_some(), cfg!(feature = "mem"));
         assert!(by_name("pigeon").is_none());
     }
@@ -89,7 +115,13 @@ mod tests {
     #[test]
     fn a_node_starts_with_the_sockets_of_this_build() {
         let names: Vec<&str> = for_a_node().iter().map(|one| one.name()).collect();
-        let expected = [("tcp", cfg!(feature = "tcp")), ("ws", cfg!(feature = "ws"))];
+        let expected = [
+            ("tcp", cfg!(feature = "tcp")),
+            ("ws", cfg!(feature = "ws")),
+            ("wss", cfg!(feature = "ws")),
+            ("http", cfg!(feature = "http")),
+            ("https", cfg!(feature = "http")),
+        ];
         let expected = expected.iter().filter(|one| one.1).map(|one| one.0);
         assert_eq!(names, expected.collect::<Vec<_>>());
     }

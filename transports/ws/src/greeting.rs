@@ -8,24 +8,23 @@
 
 use packmule_bus::link::{Port, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::{self, generate_key};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
 use tokio_tungstenite::tungstenite::handshake::server::{self, create_response};
-use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue};
+use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue, Request, Response};
 use tokio_tungstenite::tungstenite::protocol::{self, WebSocketConfig};
 
 use crate::socket::Socket;
-use crate::way::Url;
-use crate::{SUBPROTOCOL, link, mailbox};
+use crate::url::Url;
+use crate::{Duplex, SUBPROTOCOL, link, mailbox};
 
 /// Request line and headers, or status line and headers, are at most so long.
 const MAX_HEAD: usize = 16 << 10;
 
 /// What our own kind adds to the answer when it agrees to [`SUBPROTOCOL`].
-const KIN: (&str, &str) = ("Packmule", "1");
+const KIN: (&str, &str) = ("packmule", "1");
 
 /// A WebSocket, and whether one of our own kind is at the other end.
 pub(crate) struct Greeted {
@@ -36,7 +35,7 @@ pub(crate) struct Greeted {
 
 impl Greeted {
     fn new(
-        stream: TcpStream,
+        stream: Box<dyn Duplex>,
         tail: Vec<u8>,
         role: protocol::Role,
         kin: bool,
@@ -72,12 +71,10 @@ impl Greeted {
 
 /// The client's side. Fails with a text for people.
 pub(crate) async fn ask(
-    mut stream: TcpStream,
+    mut stream: Box<dyn Duplex>,
     url: &Url<'_>,
     max_message: usize,
 ) -> Result<Greeted, String> {
-    // Fails only if the other side has gone already, which the next call will tell.
-    let _ = stream.set_nodelay(true);
     let key = generate_key();
     let request = format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -116,13 +113,54 @@ fn agreed(headers: &HeaderMap, key: &str) -> Result<bool, String> {
     }
 }
 
+/// A visitor's wish for a WebSocket, granted: what to answer, and the port behind the answer.
+#[derive(Debug)]
+pub struct Agreed {
+    /// 101, with every header that belongs to it.
+    pub response: Response<()>,
+    kin: bool,
+}
+
+impl Agreed {
+    /// One of our own kind is at the other end: the port is a link.
+    #[must_use]
+    pub const fn kin(&self) -> bool {
+        self.kin
+    }
+
+    /// The port of a connection on which [`Self::response`] was said and whose next octet is the
+    /// first one behind the request. Messages of strangers have at most `max_message` bytes;
+    /// `with` is a word for the visitor, for people.
+    pub async fn port(self, stream: Box<dyn Duplex>, max_message: usize, with: String) -> Port {
+        let role = protocol::Role::Server;
+        let greeted = Greeted::new(stream, Vec::new(), role, self.kin, max_message).await;
+        greeted.port(Role::Listener, with)
+    }
+}
+
+/// Judges a request for a WebSocket, for our own listener and for HTTP servers that let visitors
+/// change over.
+///
+/// # Errors
+/// What is wrong with it, for people: the answer is 400.
+pub fn agree(request: &Request<()>) -> Result<Agreed, String> {
+    let mut response = create_response(request).map_err(|fault| fault.to_string())?;
+    let kin = has_token(request.headers(), "Sec-WebSocket-Protocol", SUBPROTOCOL);
+    if kin {
+        let headers = response.headers_mut();
+        let ours = HeaderValue::from_static(SUBPROTOCOL);
+        headers.insert("sec-websocket-protocol", ours);
+        headers.insert(KIN.0, HeaderValue::from_static(KIN.1));
+    }
+    Ok(Agreed { response, kin })
+}
+
 /// The server's side. A visitor that wants something else hears so by HTTP.
 pub(crate) async fn answer(
-    mut stream: TcpStream,
+    mut stream: Box<dyn Duplex>,
     path: &str,
     max_message: usize,
 ) -> Result<Greeted, String> {
-    let _ = stream.set_nodelay(true);
     let (request, tail) = match head::<server::Request>(&mut stream).await {
         Ok(read) => read,
         Err(fault) => return turn_away(stream, "400 Bad Request", fault).await,
@@ -131,18 +169,13 @@ pub(crate) async fn answer(
         let text = "another path".to_owned();
         return turn_away(stream, "404 Not Found", text).await;
     }
-    let response = match create_response(&request) {
-        Ok(response) => response,
-        Err(fault) => return turn_away(stream, "400 Bad Request", fault.to_string()).await,
+    let Agreed { response, kin } = match agree(&request) {
+        Ok(agreed) => agreed,
+        Err(fault) => return turn_away(stream, "400 Bad Request", fault).await,
     };
-    let kin = has_token(request.headers(), "Sec-WebSocket-Protocol", SUBPROTOCOL);
     let mut text = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
     for (name, value) in response.headers() {
         line(&mut text, name.as_str(), value.as_bytes());
-    }
-    if kin {
-        line(&mut text, "Sec-WebSocket-Protocol", SUBPROTOCOL.as_bytes());
-        line(&mut text, KIN.0, KIN.1.as_bytes());
     }
     text.extend_from_slice(b"\r\n");
     stream
@@ -159,7 +192,11 @@ fn line(text: &mut Vec<u8>, name: &str, value: &[u8]) {
     text.extend_from_slice(b"\r\n");
 }
 
-async fn turn_away(mut stream: TcpStream, status: &str, why: String) -> Result<Greeted, String> {
+async fn turn_away(
+    mut stream: Box<dyn Duplex>,
+    status: &str,
+    why: String,
+) -> Result<Greeted, String> {
     let text = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     // Courtesy: whether it arrives changes nothing.
     let _ = stream.write_all(text.as_bytes()).await;
@@ -168,7 +205,7 @@ async fn turn_away(mut stream: TcpStream, status: &str, why: String) -> Result<G
 }
 
 /// Reads up to the empty line, and what came behind it already.
-async fn head<T: TryParse>(stream: &mut TcpStream) -> Result<(T, Vec<u8>), String> {
+async fn head<T: TryParse>(stream: &mut Box<dyn Duplex>) -> Result<(T, Vec<u8>), String> {
     let mut bytes = Vec::with_capacity(1024);
     loop {
         // Parsed only when it can be whole: a visitor that drips buys no work by it.

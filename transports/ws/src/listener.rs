@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::{HANDSHAKE, greeting, way};
+use crate::{HANDSHAKE, greeting, url};
 
 /// Handshakes that may be going on; further visitors wait in the system's queue.
 const MAX_GREETINGS: usize = 256;
@@ -37,7 +37,7 @@ impl Listening {
         max_message: usize,
     ) -> Result<Self, OpenError> {
         let address = socket.local_addr()?;
-        let way = way::of(address, path)
+        let way = url::way_to("ws", address, path)
             .ok_or_else(|| OpenError::Io(io::Error::other("the socket has no address")))?;
         Ok(Self {
             socket,
@@ -51,7 +51,9 @@ impl Listening {
     fn greet(&mut self, stream: TcpStream, from: String) {
         let (path, max_message) = (Arc::clone(&self.path), self.max_message);
         self.greetings.spawn(async move {
-            let greeting = greeting::answer(stream, &path, max_message);
+            // Fails only if the visitor has gone already, which the next call will tell.
+            let _ = stream.set_nodelay(true);
+            let greeting = greeting::answer(Box::new(stream), &path, max_message);
             let greeted = timeout(HANDSHAKE, greeting).await.ok()?.ok()?;
             Some(greeted.port(Role::Listener, from))
         });

@@ -11,20 +11,21 @@ use std::task::{Context, Poll, Waker, ready};
 use futures_util::{Sink, Stream};
 use packmule_bus::link::LinkError;
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
-pub(crate) struct Socket(Mutex<WebSocketStream<TcpStream>>);
+use crate::Duplex;
+
+pub(crate) struct Socket(Mutex<WebSocketStream<Box<dyn Duplex>>>);
 
 impl Socket {
-    pub(crate) const fn new(stream: WebSocketStream<TcpStream>) -> Self {
+    pub(crate) const fn new(stream: WebSocketStream<Box<dyn Duplex>>) -> Self {
         Self(Mutex::new(stream))
     }
 
-    fn lock(&self) -> MutexGuard<'_, WebSocketStream<TcpStream>> {
+    fn lock(&self) -> MutexGuard<'_, WebSocketStream<Box<dyn Duplex>>> {
         // Whoever panicked while polling left a stream that fails; it does not lie.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -286,19 +286,6 @@ async fn answers_that_are_no_handshake_are_refused() {
     }
 }
 
-#[tokio::test]
-async fn a_secure_way_is_no_way_yet() {
-    match Ws::default()
-        .open(&way("wss://cloud.example/didcomm"))
-        .await
-    {
-        Err(fault @ OpenError::BadWay { .. }) => {
-            assert!(fault.to_string().contains("TLS"), "{fault}");
-        }
-        _ => panic!("wss opened"),
-    }
-}
-
 // In the next two, time is paused: it jumps to the end of the bound when nothing else happens.
 
 #[tokio::test(start_paused = true)]

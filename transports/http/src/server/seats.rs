@@ -1,0 +1,144 @@
+//! How many visitors are here, in total and from one address.
+//!
+//! What is it: counts under a lock; a seat gives itself back when it is dropped. Who calls it:
+//! `accept`, and the connection that keeps the seat. What can go wrong: one visitor who wants all
+//! seats gets its share and no more. The table has at most one row for each connection.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Limits;
+
+#[derive(Debug)]
+pub(super) struct Seats {
+    total: usize,
+    per_address: usize,
+    local_free: bool,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Default, Debug)]
+struct Taken {
+    all: usize,
+    by: BTreeMap<IpAddr, usize>,
+}
+
+/// Why there is no seat.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Crowded {
+    /// All are taken.
+    House,
+    /// This address has its share.
+    Address,
+}
+
+impl Seats {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            total: limits.connections,
+            per_address: limits.per_address,
+            local_free: limits.local_free,
+            taken: Mutex::default(),
+        }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn take(self: &Arc<Self>, from: IpAddr) -> Result<Seat, Crowded> {
+        let address = class(from);
+        let mut taken = self.taken();
+        if taken.all >= self.total {
+            return Err(Crowded::House);
+        }
+        let free = self.local_free && from.to_canonical().is_loopback();
+        let here = taken.by.get(&address).copied().unwrap_or_default();
+        if here >= self.per_address && !free {
+            return Err(Crowded::Address);
+        }
+        taken.all += 1;
+        taken.by.insert(address, here + 1);
+        Ok(Seat {
+            seats: Arc::clone(self),
+            address,
+        })
+    }
+}
+
+/// An address as it is counted: who has an IPv6 address has a /64 of them.
+fn class(from: IpAddr) -> IpAddr {
+    match from.to_canonical() {
+        IpAddr::V6(v6) => {
+            let prefix = u128::from(v6) & !u128::from(u64::MAX);
+            Ipv6Addr::from(prefix).into()
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+/// A visitor's seat.
+#[derive(Debug)]
+pub(super) struct Seat {
+    seats: Arc<Seats>,
+    address: IpAddr,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.seats.taken();
+        taken.all = taken.all.saturating_sub(1);
+        let left = taken.by.get(&self.address).map_or(0, |here| here - 1);
+        if left == 0 {
+            taken.by.remove(&self.address);
+        } else {
+            taken.by.insert(self.address, left);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn an_address_has_its_share_and_gives_it_back() {
+        let limits = Limits {
+            connections: 4,
+            per_address: 2,
+            ..Limits::default()
+        };
+        let seats = Arc::new(Seats::new(&limits));
+        let one = seats.take(ip("192.0.2.1"));
+        let two = seats.take(ip("::ffff:192.0.2.1"));
+        assert!(one.is_ok() && two.is_ok());
+        assert_eq!(seats.take(ip("192.0.2.1")).err(), Some(Crowded::Address));
+        let third = seats.take(ip("2001:db8::1"));
+        let fourth = seats.take(ip("2001:db8::2"));
+        assert!(third.is_ok() && fourth.is_ok());
+        assert_eq!(seats.take(ip("127.0.0.1")).err(), Some(Crowded::House));
+        drop((one, third));
+        assert!(seats.take(ip("192.0.2.1")).is_ok(), "given back at once");
+        assert!(seats.take(ip("2001:db8::3")).is_ok());
+        let six = seats.take(ip("2001:db8::3"));
+        assert_eq!(seats.take(ip("2001:db8::4")).err(), Some(Crowded::Address));
+        drop((two, fourth, six));
+        assert!(seats.taken().by.is_empty(), "no row without a visitor");
+    }
+
+    #[test]
+    fn a_proxy_on_this_machine_stands_for_many() {
+        let limits = Limits {
+            per_address: 1,
+            ..Limits::default()
+        };
+        let seats = Arc::new(Seats::new(&limits));
+        let many: Vec<_> = (0..9).map(|_| seats.take(ip("127.0.0.1"))).collect();
+        assert!(many.iter().all(Result::is_ok));
+    }
+}
