@@ -1,8 +1,9 @@
 //! The suite that every transport passes, and links that lose, delay, double and reorder.
 //!
-//! What is it: [`links()`] and [`mailboxes()`] run every promise of [`packmule_bus::link`] against
-//! fresh pairs that a transport's own test makes, mostly by [`pair()`]; each promise is a function of its own in
-//! [`links`](mod@links) or [`mailboxes`](mod@mailboxes). [`Lossy`], [`Delayed`], [`Reordering`],
+//! What is it: [`links()`], [`mailboxes()`] and [`requests()`] run every promise of
+//! [`packmule_bus::link`] against fresh pairs that a transport's own test makes, mostly by
+//! [`pair()`]; each promise is a function of its own in [`links`](mod@links),
+//! [`mailboxes`](mod@mailboxes) or [`requests`](mod@requests). [`Lossy`], [`Delayed`], [`Reordering`],
 //! [`Doubling`] and [`Corrupting`] wrap a link in a hardship, decided by a seed. Who calls it:
 //! the tests of transports, of the node and of the session. What can go wrong: an adapter breaks
 //! a promise, and [`Broken`] says which and how; `tests/liars` shows that each check can say so.
@@ -14,6 +15,7 @@ pub mod links;
 pub mod mailboxes;
 mod pair;
 mod patience;
+pub mod requests;
 mod wrap;
 
 use std::fmt;
@@ -23,6 +25,7 @@ pub use links::links;
 pub use mailboxes::mailboxes;
 pub use pair::pair;
 pub use patience::PATIENCE;
+pub use requests::requests;
 pub use wrap::{Corrupting, Delayed, Doubling, Lossy, Reordering};
 
 /// A promise that was not kept.

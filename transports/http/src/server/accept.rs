@@ -4,7 +4,7 @@
 //! HTTP, then the WebSocket if that was agreed. Who calls it: `Server::serve`. What can go wrong:
 //! a process without free descriptors waits; a visitor without a seat is told so and let go.
 
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -91,7 +91,9 @@ fn turn_away(stream: TcpStream, crowded: Crowded, secure: bool) {
             b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
         }
     };
-    let _ = stream.try_write(words);
+    // By the system's own call: of a connection this new the runtime does not know yet whether it
+    // can be written to.
+    let _ = stream.into_std().and_then(|mut stream| stream.write(words));
 }
 
 /// Waits until the server stops.
@@ -118,8 +120,8 @@ async fn welcome(
             }
         }
     };
-    let guarded = TokioIo::new(Guard::new(stream, limits, seat));
     let talk = Talk::new(Arc::clone(&house), from);
+    let guarded = TokioIo::new(Guard::new(stream, limits, seat, talk.changed_over()));
     let answering = service_fn(|request| talk.answer(request));
     let http = http1::Builder::new()
         .timer(TokioTimer::new())

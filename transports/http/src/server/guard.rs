@@ -8,6 +8,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -21,6 +23,9 @@ use super::seats::Seat;
 pub(super) struct Guard {
     stream: Box<dyn Duplex>,
     stall: Duration,
+    /// The connection is a WebSocket now: whoever does not read is waited for, and judged by
+    /// whoever holds the port.
+    changed_over: Arc<AtomicBool>,
     /// Runs while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
     linger: u64,
@@ -31,9 +36,15 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    pub(super) fn new(stream: Box<dyn Duplex>, limits: &Limits, seat: Seat) -> Self {
+    pub(super) fn new(
+        stream: Box<dyn Duplex>,
+        limits: &Limits,
+        seat: Seat,
+        changed_over: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             stream,
+            changed_over,
             stall: limits.write_stall,
             stalled: None,
             linger: limits.linger,
@@ -49,7 +60,7 @@ impl Guard {
         cx: &mut Context<'_>,
         wrote: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        if wrote.is_ready() {
+        if wrote.is_ready() || self.changed_over.load(Ordering::Relaxed) {
             self.stalled = None;
             return wrote;
         }

@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http_body_util::Full;
@@ -34,6 +35,7 @@ pub(super) struct Talk {
     from: SocketAddr,
     /// A WebSocket was agreed to; it begins when the answer has gone.
     agreed: Mutex<Option<(OnUpgrade, Agreed)>>,
+    changed_over: Arc<AtomicBool>,
 }
 
 impl Talk {
@@ -42,7 +44,13 @@ impl Talk {
             house,
             from,
             agreed: Mutex::default(),
+            changed_over: Arc::default(),
         }
+    }
+
+    /// Set once the connection is a WebSocket.
+    pub(super) fn changed_over(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.changed_over)
     }
 
     fn visitor(&self, at_door: bool) -> Visitor {
@@ -191,6 +199,7 @@ impl Talk {
         let Ok(Ok(upgraded)) = timeout(limits.head_time, upgrade).await else {
             return;
         };
+        self.changed_over.store(true, Ordering::Relaxed);
         let stream = Box::new(TokioIo::new(upgraded));
         let with = self.from.to_string();
         let port = agreed.port(stream, limits.message, with).await;
