@@ -1,16 +1,9 @@
 //! Requests by bytes: strangers, liars, and those who take their time.
 
-#![expect(
-    clippy::expect_used,
-    reason = "a story that goes wrong must fail the test"
-)]
-
-mod stage;
-
 use std::time::Duration;
 
+use crate::stage::{ENCRYPTED, Kiosk, PATIENCE, post, to_end};
 use packmule_http::server::{Answer, Config, Limits};
-use stage::{ENCRYPTED, Kiosk, PATIENCE, post, to_end};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -174,8 +167,7 @@ async fn chunks_old_versions_and_empty_messages() {
     assert!(heard.starts_with("HTTP/1.1 400 "), "{heard}");
     let heard = kiosk.hears(chunked("ffffffffffffffff\r\n{}\r\n")).await;
     assert!(heard.starts_with("HTTP/1.1 4"), "{heard}");
-    let endless =
-        chunked(&"64\r\n".to_owned()) + &format!("{}\r\n64\r\n", "x".repeat(100)).repeat(99);
+    let endless = chunked("64\r\n") + &format!("{}\r\n64\r\n", "x".repeat(100)).repeat(99);
     let heard = kiosk.hears(endless).await;
     assert!(heard.starts_with("HTTP/1.1 413 "), "{heard}");
     let heard = kiosk.hears(post("", "")).await;

@@ -1,10 +1,5 @@
 //! Servers by bytes: what the client does when a connection dies under a message.
 
-#![expect(
-    clippy::expect_used,
-    reason = "a story that goes wrong must fail the test"
-)]
-
 use std::time::Duration;
 
 use packmule_bus::Kind;

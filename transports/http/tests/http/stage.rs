@@ -1,10 +1,5 @@
 //! A server whose reception keeps everything, and visitors who speak by bytes.
 
-#![expect(
-    clippy::expect_used,
-    reason = "a story that goes wrong must fail the test"
-)]
-
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
