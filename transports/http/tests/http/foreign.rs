@@ -29,6 +29,12 @@ async fn curl(args: &[&str]) -> (Option<i32>, String) {
     )
 }
 
+/// What curl is told to believe a certificate, and to tell the status.
+fn trusting<'a>(trusted: &'a str, post: &[&'a str]) -> Vec<&'a str> {
+    let trust = ["--cacert", trusted, "-w", "|%{http_code}"];
+    [&trust[..], post].concat()
+}
+
 #[tokio::test]
 async fn curl_posts_under_tls_to_a_certificate_of_ours() {
     let place = tempdir().expect("a folder");
@@ -51,12 +57,8 @@ async fn curl_posts_under_tls_to_a_certificate_of_ours() {
     let url = format!("https://localhost:{}/didcomm", kiosk.address.port());
     let kind = format!("Content-Type: {ENCRYPTED}");
     let trusted = chain.to_str().expect("text");
-    let trusting = |post: &[&str]| {
-        let trust = ["--cacert", trusted, "-w", "|%{http_code}"];
-        [&trust[..], post].concat()
-    };
     let post = ["-H", &kind, "--data-binary", "{\"ciphertext\":1}", &url];
-    let (code, said) = curl(&trusting(&post)).await;
+    let (code, said) = curl(&trusting(trusted, &post)).await;
     assert_eq!((code, said.as_str()), (Some(0), "{\"ok\":1}|200"));
     // Without our certificate it is nobody's: 60 is curl's word for that.
     let (code, said) = curl(&post).await;
@@ -68,7 +70,7 @@ async fn curl_posts_under_tls_to_a_certificate_of_ours() {
     let giant = format!("@{}", giant.to_str().expect("text"));
     for caution in ["Expect: 100-continue", "Expect:"] {
         let post = ["-H", caution, "-H", &kind, "--data-binary", &giant, &url];
-        let (code, said) = curl(&trusting(&post)).await;
+        let (code, said) = curl(&trusting(trusted, &post)).await;
         assert!(said.contains("|413"), "{caution}: {code:?} {said}");
     }
 }

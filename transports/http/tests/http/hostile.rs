@@ -283,7 +283,7 @@ async fn those_who_take_their_time_are_let_go() {
         );
         heard
     };
-    let heard = drip("POST /didcomm HT").await;
+    let heard = drip("POST /didcomm").await;
     assert!(!heard.contains("202"), "{heard}");
     let slow = post("", "").replace("Length: 0", "Length: 900");
     let heard = drip(&slow).await;
