@@ -144,46 +144,6 @@ async fn messages_go_to_mailboxes_and_come_from_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_go_over_http_and_each_arrives_once() {
-    const COUNT: usize = 40;
-    let stage = Stage::new();
-    let (alice, bob) = (stage.party("alice"), stage.party("bob"));
-    // No other way between them, not even back.
-    alice.knows(&bob);
-    bob.knows(&alice);
-    let mut config = NodeConfig::default();
-    let any_port = Way::parse("http://127.0.0.1:0/didcomm").unwrap();
-    config.listen.push(any_port);
-    let b = stage.run_with(&bob, config).await;
-    let mut ways = b.listening().into_iter();
-    let door = ways.find(|way| way.transport() == "http");
-    let door = door.expect("it listens");
-    alice.home.set_ways("bob", &[door]).unwrap();
-    let a = stage.run(&alice).await;
-    let mut told = a.events();
-    for number in 0..COUNT {
-        let message = text(&number.to_string());
-        a.send("bob", message, Submit::default()).await.unwrap();
-    }
-    let mut seen = BTreeSet::new();
-    for _ in 0..COUNT {
-        assert!(seen.insert(next(&b).await), "one came twice");
-    }
-    for _ in 0..COUNT {
-        until(
-            &mut told,
-            |event| matches!(event, EventLine::Progress { rung, .. } if rung == "custody"),
-        )
-        .await;
-    }
-    let more = std::time::Duration::from_millis(300);
-    let more = tokio::time::timeout(more, b.receive()).await;
-    assert!(more.is_err(), "one came twice");
-    let row = alice.home.outbox(None, 0, 1).unwrap().remove(0);
-    assert_eq!(row.sent_by.as_deref(), Some("http"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_small_messages_arrive_each_once() {
     const COUNT: usize = 10_000;
     let stage = Stage::new();

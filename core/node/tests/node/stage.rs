@@ -7,7 +7,6 @@ use packmule_agent::did::{Method, NewDid, create};
 use packmule_agent::keystore::Cost;
 use packmule_agent::message::Message;
 use packmule_bus::link::{Transport, Way};
-use packmule_http::Http;
 use packmule_mem::Mem;
 use packmule_node::control::EventLine;
 use packmule_node::{Events, Home, Node, NodeConfig, PeerRecord, Received};
@@ -78,10 +77,7 @@ impl Stage {
         let home = Arc::new(Home::open(party.home.dir()).unwrap());
         let keys = home.unlock(PASSPHRASE).unwrap();
         let air: Arc<dyn Transport> = Arc::new(self.air.clone());
-        let web: Arc<dyn Transport> = Arc::new(Http::default());
-        let node = Node::start(home, keys, vec![air, web], config)
-            .await
-            .unwrap();
+        let node = Node::start(home, keys, vec![air], config).await.unwrap();
         assert!(node.troubles().is_empty(), "{:?}", node.troubles());
         node
     }
