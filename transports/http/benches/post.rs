@@ -3,7 +3,11 @@
 //!
 //! `cargo bench -p packmule-http`
 
-#![expect(clippy::expect_used, reason = "a step that fails fails the bench")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a step that fails fails the bench"
+)]
 
 use std::sync::Arc;
 
@@ -46,7 +50,7 @@ fn stage() -> (Runtime, Arc<dyn Mailbox>) {
         tokio::spawn(server.serve(Arc::new(Sink), std::future::pending()));
         match Http::default().open(&way).await {
             Ok(Port::Mailbox(mailbox)) => Arc::from(mailbox),
-            _ => unreachable!("the server is there"),
+            _ => panic!("the server is there"),
         }
     });
     (runtime, mailbox)
