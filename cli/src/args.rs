@@ -6,6 +6,7 @@
 
 mod aids;
 mod carriers;
+mod gateway;
 mod letters;
 mod node;
 mod parties;
@@ -20,6 +21,7 @@ use crate::exit::Exit;
 
 pub(crate) use aids::{CompletionsArgs, DemoArgs};
 pub(crate) use carriers::{ExportArgs, ImportArgs, PictureFormat, QrArgs, QrVerb};
+pub(crate) use gateway::{GatewayArgs, GatewayRunArgs, GatewayVerb};
 pub(crate) use letters::{By, InboxArgs, InboxVerb, OutboxArgs, OutboxVerb, Priority, SendArgs};
 pub(crate) use node::{
     BenchArgs, BenchLinkArgs, BenchVerb, DeadLettersArgs, DeadLettersVerb, ForgetArgs, RunArgs,
@@ -89,6 +91,8 @@ pub(crate) enum Verb {
     Outbox(OutboxArgs),
     /// Run the node in the foreground: it keeps links, sends what waits, takes what comes
     Run(Box<RunArgs>),
+    /// Run a gateway: hold messages for people, and give them out over HTTP, WebSocket and links
+    Gateway(Box<GatewayArgs>),
     /// Is a node running? What it holds, whom it meets, how full it is
     Status,
     /// Print what happens, as it happens

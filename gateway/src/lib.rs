@@ -12,7 +12,8 @@
 //! | `mediator` | what follows from an opened message: routing, mediation, pickup |
 //! | `office` | takes packed messages from whichever door, opens them, asks the mediator, answers |
 //! | `live` | which accounts have a live connection, and what is pushed there |
-//! | `uplink` | the gateway as a client of mediators further up |
+//! | `web` | hands WebSockets of our own kind to the node, as links |
+//! | `founding`, `running` | a gateway from its home's first day to its end |
 //!
 //! What can go wrong: a fault of configuration is told before anything is opened. While it runs,
 //! nothing that a stranger sends stops it: a message is answered, refused with a reason, or
@@ -22,7 +23,13 @@
 pub mod config;
 pub mod counters;
 pub mod founding;
+mod live;
 pub mod log;
 pub mod mediator;
+mod office;
 pub mod rates;
+mod running;
 pub mod store;
+mod web;
+
+pub use running::{Gateway, Plan, StartError};

@@ -2,6 +2,7 @@
 # Foreign DIDComm implementations for the cross-tests: set up, run, and make fixtures with.
 #
 #   peers.sh setup [--deep]     set up (kept in the cache; a second call does nothing)
+#   peers.sh setup-gateway      set up the clients of gateway.sh
 #   peers.sh run PEER < task    one peer on a task; contract: README.md
 #   peers.sh generate [PEER]... rewrite fixtures/didcomm/foreign/<producer>/*.json
 #
@@ -63,6 +64,12 @@ setup() {
     fi
 }
 
+# The clients of a gateway.
+setup_gateway() {
+    venv didcomm-python "$here/peers/requirements-didcomm.txt"
+    node_peer gateway
+}
+
 run() {
     case $1 in
     didcomm-python) "$peers/didcomm-python/bin/python" "$here/peers/peer_didcomm_python.py" ;;
@@ -88,7 +95,8 @@ generate() {
 
 case ${1:-} in
 setup) shift; setup "$@" ;;
+setup-gateway) setup_gateway ;;
 run) shift; run "$@" ;;
 generate) shift; generate "$@" ;;
-*) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
+*) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

@@ -9,6 +9,7 @@ mod doctor;
 mod export;
 mod foreign;
 mod forget;
+mod gateway;
 mod id;
 mod import;
 mod inbox;
@@ -46,6 +47,7 @@ pub(crate) fn run(cli: Cli) -> Result<Report, Fault> {
         Verb::Inbox(args) => inbox::run(globals, &args),
         Verb::Outbox(args) => outbox::run(globals, &args),
         Verb::Run(args) => run::run(globals, &args),
+        Verb::Gateway(args) => gateway::run(globals, &args),
         Verb::Status => status::run(globals),
         Verb::Watch(args) => watch::run(globals, &args),
         Verb::Why(args) => why::run(globals, &args),

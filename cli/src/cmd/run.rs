@@ -4,24 +4,20 @@
 //! gracefully; a second one at once.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use packmule_node::control::EventLine;
 use packmule_node::{Events, Node};
 use sd_notify::NotifyState;
 use serde_json::json;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Interval, interval};
+use tokio::signal::unix::Signal;
 
 use crate::args::{Globals, RunArgs};
 use crate::fault::Fault;
 use crate::flow::embark::Aboard;
+use crate::flow::service::{ends, heartbeat, tell_manager, told_to_end};
 use crate::flow::settings::Settings;
 use crate::ui::output::{Report, plain};
 use crate::ui::{events, passphrase};
-
-/// Without a watchdog that wants to hear more often.
-const NEVER: Duration = Duration::from_secs(86_400);
 
 /// Runs until it is told to end.
 pub(crate) fn run(globals: &Globals, args: &RunArgs) -> Result<Report, Fault> {
@@ -78,13 +74,6 @@ pub(crate) fn run(globals: &Globals, args: &RunArgs) -> Result<Report, Fault> {
     ended.map(|()| Report::told())
 }
 
-fn ends() -> io::Result<[Signal; 2]> {
-    Ok([
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    ])
-}
-
 /// Passes events on until a signal comes, or the node has been stopped by its control socket.
 async fn until_told(node: &Node, ends: &mut [Signal; 2], tell: Option<bool>) -> Result<(), Fault> {
     let mut alive = heartbeat();
@@ -109,29 +98,10 @@ async fn next(happening: &mut Option<(Events, bool)>) -> Option<(EventLine, bool
     Some((events.next().await?, *as_json))
 }
 
-async fn told_to_end(ends: &mut [Signal; 2]) {
-    let [term, int] = ends;
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-    }
-}
-
 /// Whoever read our events may have gone: the node goes on.
 fn say(event: &EventLine, as_json: bool) -> Result<(), Fault> {
     match events::print(event, as_json) {
         Err(err) if err.kind() != io::ErrorKind::BrokenPipe => Err(err.into()),
         _ => Ok(()),
     }
-}
-
-/// Twice as often as systemd wants to hear from us, if it does.
-fn heartbeat() -> Interval {
-    let wanted = sd_notify::watchdog_enabled();
-    interval(wanted.map_or(NEVER, |most| (most / 2).max(Duration::from_millis(100))))
-}
-
-/// Without systemd nobody listens, and that is fine.
-fn tell_manager(state: &[NotifyState<'_>]) {
-    let _ = sd_notify::notify(state);
 }

@@ -55,6 +55,7 @@ fn every_verb_helps_and_takes_json() {
         "inspect",
         "doctor",
         "run",
+        "gateway",
         "status",
         "watch",
         "why",

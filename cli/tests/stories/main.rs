@@ -14,6 +14,7 @@ mod custody;
 mod demo;
 mod folder;
 mod full;
+mod gateway;
 mod help;
 mod kill;
 mod lan;

@@ -1,0 +1,111 @@
+//! The gateway: run it, look through its configuration, show its invitation.
+//!
+//! Who calls it: the verb of this name. What can go wrong: see [`super`].
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+const GATEWAY_HELP: &str = "\
+A gateway holds messages for people who are not always reachable, and gives them out when they ask. \
+It speaks DIDComm over HTTP and WebSocket at one address (routing 2.0, coordinate-mediation 2.0 and \
+3.0, message pickup 3.0 and 4.0 with live delivery), and over every link of a node. What it \
+acknowledged is on its disk.
+
+The first start makes the home, with a did:peer:2 that names where the gateway is reached; so give \
+--public-url then if others reach it under another address than the one it listens on. Without a \
+passphrase (--passphrase-file, $PACKMULE_PASSPHRASE) a new home keeps its own in a file that only \
+its owner can read, and the gateway starts without anybody.
+
+Examples:
+  packmule --home kiosk gateway                              on 127.0.0.1:8080, to try it out
+  packmule --home kiosk gateway --listen 0.0.0.0:8080 --public-url http://192.168.1.5:8080/
+  packmule gateway check-config gateway.toml                 what it would be, and what is odd
+  curl http://127.0.0.1:8080/                                its DID, its addresses, an invitation
+  curl http://127.0.0.1:8080/metrics                         numbers for Prometheus
+
+<home>/gateway.toml, or --config FILE; everything may be left out:
+  listen = \"0.0.0.0:8080\"
+  public-url = \"https://kiosk.example.org/\"
+  links = [\"tcp://0.0.0.0:4460\"]            # where nodes find it
+  discover = false                         # and by multicast DNS
+  metrics = true
+  [tls]                                    # or a proxy in front
+  certificate = \"cert.pem\"
+  key = \"key.pem\"
+  [accounts]
+  open = true                              # false: only those of `allow`
+  allow = []
+  deny = []
+  most = 10000
+  bindings = 256                           # DIDs of one account
+  [mailboxes]
+  keep = \"7d\"
+  total = \"1GiB\"
+  messages = 1000000
+  account = \"64MiB\"                        # bytes of one account
+  account-messages = 1000
+  sender-messages = 200                    # of one sender in one account
+  [limits]
+  max-message = \"8MiB\"
+  connections = 2048
+  connections-per-address = 128
+  rate-per-address = 50                    # messages a second; 0: any number
+  burst-per-address = 200
+  rate-per-sender = 50
+  burst-per-sender = 200
+  unacked = 64                             # pushes that may wait for one connection
+  idle = \"60s\"
+  [strangers]
+  carry = false                            # messages for nobody here
+  total = \"256MiB\"
+  answer = true                            # to the endpoint that a sender's DID names
+  [log]
+  level = \"info\"                           # error, warn, info, debug (names DIDs)
+  json = false
+Each key is a variable too: PACKMULE_GATEWAY_LISTEN, PACKMULE_GATEWAY_LIMITS__MAX_MESSAGE, … Flags \
+win over variables, and those over the file.
+
+With --json it prints one line when it is ready, {\"did\":…,\"http\":…,\"ws\":…,\"pid\":…}. It ends on \
+SIGTERM or SIGINT, and tells systemd when it is ready (Type=notify).";
+
+/// `gateway`
+#[derive(Args, Debug)]
+#[command(after_help = GATEWAY_HELP, args_conflicts_with_subcommands = true)]
+pub(crate) struct GatewayArgs {
+    #[command(flatten)]
+    pub(crate) run: GatewayRunArgs,
+    #[command(subcommand)]
+    pub(crate) verb: Option<GatewayVerb>,
+}
+
+/// How it runs.
+#[derive(Args, Debug)]
+pub(crate) struct GatewayRunArgs {
+    /// Listen here, port 0 for any [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// The address under which others reach it, if that is another one
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    /// Read this file [default: <home>/gateway.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// What else there is to do with a gateway.
+#[derive(Debug, Subcommand)]
+pub(crate) enum GatewayVerb {
+    /// Read the configuration and say what is wrong with it, with its line; nothing is started
+    CheckConfig {
+        /// The file [default: <home>/gateway.toml, if it is there]
+        file: Option<PathBuf>,
+    },
+    /// Print an invitation to ask this gateway for a mailbox, as a URL
+    Invite {
+        /// Show it as a QR code too
+        #[arg(long)]
+        qr: bool,
+    },
+}

@@ -1,0 +1,195 @@
+//! Where packed messages come in, whichever door they come by, and where answers leave.
+//!
+//! What is it: [`Office`]. A message is opened with the node's keys, the mediator hears it, what
+//! follows is stored, and only then is it answered for; one that is for an account of ours goes
+//! into its mailbox unopened. Who calls it: the web server (`door`), a WebSocket (`talk`), the
+//! node's links (`links`). What can go wrong: strangers write the bytes; each [`Refused`] has a
+//! status for HTTP and a counter, and costs nobody else anything. A disk that is full or fails
+//! refuses what is new.
+
+mod answer;
+mod door;
+mod letters;
+mod links;
+mod others;
+pub(crate) mod pages;
+mod talk;
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use packmule_bus::label::DidTag;
+use packmule_node::Node;
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::counters::{Count, Counters};
+use crate::live::Seats;
+use crate::log::Logger;
+use crate::mediator::{Mediator, Trouble};
+use crate::rates::Rates;
+use crate::store::{MailboxStore, canonical};
+
+pub(crate) use door::Door;
+
+/// Work on fewer bytes than this is done where it stands: handing it to another thread and back
+/// costs as much.
+const LIGHT: usize = 64 << 10;
+
+/// Everything that doors share.
+pub(crate) struct Office {
+    pub(crate) node: Node,
+    pub(crate) mediator: Mediator,
+    pub(crate) store: Arc<dyn MailboxStore>,
+    pub(crate) seats: Seats,
+    pub(crate) counters: Counters,
+    pub(crate) log: Logger,
+    addresses: Rates<IpAddr>,
+    senders: Rates<DidTag>,
+    deny: HashSet<String>,
+    pub(crate) settings: Settings,
+    connections: AtomicU64,
+    /// True once the gateway ends.
+    pub(crate) closing: watch::Receiver<bool>,
+}
+
+/// What of the configuration decides here.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// How long a message waits at most.
+    keep: Duration,
+    /// Carry what is for nobody here.
+    carry: bool,
+    /// Send answers to endpoints of strangers.
+    answer: bool,
+    /// Serve `/metrics`.
+    metrics: bool,
+    /// Pushes that may wait for one connection.
+    pushes: usize,
+    /// Where others reach it, as pages tell.
+    url: String,
+}
+
+/// Why a message was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It cannot be opened, or not be believed.
+    Unopened,
+    /// Its sender is turned away here.
+    Denied,
+    /// The visitor sends more than it may.
+    TooMany(Duration),
+    /// It is for nobody here.
+    NoRecipient,
+    /// It is longer than is taken.
+    TooLarge,
+    /// There is no room for it now.
+    Full,
+    /// A fault of ours; later is better.
+    Fault,
+}
+
+impl Refused {
+    /// As an HTTP status, and after how many seconds it is worth another try. 4xx means never,
+    /// 5xx and 429 perhaps later.
+    pub(crate) fn status(self) -> (u16, Option<u64>) {
+        match self {
+            Self::Unopened => (400, None),
+            Self::Denied => (403, None),
+            Self::NoRecipient => (404, None),
+            Self::TooMany(wait) => (429, Some(wait.as_secs().saturating_add(1))),
+            Self::TooLarge => (413, None),
+            // 507 says what it is, and nobody takes it for a reason to try at once.
+            Self::Full => (507, Some(60)),
+            Self::Fault => (503, Some(5)),
+        }
+    }
+
+    const fn counted(self) -> Count {
+        match self {
+            Self::Unopened => Count::Unopened,
+            Self::Denied => Count::Denied,
+            Self::TooMany(_) => Count::TooMany,
+            Self::NoRecipient => Count::NoRecipient,
+            Self::TooLarge => Count::TooLarge,
+            Self::Full => Count::Full,
+            Self::Fault => Count::Fault,
+        }
+    }
+}
+
+impl From<Trouble> for Refused {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Malformed => Self::Unopened,
+            Trouble::TooLarge => Self::TooLarge,
+            Trouble::Full => Self::Full,
+            Trouble::Failed => Self::Fault,
+        }
+    }
+}
+
+impl Office {
+    pub(crate) fn new(
+        node: Node,
+        mediator: Mediator,
+        store: Arc<dyn MailboxStore>,
+        config: &Config,
+        url: String,
+        closing: watch::Receiver<bool>,
+    ) -> Self {
+        let limits = &config.limits;
+        let deny = &config.accounts.deny;
+        Self {
+            node,
+            mediator,
+            store,
+            seats: Seats::default(),
+            counters: Counters::default(),
+            log: Logger::new(config.log),
+            addresses: Rates::new(limits.rate_per_address, limits.burst_per_address),
+            senders: Rates::new(limits.rate_per_sender, limits.burst_per_sender),
+            deny: deny.iter().map(|did| canonical(did).to_owned()).collect(),
+            settings: Settings {
+                keep: config.mailboxes.keep,
+                carry: config.strangers.carry,
+                answer: config.strangers.answer,
+                metrics: config.metrics,
+                pushes: limits.unacked,
+                url,
+            },
+            connections: AtomicU64::new(0),
+            closing,
+        }
+    }
+
+    /// A number for a connection that no other has had.
+    fn connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Counts a refusal and tells of it, without a word about whom it concerns.
+    fn refuse(&self, refused: Refused) -> Refused {
+        self.counters.one(refused.counted());
+        if refused == Refused::Fault {
+            self.log.warn("message-not-taken", &[]);
+        }
+        refused
+    }
+}
+
+/// Runs work on so many bytes without holding up others.
+async fn beside<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refused> {
+    if bytes <= LIGHT {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| Refused::Fault)
+}

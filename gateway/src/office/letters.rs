@@ -1,0 +1,195 @@
+//! One message, from its bytes to what follows from it.
+//!
+//! Called by every door. What can go wrong: see [`Refused`]; nothing was kept then, or what was
+//! kept is kept once, since the store knows each message by its name.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use packmule_agent::message::Message;
+use packmule_agent::protocol::basic_message;
+use packmule_bus::Envelope;
+use packmule_bus::label::DidTag;
+use packmule_node::Arrival;
+use packmule_node::desk::Letter;
+
+use super::{Office, Refused, beside};
+use crate::log::Fact;
+use crate::mediator::{Live, Stored, Via, Visit};
+use crate::store::{Moment, canonical};
+
+/// The problem code of what is encrypted for keys that are not ours.
+const NOT_FOR_US: &str = "e.p.trust.crypto.not-for-us";
+
+/// What followed from a message that was for us.
+#[derive(Default)]
+pub(super) struct Followed {
+    /// Who sent it, proven.
+    pub(super) sender: Option<String>,
+    /// Answers are wanted on the connection that it came by.
+    pub(super) back: bool,
+    /// Answers, not packed yet.
+    pub(super) replies: Vec<Message>,
+    /// A wish for live delivery, or for its end.
+    pub(super) live: Option<Live>,
+}
+
+impl Office {
+    /// Takes a message, whoever it is for. It and what follows from it are durable when this
+    /// returns.
+    pub(super) async fn take(
+        self: &Arc<Self>,
+        packed: Vec<u8>,
+        visit: &Visit,
+    ) -> Result<Followed, Refused> {
+        let began = Instant::now();
+        let outcome = self.follow(packed, visit).await;
+        self.counters.took(began.elapsed());
+        outcome.map_err(|refused| self.refuse(refused))
+    }
+
+    async fn follow(self: &Arc<Self>, packed: Vec<u8>, visit: &Visit) -> Result<Followed, Refused> {
+        let mut followed = Followed::default();
+        let mut visit = visit.clone();
+        let mut todo = vec![packed];
+        while !todo.is_empty() {
+            let mut inner = Vec::new();
+            for packed in todo {
+                inner.extend(self.one(packed, &visit, &mut followed).await?);
+            }
+            todo = inner;
+            visit.nested = visit.nested.saturating_add(1);
+        }
+        Ok(followed)
+    }
+
+    /// One message; gives those that were forwarded in it to ourselves.
+    async fn one(
+        self: &Arc<Self>,
+        packed: Vec<u8>,
+        visit: &Visit,
+        followed: &mut Followed,
+    ) -> Result<Vec<Vec<u8>>, Refused> {
+        let node = self.node.clone();
+        let (packed, opened) = beside(packed.len(), move || {
+            let opened = node.desk().open(&packed);
+            (packed, opened)
+        })
+        .await?;
+        let letter = match opened {
+            Ok(letter) => letter,
+            Err((problem, _)) if problem == NOT_FOR_US => {
+                self.for_others(packed, visit).await?;
+                return Ok(Vec::new());
+            }
+            Err((problem, reason)) => {
+                let facts: [Fact<'_>; 2] = [("problem", &problem), ("why", &reason)];
+                self.log.debug("unopened", &facts);
+                return Err(Refused::Unopened);
+            }
+        };
+        if let Some(sender) = &letter.sender {
+            self.admit(sender)?;
+        }
+        let sender = letter.opened.sender.clone();
+        let now = Moment::now();
+        let heard = self.mediator.hear(letter, visit, now).await;
+        self.push_all(heard.stored, now);
+        self.carry_all(heard.strays).await?;
+        if let Some(letter) = heard.for_us {
+            self.keep(letter, packed, visit).await?;
+        }
+        // Who cannot be told by an answer on the same connection is told by its status.
+        let told = heard.back && visit.nested == 0 && !heard.replies.is_empty();
+        if let Some(trouble) = heard.trouble.filter(|_| !told) {
+            for (sender, reply) in sender.iter().zip(heard.replies) {
+                self.answer_elsewhere(sender, reply).await;
+            }
+            return Err(trouble.into());
+        }
+        // What was forwarded to ourselves is answered by its own way, if by any.
+        if visit.nested == 0 {
+            followed.sender = sender;
+            followed.back = heard.back;
+            followed.replies = heard.replies;
+            followed.live = heard.live;
+        } else if let Some(sender) = sender {
+            for reply in heard.replies {
+                self.answer_elsewhere(&sender, reply).await;
+            }
+        }
+        Ok(heard.inner)
+    }
+
+    /// Is a proven sender welcome, and not too often here?
+    pub(super) fn admit(&self, sender: &str) -> Result<(), Refused> {
+        if self.deny.contains(canonical(sender)) {
+            return Err(Refused::Denied);
+        }
+        let who = DidTag::of(canonical(sender));
+        self.senders
+            .take(who, Instant::now())
+            .map_err(Refused::TooMany)
+    }
+
+    /// Pushes what was stored to whoever is there for it; what is delayed, when its time comes.
+    pub(super) fn push_all(self: &Arc<Self>, stored: Vec<Stored>, now: Moment) {
+        for one in stored {
+            // Whoever comes later finds it in the mailbox.
+            if !self.seats.has(&one.account) {
+                continue;
+            }
+            let wait = one.not_before.since(now);
+            let one = Arc::new(one);
+            if wait.is_zero() {
+                self.seats.push(&one);
+                continue;
+            }
+            let (office, mut closing) = (Arc::clone(self), self.closing.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => drop(office.seats.push(&one)),
+                    _ = closing.wait_for(|closing| *closing) => {}
+                }
+            });
+        }
+    }
+
+    /// Puts a message that is for the keeper of this gateway into the node's inbox, if it is from
+    /// a peer or answers an invitation; the node's desk answers it. Durable when this returns.
+    async fn keep(&self, letter: Letter, packed: Vec<u8>, visit: &Visit) -> Result<(), Refused> {
+        let node = self.node.clone();
+        let channel = match visit.via {
+            Via::Http => "http",
+            _ => "ws",
+        };
+        let kept = tokio::task::spawn_blocking(move || {
+            let desk = node.desk();
+            let known = match &letter.sender {
+                Some(sender) => desk.known(sender)?.is_some(),
+                None => false,
+            };
+            if !known && letter.message.pthid.is_none() {
+                // Acknowledgements and reports of strangers are of no use here, and no fault.
+                return Ok(basic_message::content(&letter.message).is_none());
+            }
+            let Ok(envelope) = Envelope::from_packed(&packed) else {
+                return Ok(false);
+            };
+            let arrival = Arrival {
+                channel: channel.to_owned(),
+                received: Moment::now().as_secs(),
+            };
+            desk.home().accept_all([&envelope], &arrival)?;
+            Ok::<_, packmule_node::HomeError>(true)
+        });
+        match kept.await {
+            Ok(Ok(true)) => {
+                self.node.poke().await;
+                Ok(())
+            }
+            Ok(Ok(false)) => Err(Refused::Denied),
+            Ok(Err(_)) | Err(_) => Err(Refused::Fault),
+        }
+    }
+}

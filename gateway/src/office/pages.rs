@@ -1,0 +1,125 @@
+//! Pages: is it well, is it ready, what has it counted, who is it.
+//!
+//! Called by the door for everything that is no message. What can go wrong: a store that does not
+//! answer makes it not ready; it is well as long as it answers at all.
+
+use packmule_agent::protocol::out_of_band;
+use packmule_http::hyper::body::Bytes;
+use packmule_http::hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use packmule_http::hyper::{Method, Request, Response, StatusCode};
+use packmule_http::server::{Visitor, nothing_here, plain};
+use serde_json::json;
+
+use super::Office;
+use crate::store::Moment;
+
+impl Office {
+    pub(super) async fn page(
+        &self,
+        request: &Request<Bytes>,
+        visitor: &Visitor,
+    ) -> Response<Bytes> {
+        if request.method() != Method::GET && request.method() != Method::HEAD {
+            return nothing_here(request, visitor);
+        }
+        match request.uri().path() {
+            "/" => self.card(),
+            "/healthz" => plain(StatusCode::OK, "ok"),
+            "/readyz" => self.ready().await,
+            "/metrics" if self.settings.metrics => self.metrics().await,
+            _ => nothing_here(request, visitor),
+        }
+    }
+
+    /// Who this is and how it is reached, for programs.
+    fn card(&self) -> Response<Bytes> {
+        let url = &self.settings.url;
+        let invitation = self.mediator.invitation();
+        let card = json!({
+            "did": self.mediator.did(),
+            "http": url,
+            "ws": socket_url(url),
+            "invitation": out_of_band::to_url(&invitation, url).ok(),
+        });
+        typed("application/json", card.to_string())
+    }
+
+    async fn ready(&self) -> Response<Bytes> {
+        let (node, store) = (self.node.status().await, self.store.totals().await);
+        match (*self.closing.borrow(), node, store) {
+            (false, Some(_), Ok(_)) => plain(StatusCode::OK, "ready"),
+            (true, ..) => plain(StatusCode::SERVICE_UNAVAILABLE, "it is ending"),
+            (_, None, _) => plain(StatusCode::SERVICE_UNAVAILABLE, "the node has ended"),
+            (_, _, Err(fault)) => plain(StatusCode::SERVICE_UNAVAILABLE, fault.to_string()),
+        }
+    }
+
+    async fn metrics(&self) -> Response<Bytes> {
+        let mut page = self.counters.page();
+        for (what, count) in self.mediator.counts().iter() {
+            let series = format!("packmule_mediator_total{{what=\"{what}\"}}");
+            page.counter(&series, "What the mediator did.", count);
+        }
+        page.gauge(
+            "packmule_live_connections",
+            "Connections with live delivery.",
+            self.seats.count(),
+        );
+        if let Ok(totals) = self.store.totals().await {
+            let waited = totals
+                .oldest
+                .map_or(0, |at| Moment::now().since(at).as_secs());
+            for (name, help, value) in [
+                ("packmule_accounts", "Accounts.", totals.accounts),
+                (
+                    "packmule_bindings",
+                    "DIDs bound to accounts.",
+                    totals.bindings,
+                ),
+                (
+                    "packmule_held_messages",
+                    "Messages in mailboxes.",
+                    totals.letters,
+                ),
+                ("packmule_held_bytes", "Their bytes.", totals.bytes),
+                (
+                    "packmule_held_oldest_seconds",
+                    "How long the oldest waits.",
+                    waited,
+                ),
+                ("packmule_dead_letters", "Dead letters listed.", totals.dead),
+                (
+                    "packmule_store_bytes",
+                    "Bytes of the store's files.",
+                    totals.disk,
+                ),
+            ] {
+                page.gauge(name, help, value);
+            }
+            if let Some(free) = totals.free {
+                page.gauge(
+                    "packmule_disk_free_bytes",
+                    "Bytes that the disk still has.",
+                    free,
+                );
+            }
+        }
+        typed("text/plain; version=0.0.4; charset=utf-8", page.into_text())
+    }
+}
+
+/// The same place for WebSockets.
+pub(crate) fn socket_url(url: &str) -> String {
+    match url.strip_prefix("http") {
+        Some(rest) => format!("ws{rest}"),
+        None => url.to_owned(),
+    }
+}
+
+fn typed(kind: &'static str, text: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(text));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

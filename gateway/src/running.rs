@@ -1,0 +1,301 @@
+//! A gateway from its start to its end.
+//!
+//! What is it: [`Gateway::start`] binds the server, finds or makes the home, opens the mailboxes,
+//! starts the node; [`Gateway::run`] serves until it is told to end. Who calls it: `packmule
+//! gateway`, and programs that embed one. What can go wrong: [`StartError`], before anybody is
+//! served; afterwards only the node's own end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use packmule_agent::message::Message;
+use packmule_bus::link::{Transport, Way};
+use packmule_http::server::{self, Certificate, Server};
+use packmule_node::{Node, NodeConfig};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::config::Config;
+use crate::founding::{self, FoundError, Founded};
+use crate::mediator::{Admits, Mediator, Policy};
+use crate::office::pages::socket_url;
+use crate::office::{Door, Office};
+use crate::store::{Limits, MailboxStore, Moment, SqliteStore, StoreError, canonical};
+use crate::web::web;
+
+/// The mailboxes' file in the home.
+const MAILBOXES: &str = "mailboxes.sqlite";
+/// How often what has expired is ended.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// What a gateway is started with.
+pub struct Plan {
+    /// How it is to run.
+    pub config: Config,
+    /// Its home, which is made if there is none.
+    pub home: PathBuf,
+    /// The passphrase of the home.
+    pub passphrase: Option<Vec<u8>>,
+    /// What its node is reached by besides the web.
+    pub transports: Vec<Arc<dyn Transport>>,
+}
+
+/// Why a gateway was not started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The server's address.
+    #[error("cannot listen on {at}: {source}")]
+    Listen {
+        /// Which.
+        at: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The certificate or its key.
+    #[error("cannot use the certificate {}: {source}", path.display())]
+    Certificate {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The home.
+    #[error(transparent)]
+    Found(#[from] FoundError),
+    /// The mailboxes.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The node.
+    #[error(transparent)]
+    Node(#[from] packmule_node::StartError),
+}
+
+/// A gateway that is ready to serve.
+pub struct Gateway {
+    office: Arc<Office>,
+    server: Server,
+    door: Arc<Door>,
+    closing: watch::Sender<bool>,
+    new: bool,
+    unattended: bool,
+    url: String,
+}
+
+impl Gateway {
+    /// Starts it: when this returns it is bound, and what it holds is there. Nobody is served
+    /// before [`Self::run`].
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(plan: Plan) -> Result<Self, StartError> {
+        let Plan {
+            config,
+            home,
+            passphrase,
+            mut transports,
+        } = plan;
+        let server = bind(&config).await?;
+        let scheme = if config.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let own = || format!("{scheme}://{}/", server.addr());
+        let url = config.public_url.clone().unwrap_or_else(own);
+        let Founded {
+            home,
+            keys,
+            new,
+            unattended,
+        } = founding::open(&home, &url, passphrase.as_deref())?;
+        let told = founding::endpoint(&home).map(str::to_owned);
+        let store = SqliteStore::open(&home.dir().join(MAILBOXES), limits(&config))?;
+        let store: Arc<dyn MailboxStore> = Arc::new(store);
+        let (web, way, links) = web();
+        transports.push(Arc::new(web));
+        let mut listen: Vec<Way> = config
+            .links
+            .iter()
+            .filter_map(|it| Way::parse(it))
+            .collect();
+        listen.extend(way);
+        let mut node = NodeConfig {
+            listen,
+            scout: config.discover,
+            ..NodeConfig::default()
+        };
+        node.depot.policy.carry_for_strangers = config.strangers.carry;
+        node.depot.quotas.strangers_bytes = config.strangers.total;
+        node.depot.quotas.max_message = config.limits.max_message;
+        let node = Node::start(Arc::new(home), keys, transports, node).await?;
+        let did = node.desk().did().to_owned();
+        let mediator = Mediator::new(Arc::clone(&store), &did, policy(&config));
+        let (closing, closes) = watch::channel(false);
+        let office = Office::new(node, mediator, store, &config, url.clone(), closes);
+        let office = Arc::new(office);
+        if told.as_ref() != Some(&url) {
+            let told: &dyn std::fmt::Display = &told.unwrap_or_else(|| "nowhere".to_owned());
+            office.log.warn(
+                "did-names-another-endpoint",
+                &[("did", told), ("here", &url)],
+            );
+        }
+        Ok(Self {
+            door: Arc::new(Door::new(Arc::clone(&office), links)),
+            office,
+            server,
+            closing,
+            new,
+            unattended,
+            url,
+        })
+    }
+
+    /// Its DID: the node's, the mediator's, and the routing DID of its accounts.
+    #[must_use]
+    pub fn did(&self) -> &str {
+        self.office.mediator.did()
+    }
+
+    /// Where messages are posted.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where WebSockets are asked for.
+    #[must_use]
+    pub fn socket_url(&self) -> String {
+        socket_url(&self.url)
+    }
+
+    /// Where the server listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.server.addr()
+    }
+
+    /// Its home was made just now.
+    #[must_use]
+    pub const fn is_new(&self) -> bool {
+        self.new
+    }
+
+    /// The passphrase of its home lies in the home.
+    #[must_use]
+    pub const fn is_unattended(&self) -> bool {
+        self.unattended
+    }
+
+    /// An invitation to ask for a mailbox.
+    #[must_use]
+    pub fn invitation(&self) -> Message {
+        self.office.mediator.invitation()
+    }
+
+    /// What of the node does not work, for people.
+    #[must_use]
+    pub fn troubles(&self) -> &[String] {
+        self.office.node.troubles()
+    }
+
+    /// Serves until `told` is done or the node has ended; then lets those who are being answered
+    /// finish, and ends the node gracefully.
+    pub async fn run(self, told: impl Future<Output = ()> + Send) {
+        let Self {
+            office,
+            server,
+            door,
+            closing,
+            ..
+        } = self;
+        office
+            .log
+            .info("serving", &[("port", &server.addr().port())]);
+        let links = tokio::spawn(Arc::clone(&office).serve_links());
+        let sweep = tokio::spawn(sweep(Arc::clone(&office)));
+        let node = office.node.clone();
+        let ends = async {
+            tokio::select! {
+                () = told => {}
+                () = node.ended() => {}
+            }
+            // WebSockets end too, not only those who wait for an answer.
+            closing.send_replace(true);
+        };
+        server.serve(door, ends).await;
+        office.log.info("ending", &[]);
+        sweep.abort();
+        node.stop().await;
+        let _ = links.await;
+    }
+}
+
+async fn bind(config: &Config) -> Result<Server, StartError> {
+    let mut at = server::Config::at(config.listen.to_string());
+    if let Some(tls) = &config.tls {
+        let certificate = Certificate::from_files(&tls.certificate, &tls.key);
+        let wrong = |source| StartError::Certificate {
+            path: tls.certificate.clone(),
+            source,
+        };
+        at.certificate = Some(Arc::new(certificate.map_err(wrong)?));
+    }
+    let limits = &config.limits;
+    at.limits.message = usize::try_from(limits.max_message).unwrap_or(usize::MAX);
+    at.limits.connections = limits.connections;
+    at.limits.per_address = limits.connections_per_address;
+    at.limits.head_time = limits.idle;
+    let bound = Server::bind(at).await;
+    bound.map_err(|source| StartError::Listen {
+        at: config.listen,
+        source,
+    })
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        accounts: config.accounts.most,
+        bindings: config.accounts.bindings,
+        letter_bytes: config.limits.max_message,
+        account_letters: config.mailboxes.account_messages,
+        account_bytes: config.mailboxes.account,
+        pair_letters: config.mailboxes.sender_messages,
+        total_letters: config.mailboxes.messages,
+        total_bytes: config.mailboxes.total,
+        ..Limits::default()
+    }
+}
+
+fn policy(config: &Config) -> Policy {
+    let names = |dids: &[String]| dids.iter().map(|did| canonical(did).to_owned()).collect();
+    let accounts = &config.accounts;
+    let mut policy = Policy::default().with_max_receive_bytes(config.limits.max_message);
+    policy.admits = if accounts.open {
+        Admits::Everyone
+    } else {
+        Admits::Only(names(&accounts.allow))
+    };
+    policy.denied = names(&accounts.deny);
+    policy.carries_strays = config.strangers.carry;
+    policy.keep_for = config.mailboxes.keep;
+    policy
+}
+
+/// Ends what has expired, now and then.
+async fn sweep(office: Arc<Office>) {
+    let mut ticks = interval(SWEEP);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match office.store.expire(Moment::now()).await {
+            Ok(0) => {}
+            Ok(ended) => office.log.info("expired", &[("messages", &ended)]),
+            Err(fault) => office.log.warn("mailboxes", &[("fault", &fault)]),
+        }
+    }
+}
