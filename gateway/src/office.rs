@@ -69,6 +69,8 @@ pub(crate) struct Settings {
     metrics: bool,
     /// Pushes that may wait for one connection.
     pushes: usize,
+    /// A proxy of this machine is in front, and stands for many.
+    proxied: bool,
     /// Where others reach it, as pages tell.
     url: String,
 }
@@ -159,6 +161,7 @@ impl Office {
                 answer: config.strangers.answer,
                 metrics: config.metrics,
                 pushes: limits.unacked,
+                proxied: config.public_url.is_some() && config.listen.ip().is_loopback(),
                 url,
             },
             connections: AtomicU64::new(0),

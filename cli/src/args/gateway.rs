@@ -60,7 +60,7 @@ Examples:
   [strangers]
   carry = false                            # messages for nobody here
   total = \"256MiB\"
-  answer = true                            # to the endpoint that a sender's DID names
+  answer = false                           # to endpoints that strangers' DIDs name
   [log]
   level = \"info\"                           # error, warn, info, debug (names DIDs)
   json = false

@@ -138,7 +138,8 @@ pub struct Strangers {
     /// How much of the node's store they may fill.
     #[serde(deserialize_with = "size")]
     pub total: u64,
-    /// Send answers to the endpoint that the sender's DID names, where no other way back is.
+    /// Send answers to the endpoint that the sender's DID names, where no other way back is. A
+    /// stranger then decides where this machine connects to, also within its own network.
     pub answer: bool,
 }
 
@@ -147,7 +148,7 @@ impl Default for Strangers {
         Self {
             carry: false,
             total: 256 << 20,
-            answer: true,
+            answer: false,
         }
     }
 }
