@@ -76,7 +76,7 @@ class Client:
 
     async def ask(self, kind, body=None):
         """Asks, and opens what comes back."""
-        packed = await self.pack(GATEWAY["did"], kind, body or {}, custom_headers=[{"return_route": "all"}])
+        packed = await self.pack(GATEWAY["did"], kind, body or {}, custom_headers={"return_route": "all"})
         status, answer = post(packed)
         assert status == 200, f"HTTP {status}"
         return await self.open(answer)
