@@ -78,6 +78,8 @@ pub struct Depot {
     dice: u64,
     ours: BTreeSet<DidTag>,
     queue: Queue,
+    /// Carried until the same message came in as something else, in a batch that is in flight.
+    replaced: BTreeMap<EnvelopeId, Held>,
     inbox: Inbox,
     /// What is being received.
     coming: Coming,
@@ -104,6 +106,7 @@ impl Depot {
             dice: u64::from_be_bytes(dice),
             ours: BTreeSet::new(),
             queue: Queue::default(),
+            replaced: BTreeMap::new(),
             inbox: Inbox::default(),
             coming: Coming::default(),
             books,
@@ -187,6 +190,10 @@ impl Depot {
 
     /// The batch that put this record is committed: from now on it is offered.
     pub fn durable(&mut self, id: &EnvelopeId) {
+        if let Some(before) = self.replaced.remove(id) {
+            self.books
+                .give_back(&Charge::of(before.origin, before.bytes));
+        }
         if let Some(entry) = self.queue.get_mut(id) {
             if entry.durable {
                 return;
@@ -214,6 +221,10 @@ impl Depot {
             });
         }
         self.abandon(id);
+        if let Some(before) = self.replaced.remove(id) {
+            self.queue.insert(before, true);
+            self.enter_everywhere(id);
+        }
     }
 
     /// Everything held: waiting, delivered, dead.

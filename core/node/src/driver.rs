@@ -27,7 +27,7 @@ use packmule_bus::bus::io::{
 };
 use packmule_bus::label::DidTag;
 use packmule_bus::link::{Port, Way};
-use packmule_bus::receipt::Reason;
+use packmule_bus::receipt::{Reason, Rung};
 use packmule_bus::{Envelope, EnvelopeId};
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -411,12 +411,20 @@ impl Driver {
     fn tell(&mut self, event: Event) {
         match &event {
             Event::Received(arrived) => self.clerk.judge(arrived.id),
-            Event::Progress { id, .. } => self.answer(*id, Ok(*id)),
+            Event::Progress { id, rung, .. } => {
+                // What was taken on before may have ended since.
+                let outcome = match rung {
+                    Rung::Refused(reason) => Err(*reason),
+                    Rung::Expired => Err(Reason::Expired),
+                    _ => Ok(*id),
+                };
+                self.answer(*id, outcome);
+            }
             Event::NotTaken(id, reason) => {
-                self.rows.remove(id);
                 if self.waiting.contains_key(id) {
                     self.answer(*id, Err(*reason));
                 } else {
+                    self.rows.remove(id);
                     self.post.not_taken(*id, *reason);
                     if !reason.may_pass() {
                         // So that its row says so.
@@ -437,6 +445,8 @@ impl Driver {
     }
 
     fn answer(&mut self, id: EnvelopeId, outcome: Result<EnvelopeId, Reason>) {
+        // Of what was held already nothing is written, and no row went with it.
+        self.rows.remove(&id);
         for answer in self.waiting.remove(&id).into_iter().flatten() {
             let _ = answer.send(outcome);
         }

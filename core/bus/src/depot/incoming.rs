@@ -44,22 +44,9 @@ impl Depot {
             return Err(Reason::Expired);
         }
         let charge = Charge::of(Origin::Own, meta.bytes);
+        self.make_room(&meta, &charge, turn)?;
         // Carried for somebody until now: it changes hands here.
-        let carried = self.queue.get(&meta.id);
-        let before = carried.map(|entry| Charge::of(entry.held.origin, entry.held.bytes));
-        if let Some(before) = &before {
-            self.books.give_back(before);
-        }
-        if let Err(reason) = self.make_room(&meta, &charge, turn) {
-            if let Some(before) = &before {
-                self.books.charge(before);
-            }
-            return Err(reason);
-        }
-        if before.is_some() {
-            self.queue.remove(&meta.id);
-            self.withdraw(&meta.id, turn);
-        }
+        self.replace(&meta.id, turn);
         self.books.charge(&charge);
         if self.seen.contains(&meta.id) {
             self.seen.remove(&meta.id);
@@ -154,16 +141,13 @@ impl Depot {
                 _ => (Origin::From(*key), transport),
             },
         };
-        if let Some(entry) = self.queue.remove(&meta.id) {
-            // Carried under another label until now; the body comes anew.
-            let carried = Charge::of(entry.held.origin, entry.held.bytes);
-            self.books.give_back(&carried);
-            self.withdraw(&meta.id, turn);
-            turn.ops.push(Op::Drop(Key::Held(meta.id)));
-        }
         let charge = self.charge_for(meta, origin);
         if let Err(reason) = self.make_room(meta, &charge, turn) {
             return Arrival::Refuse(reason);
+        }
+        // Carried under another label until now; the body comes anew.
+        if self.replace(&meta.id, turn) {
+            turn.ops.push(Op::Drop(Key::Held(meta.id)));
         }
         self.books.charge(&charge);
         if self.ours.contains(&meta.label.to) {
@@ -279,6 +263,22 @@ impl Depot {
             copies: label.copies.min(policy.copies),
             ..label
         }
+    }
+
+    /// Takes a carried bundle out, since the same message comes in as something else. Until the
+    /// disk has that, the disk has this: it keeps its room, and is back if the disk refuses.
+    fn replace(&mut self, id: &EnvelopeId, turn: &mut Turn) -> bool {
+        let Some(entry) = self.queue.remove(id) else {
+            return false;
+        };
+        self.withdraw(id, turn);
+        if entry.durable {
+            self.replaced.insert(*id, entry.held);
+        } else {
+            let charge = Charge::of(entry.held.origin, entry.held.bytes);
+            self.books.give_back(&charge);
+        }
+        true
     }
 
     fn hold(&mut self, meta: Meta, origin: Origin, by: Vec<String>, turn: &mut Turn) {

@@ -51,7 +51,9 @@ impl Depot {
                 break;
             }
             let gives = Charge::of(entry.held.origin, entry.held.bytes);
-            if self.helps(charge, &room, &gives) && entry.durable && !self.is_going(id) {
+            // What the newcomer replaces is not gone before the newcomer is here.
+            let may_go = entry.durable && *id != meta.id && !self.is_going(id);
+            if may_go && self.helps(charge, &room, &gives) {
                 victims.push(*id);
                 room.push(gives);
             }

@@ -9,6 +9,9 @@ use std::{
 
 use super::{EventLine, MAX_LINE, Reply, Request, VERSION, line::line_of, place};
 
+/// A node that hangs is told as such.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A conversation with the node of a home.
 ///
 /// ```no_run
@@ -44,6 +47,12 @@ pub enum ClientError {
     /// It answered with something else than was asked for.
     #[error("the node's answer makes no sense: {0}")]
     Nonsense(String),
+    /// It has not answered in time, and may yet do what was asked.
+    #[error(
+        "the node has not answered for {} s and may yet do what was asked: look with `packmule \
+         outbox` before you ask again", PATIENCE.as_secs()
+    )]
+    Slow,
     /// It is gone, or the socket failed.
     #[error("the node does not answer: {0}")]
     Io(#[from] io::Error),
@@ -52,13 +61,12 @@ pub enum ClientError {
 impl Client {
     /// Connects to the node that runs on this home.
     pub fn connect(home: &Path) -> Result<Self, ClientError> {
-        let path = place::socket(home)?;
-        let stream = UnixStream::connect(path).map_err(|error| match error.kind() {
+        let stream = place::socket(home).and_then(UnixStream::connect);
+        let stream = stream.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoNode,
             _ => error.into(),
         })?;
-        // A node that hangs is told as such.
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         let mut client = Self {
             stream: BufReader::new(stream),
             pid: 0,
@@ -107,8 +115,13 @@ impl Client {
     fn read(&mut self) -> Result<Reply, ClientError> {
         let mut line = Vec::new();
         let mut bounded = self.stream.by_ref().take(MAX_LINE as u64);
-        if bounded.read_until(b'\n', &mut line)? == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        match bounded.read_until(b'\n', &mut line) {
+            Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(ClientError::Slow);
+            }
+            Err(error) => return Err(error.into()),
         }
         serde_json::from_slice(&line).map_err(|error| ClientError::Nonsense(error.to_string()))
     }

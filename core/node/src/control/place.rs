@@ -6,11 +6,12 @@
 
 use std::{
     env,
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Read, Seek, Write},
     os::unix::{
         ffi::OsStrExt,
-        fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+        fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink},
+        net::UnixListener,
     },
     path::{Path, PathBuf},
 };
@@ -68,16 +69,47 @@ impl NodeLock {
     }
 }
 
-/// The path of the socket of the home in this folder.
-pub(crate) fn socket(home: &Path) -> io::Result<PathBuf> {
+/// Where the node of this home is to listen. In a home whose path is too long for a socket lies
+/// a link to it instead: clients need not have the node's environment to find it. Answers too
+/// what is to be removed in the end.
+pub(crate) fn bind(home: &Path) -> io::Result<(Vec<PathBuf>, UnixListener)> {
     let home = fs::canonicalize(home)?;
     let near = home.join(SOCKET);
-    if near.as_os_str().len() <= LONGEST {
-        return Ok(near);
+    remove(&near)?;
+    let mut made = vec![near.clone()];
+    let path = if near.as_os_str().len() <= LONGEST {
+        near
+    } else {
+        let digest = Sha256::digest(home.as_os_str().as_bytes());
+        let (name, _) = digest.split_at(12);
+        let far = elsewhere()?.join(format!("{}.sock", HEXLOWER.encode(name)));
+        remove(&far)?;
+        symlink(&far, &near)?;
+        made.push(far.clone());
+        far
+    };
+    // Nobody else enters the folder it is in.
+    let listener = UnixListener::bind(&path)?;
+    fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+    Ok((made, listener))
+}
+
+/// Where the node of this home listens, if one does.
+pub(crate) fn socket(home: &Path) -> io::Result<PathBuf> {
+    let near = fs::canonicalize(home)?.join(SOCKET);
+    match fs::read_link(&near) {
+        Ok(far) => Ok(far),
+        Err(_) if near.as_os_str().len() > LONGEST => Err(io::ErrorKind::NotFound.into()),
+        Err(_) => Ok(near),
     }
-    let digest = Sha256::digest(home.as_os_str().as_bytes());
-    let (name, _) = digest.split_at(12);
-    Ok(elsewhere()?.join(format!("{}.sock", HEXLOWER.encode(name))))
+}
+
+/// What a node that is gone left.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// A folder of ours alone, for homes whose path is too long for a socket.

@@ -4,9 +4,8 @@
 //! it, reads the next. What can go wrong: a client of another user (hung up on), one that does
 //! not read (dropped after [`PATIENCE`]), one that writes nonsense (told so).
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -28,6 +27,8 @@ use crate::{DoneError, Events, Node, Submit, SubmitError};
 
 /// Conversations at once.
 const SEATS: usize = 32;
+/// How long a client may have nothing to ask before its seat is somebody else's.
+const IDLE: Duration = Duration::from_secs(600);
 /// How long a client may take to read a line.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -41,15 +42,17 @@ const FAREWELL: Duration = Duration::from_millis(300);
 /// A bound socket.
 pub(crate) struct Server {
     listener: UnixListener,
-    _path: Bound,
+    _made: Made,
 }
 
 /// Removes the socket when the node ends.
-struct Bound(PathBuf);
+struct Made(Vec<PathBuf>);
 
-impl Drop for Bound {
+impl Drop for Made {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        for path in &self.0 {
+            let _ = fs::remove_file(path);
+        }
     }
 }
 
@@ -57,17 +60,12 @@ impl Server {
     /// Binds the socket of a home whose lock this process holds: whatever is there was left by
     /// one that is gone.
     pub(crate) fn bind(home: &Path) -> io::Result<Self> {
-        let path = place::socket(home)?;
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        // Nobody else enters the folder it is in.
-        let listener = UnixListener::bind(&path)?;
-        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        let (made, listener) = place::bind(home)?;
+        listener.set_nonblocking(true)?;
+        let listener = UnixListener::from_std(listener)?;
         Ok(Self {
             listener,
-            _path: Bound(path),
+            _made: Made(made),
         })
     }
 
@@ -139,14 +137,13 @@ impl Talk {
         let version = VERSION;
         self.say(&Reply::Hello { version, pid, did }).await?;
         loop {
-            let line = match self.lines.next().await {
-                Ok(line) => line,
-                Err(LineEnd::TooLong) => {
-                    return self
-                        .refuse(&format!("a request is longer than {MAX_LINE} bytes"))
-                        .await;
+            let line = match timeout(IDLE, self.lines.next()).await {
+                Ok(Ok(line)) => line,
+                Ok(Err(LineEnd::TooLong)) => {
+                    let why = format!("a request is longer than {MAX_LINE} bytes");
+                    return self.refuse(&why).await;
                 }
-                Err(LineEnd::Closed) => return Ok(()),
+                Ok(Err(LineEnd::Closed)) | Err(_) => return Ok(()),
             };
             // Held for one request, so that a silent client does not keep the node alive.
             let Some(node) = Node::upgrade(&self.node) else {

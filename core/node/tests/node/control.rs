@@ -5,14 +5,15 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use packmule_node::control::{
     Client, ClientError, EventLine, MAX_LINE, Parcel, Reply, Request, Urgency, VERSION,
 };
-use packmule_node::{Node, NodeConfig, StartError};
+use packmule_node::{Node, NodeConfig, StartError, Submit, SubmitError};
 use serde_json::json;
 
-use crate::stage::{Party, Stage, next};
+use crate::stage::{Party, Stage, next, until};
 
 /// Clients block, nodes do not: each has its own thread.
 async fn client<T: Send + 'static>(
@@ -145,6 +146,33 @@ async fn a_message_for_nobody_becomes_a_dead_letter_that_is_retried_and_forgotte
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_dead_already_is_not_said_to_be_queued() {
+    let stage = Stage::new();
+    let (alice, bob) = stage.pair();
+    let a = stage.run(&alice).await;
+    let packed = br#"{"protected":"e30","ciphertext":"AAAA"}"#;
+    let soon = std::time::SystemTime::now() + Duration::from_secs(2);
+    let soon = soon.duration_since(std::time::UNIX_EPOCH).unwrap();
+    let mut events = a.events();
+    let submit = || {
+        let options = Submit {
+            expires: Some(soon.as_secs()),
+            ..Submit::default()
+        };
+        a.submit(packed.to_vec(), &bob.did.did, options)
+    };
+    let id = submit().await.unwrap();
+    assert_eq!(submit().await.unwrap(), id, "it is held");
+    until(
+        &mut events,
+        |event| matches!(event, EventLine::Progress { rung, .. } if rung.starts_with("expired")),
+    )
+    .await;
+    assert!(matches!(submit().await, Err(SubmitError::NotTaken(_))));
+    assert_eq!(a.dead_letters().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hostile_clients_are_told_off_and_others_served() {
     let stage = Stage::new();
     let (alice, _) = stage.pair();
@@ -229,8 +257,12 @@ async fn a_home_with_a_very_long_path_has_its_socket_elsewhere() {
     let deep = stage.place.path().join("a".repeat(60)).join("b".repeat(60));
     let alice = stage.party_in("alice", &deep);
     let a = stage.run(&alice).await;
-    assert!(!socket(&alice).exists());
+    // A client finds it by the home alone, whatever its own environment says.
+    let elsewhere = fs::read_link(socket(&alice)).unwrap();
+    assert!(!elsewhere.starts_with(alice.home.dir()));
     let status = client(&alice, |mut node| node.ask(&Request::Status)).await;
     assert!(status.is_ok());
     a.stop().await;
+    assert!(!elsewhere.exists());
+    assert!(fs::symlink_metadata(socket(&alice)).is_err());
 }

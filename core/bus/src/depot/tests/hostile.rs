@@ -77,6 +77,49 @@ fn what_is_our_own_takes_the_room_of_what_is_carried_and_says_so() {
 }
 
 #[test]
+fn what_was_carried_is_carried_on_if_the_disk_refuses_it_as_our_own() {
+    let mut mule = Party::with(MULE, tight());
+    let carried = sized(1, 2_000);
+    assert_eq!(mule.judge(ALICE, &carried), Judgement::Want);
+    assert_eq!(mule.arrive(ALICE, &carried), Arrival::Carry);
+    let before = mule.held(1).cloned();
+
+    let mut turn = Turn::default();
+    let now = mule.now;
+    let own = mule.depot.submit(now, carried, Vec::new(), &mut turn);
+    assert_eq!(own, Ok(()));
+    assert!(mule.held(1).unwrap().origin == Origin::Own);
+    mule.depot.undo(&id(1));
+    assert_eq!(mule.held(1).cloned(), before, "alice was told that we care");
+    assert_eq!(mule.depot.totals().bytes, 2_000);
+    mule.disk_is_what_ought_to_be();
+    mule.meet(BOB, 1);
+    assert_eq!(mule.offer(1).len(), 1);
+    mule.part(1);
+
+    // The disk has room: it changes hands, and is paid for once.
+    assert_eq!(mule.submit(carried), Ok(()));
+    assert_eq!(mule.depot.totals().bytes, 2_000);
+    assert_eq!(mule.depot.totals().strangers_bytes, 0);
+}
+
+#[test]
+fn a_carried_message_does_not_make_room_for_itself() {
+    let mut mule = Party::with(MULE, tight());
+    for n in [1, 2] {
+        let from = if n == 1 { ALICE } else { MALLORY };
+        let mut carried = sized(n, 2_000);
+        carried.label.expires = Some(DAWN + 1_000 * u64::from(n));
+        assert_eq!(mule.judge(from, &carried), Judgement::Want);
+        assert_eq!(mule.arrive(from, &carried), Arrival::Carry);
+    }
+    assert_eq!(mule.submit(sized(1, 2_000)), Ok(()));
+    assert_eq!(mule.depot.totals().evicted, 1);
+    assert!(mule.held(1).is_some() && mule.held(2).is_none());
+    assert_eq!(mule.depot.totals().bytes, 2_000);
+}
+
+#[test]
 fn a_newcomer_takes_the_place_of_what_expires_sooner_only_if_that_is_the_policy() {
     for full in [WhenFull::Refuse, WhenFull::Evict] {
         let mut config = tight();
