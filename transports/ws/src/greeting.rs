@@ -6,7 +6,7 @@
 //! a subprotocol that it does not know (Node's `ws` picks the first one offered if it is told
 //! nothing): so our own kind confirms it by a header of its own.
 
-use packmule_bus::link::{Port, Role};
+use packmule_bus::link::{Mailbox, Port, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::{self, generate_key};
@@ -57,6 +57,15 @@ impl Greeted {
         }
     }
 
+    /// A conversation with whoever was not asked to be of our own kind.
+    pub(crate) fn mailbox(self) -> Result<Box<dyn Mailbox>, String> {
+        if self.kin {
+            return Err("a subprotocol was agreed to that nobody asked for".to_owned());
+        }
+        let exchange = mailbox::Exchange::new(self.socket, self.max_message);
+        Ok(Box::new(exchange))
+    }
+
     pub(crate) fn port(self, role: Role, with: String) -> Port {
         if self.kin {
             Port::Link(link::link(self.socket, role, with))
@@ -69,19 +78,27 @@ impl Greeted {
     }
 }
 
-/// The client's side. Fails with a text for people.
+/// The client's side: headers besides those of the handshake. Fails with a text for people.
 pub(crate) async fn ask(
     mut stream: Box<dyn Duplex>,
     url: &Url<'_>,
+    more: &[(&str, &str)],
     max_message: usize,
 ) -> Result<Greeted, String> {
     let key = generate_key();
-    let request = format!(
+    let mut request = format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\
-         Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n",
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n",
         url.path, url.authority
     );
+    for (name, value) in more {
+        // Into a head goes nothing that could end a line of it.
+        if value.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
+            return Err(format!("the header {name} cannot be sent"));
+        }
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    request.push_str("\r\n");
     stream
         .write_all(request.as_bytes())
         .await

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use greeting::{Agreed, agree};
 pub use link::FACTS;
-pub use transport::{Ws, Wss};
+pub use transport::{Ws, Wss, converse};
 
 /// The subprotocol by which two of our own kind know each other.
 pub const SUBPROTOCOL: &str = "packmule.v1";

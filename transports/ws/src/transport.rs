@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use packmule_bus::MAX_ENVELOPE;
-use packmule_bus::link::{BoxFut, Listener, OpenError, Port, Probe, Role, Transport, Way};
+use packmule_bus::link::{BoxFut, Listener, Mailbox, OpenError, Port, Probe, Role, Transport, Way};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::time::timeout;
 
+use crate::greeting::Greeted;
 use crate::tls::Trust;
 use crate::url::Url;
-use crate::{Duplex, HANDSHAKE, greeting, listener};
+use crate::{Duplex, HANDSHAKE, SUBPROTOCOL, greeting, listener};
 
 /// Links and mailboxes over WebSocket.
 #[derive(Clone, Copy, Debug)]
@@ -64,24 +65,53 @@ async fn open(
     max_message: usize,
 ) -> Result<Port, OpenError> {
     let url = Url::of_way(transport, to)?;
-    let no_answer = |why: String| OpenError::NoAnswer(format!("{to}: {why}"));
+    let kin = [("Sec-WebSocket-Protocol", SUBPROTOCOL)];
+    let greeted = greet(&url, trust, &kin, max_message).await;
+    let greeted = greeted.map_err(|why| OpenError::NoAnswer(format!("{to}: {why}")))?;
+    Ok(greeted.port(Role::Dialer, to.to_string()))
+}
+
+/// Connects and asks for a WebSocket. Fails with a text for people that names nobody.
+async fn greet(
+    url: &Url<'_>,
+    trust: Option<&Trust>,
+    more: &[(&str, &str)],
+    max_message: usize,
+) -> Result<Greeted, String> {
     let stream = TcpStream::connect((url.host, url.port))
         .await
-        .map_err(|fault| no_answer(fault.to_string()))?;
+        .map_err(|fault| fault.to_string())?;
     // Fails only if the other side has gone already, which the next call will tell.
     let _ = stream.set_nodelay(true);
     let stream: Box<dyn Duplex> = match trust {
         None => Box::new(stream),
         Some(trust) => timeout(HANDSHAKE, trust.secure(stream, url.host))
             .await
-            .map_err(|_| no_answer("no TLS handshake in time".to_owned()))?
-            .map_err(|fault| no_answer(fault.to_string()))?,
+            .map_err(|_| "no TLS handshake in time".to_owned())?
+            .map_err(|fault| fault.to_string())?,
     };
-    let greeted = timeout(HANDSHAKE, greeting::ask(stream, &url, max_message))
-        .await
-        .map_err(|_| no_answer("no WebSocket handshake in time".to_owned()))?
-        .map_err(no_answer)?;
-    Ok(greeted.port(Role::Dialer, to.to_string()))
+    let asked = greeting::ask(stream, url, more, max_message);
+    let greeted = timeout(HANDSHAKE, asked).await;
+    greeted.map_err(|_| "no WebSocket handshake in time".to_owned())?
+}
+
+/// Opens a conversation by DIDComm's rules, also with one of our own kind: for clients of a
+/// mediator, who want messages and no session. `more` are headers of the caller's own, such as a
+/// token; `max_message` bounds messages both ways.
+///
+/// # Errors
+/// A text for people that names nobody.
+pub async fn converse(
+    url: &str,
+    trust: &Trust,
+    more: &[(&str, &str)],
+    max_message: usize,
+) -> Result<Box<dyn Mailbox>, String> {
+    let url = Url::parse(url).filter(|url| url.scheme.starts_with("ws"));
+    let url = url.ok_or_else(|| "this is no URL of a WebSocket".to_owned())?;
+    let trust = url.secure.then_some(trust);
+    let greeted = greet(&url, trust, more, max_message).await?;
+    greeted.mailbox()
 }
 
 impl Transport for Ws {

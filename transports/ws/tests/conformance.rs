@@ -10,7 +10,8 @@ mod stranger;
 
 use packmule_bus::link::{Mailbox, Port, Transport, Way};
 use packmule_conformance::{links, mailboxes, pair};
-use packmule_ws::Ws;
+use packmule_ws::tls::Trust;
+use packmule_ws::{Ws, converse};
 
 async fn passes(at: &str) {
     if let Err(broken) = links(async || pair(&Ws::default(), at).await).await {
@@ -58,4 +59,34 @@ async fn mailboxes_on_many_threads() {
     if let Err(broken) = mailboxes::live(strangers).await {
         panic!("{broken}");
     }
+}
+
+/// Two mailboxes of our own kind, because one of them wants no session.
+async fn conversing() -> (Box<dyn Mailbox>, Box<dyn Mailbox>) {
+    let any_port = Way::parse("ws://127.0.0.1:0/didcomm").expect("a way");
+    let mut kiosk = Ws::default().listen(&any_port).await.expect("listens");
+    let (url, trust) = (kiosk.way().to_string(), Trust::default());
+    let token = [("Authorization", "Bearer token")];
+    let near = converse(&url, &trust, &token, 1 << 20);
+    let (near, far) = tokio::join!(near, kiosk.accept());
+    let Ok(Port::Mailbox(far)) = far else {
+        panic!("no mailbox by {url}");
+    };
+    (near.expect("a mailbox"), far)
+}
+
+#[tokio::test]
+async fn mailboxes_of_those_who_want_messages_and_no_session() {
+    if let Err(broken) = mailboxes::live(conversing).await {
+        panic!("{broken}");
+    }
+    let trust = Trust::default();
+    for url in ["http://127.0.0.1:1/", "ws://", "nonsense"] {
+        assert!(converse(url, &trust, &[], 1).await.is_err(), "{url}");
+    }
+    let split = [("Authorization", "a\r\nHost: b")];
+    let any_port = Way::parse("ws://127.0.0.1:0/").expect("a way");
+    let kiosk = Ws::default().listen(&any_port).await.expect("listens");
+    let url = kiosk.way().to_string();
+    assert!(converse(&url, &trust, &split, 1).await.is_err());
 }
