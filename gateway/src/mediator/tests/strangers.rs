@@ -50,7 +50,7 @@ async fn what_is_for_the_desk_is_left_to_it_and_what_nobody_knows_is_told() {
         basic_message::message("is the kiosk open?"),
         empty::message(),
         about.reply("https://didcomm.org/trust-ping/2.0/ping-response"),
-        mediation::grant(&about, Mediation::V3, "did:example:upstream"),
+        mediation::grant(&about, Mediation::V3, &["did:example:upstream"]),
     ] {
         let heard = cloud.hears(&bob.pack(message.clone(), cloud.did())).await;
         assert_eq!(heard.for_us.unwrap().message.id, message.id);

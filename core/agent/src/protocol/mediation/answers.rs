@@ -43,12 +43,13 @@ pub enum Answer {
     Listed(Listing),
 }
 
-/// Yes: `routing_did` is to be the service endpoint of DIDs given out.
+/// Yes: the first of `routing` is to be the service endpoint of DIDs given out, the others their
+/// routing keys. 2.0 has room for the first alone.
 #[must_use]
-pub fn grant(about: &Message, version: Version, routing_did: &str) -> Message {
+pub fn grant(about: &Message, version: Version, routing: &[&str]) -> Message {
     let told = match version {
-        Version::V2 => json!(routing_did),
-        Version::V3 => json!([routing_did]),
+        Version::V2 => json!(routing.first()),
+        Version::V3 => json!(routing),
     };
     answer(about, version, GRANT, json!({ "routing_did": told }))
 }

@@ -28,7 +28,7 @@ fn both_sides_understand_each_other_in_both_versions() {
         let asks = sent(request(version));
         assert_eq!(asks.return_route.as_deref(), Some("all"));
         assert_eq!(asked(&asks), (version, Ask::Request));
-        let granted = grant(&asks, version, CLOUD);
+        let granted = grant(&asks, version, &[CLOUD]);
         assert_eq!(granted.thid.as_deref(), Some(asks.id.as_str()));
         assert_eq!(heard(&granted), Answer::Granted(vec![CLOUD.to_owned()]));
         assert_eq!(heard(&deny(&asks, version)), Answer::Denied);
@@ -86,7 +86,7 @@ fn each_version_is_written_in_its_own_words() {
             request(version),
             update(version, &[]),
             query(version, None),
-            grant(&about, version, CLOUD),
+            grant(&about, version, &[CLOUD]),
             updated(&about, version, &[]),
             listed(&about, version, &listing),
         ]
