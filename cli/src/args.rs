@@ -25,7 +25,7 @@ pub(crate) use gateway::{GatewayArgs, GatewayRunArgs, GatewayVerb};
 pub(crate) use letters::{By, InboxArgs, InboxVerb, OutboxArgs, OutboxVerb, Priority, SendArgs};
 pub(crate) use node::{
     BenchArgs, BenchLinkArgs, BenchVerb, DeadLettersArgs, DeadLettersVerb, ForgetArgs, RunArgs,
-    WatchArgs, WhyArgs, YesNo, parse_way,
+    WatchArgs, WhyArgs, YesNo, parse_upstream, parse_way,
 };
 pub(crate) use parties::{AcceptArgs, DidMethod, InitArgs, InviteArgs, PeersArgs, PeersVerb};
 pub(crate) use pipes::{Foreign, InspectArgs, PackArgs, UnpackArgs};

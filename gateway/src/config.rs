@@ -14,6 +14,7 @@ mod environment;
 mod sections;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
 use std::fs;
 use std::io;
@@ -24,6 +25,7 @@ use serde::Deserialize;
 
 pub use check::Note;
 pub use sections::{Accounts, Limits, Log, LogLevel, Mailboxes, Strangers, Tls};
+pub use upstream::Upstream;
 
 /// No such file is longer.
 const MAX_FILE: u64 = 1 << 20;
@@ -54,6 +56,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is done for others than accounts.
     pub strangers: Strangers,
+    /// Mediators on the internet that hold messages for it, best first.
+    pub upstream: Vec<Upstream>,
     /// What is written to standard error.
     pub log: Log,
 }
@@ -71,6 +75,7 @@ impl Default for Config {
             mailboxes: Mailboxes::default(),
             limits: Limits::default(),
             strangers: Strangers::default(),
+            upstream: Vec::new(),
             log: Log::default(),
         }
     }

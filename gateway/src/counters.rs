@@ -36,6 +36,8 @@ counted! {
     BySocket = "packmule_received_total{door=\"websocket\"}";
     /// Messages that came over a link of the node.
     ByLink = "packmule_received_total{door=\"link\"}";
+    /// Messages that waited at a mediator.
+    ByUplink = "packmule_received_total{door=\"uplink\"}";
     /// Messages pushed to a live connection.
     Pushed = "packmule_pushed_total";
     /// Messages taken on to be carried for others.

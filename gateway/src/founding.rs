@@ -43,19 +43,21 @@ pub enum FoundError {
     NoPassphrase(String),
 }
 
-/// Opens the home in a folder, or makes one whose DID names `endpoint`. Without a passphrase a
+/// Opens the home in a folder, or makes one whose DID names `endpoints`, the best first: where it
+/// is reached itself, or the DIDs of mediators that it collects from. Without a passphrase a
 /// new home opens itself from then on, and an old one only if it was made so.
 ///
 /// # Errors
 /// [`FoundError`]; nothing was changed.
 pub fn open(
     folder: &Path,
-    endpoint: &str,
+    endpoints: &[String],
     passphrase: Option<&[u8]>,
 ) -> Result<Founded, FoundError> {
     let (home, new) = match Home::open(folder) {
         Err(HomeError::NoHome(_)) => {
-            let did = create(Method::Peer2, &[Service::didcomm(endpoint)])?;
+            let services: Vec<_> = endpoints.iter().map(|it| Service::didcomm(it)).collect();
+            let did = create(Method::Peer2, &services)?;
             let home = match passphrase {
                 Some(passphrase) => Home::create(folder, &did, passphrase)?,
                 None => Home::create_unattended(folder, &did)?,
@@ -92,12 +94,16 @@ mod tests {
 
     const URL: &str = "http://127.0.0.1:7000/";
 
+    fn at(url: &str) -> Vec<String> {
+        vec![url.to_owned()]
+    }
+
     #[test]
     fn a_home_without_a_passphrase_opens_itself_again_and_is_closed_to_others() {
         use std::os::unix::fs::PermissionsExt;
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("kiosk");
-        let made = open(&folder, URL, None).unwrap();
+        let made = open(&folder, &at(URL), None).unwrap();
         assert!(made.new && made.unattended);
         assert!(made.home.did().starts_with("did:peer:2"));
         assert_eq!(endpoint(&made.home), Some(URL));
@@ -108,7 +114,7 @@ mod tests {
         }
         let did = made.home.did().to_owned();
         drop(made);
-        let found = open(&folder, "http://elsewhere/", None).unwrap();
+        let found = open(&folder, &at("http://elsewhere/"), None).unwrap();
         assert!(!found.new && found.unattended);
         assert_eq!(found.home.did(), did);
         assert_eq!(endpoint(&found.home), Some(URL));
@@ -118,15 +124,26 @@ mod tests {
     fn a_home_with_a_passphrase_asks_for_it() {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("kiosk");
-        assert!(!open(&folder, URL, Some(b"words")).unwrap().unattended);
+        assert!(!open(&folder, &at(URL), Some(b"words")).unwrap().unattended);
         assert!(matches!(
-            open(&folder, URL, None),
+            open(&folder, &at(URL), None),
             Err(FoundError::NoPassphrase(_))
         ));
         assert!(matches!(
-            open(&folder, URL, Some(b"others")),
+            open(&folder, &at(URL), Some(b"others")),
             Err(FoundError::Unlock(_))
         ));
-        assert!(!open(&folder, URL, Some(b"words")).unwrap().new);
+        assert!(!open(&folder, &at(URL), Some(b"words")).unwrap().new);
+    }
+    #[test]
+    fn a_home_behind_mediators_names_them() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("kiosk");
+        let cloud = create(Method::Peer2, &[Service::didcomm("https://cloud.example/")]);
+        let upstreams = [cloud.unwrap().did, "did:web:second.example".to_owned()];
+        let made = open(&folder, &upstreams, None).unwrap();
+        assert_eq!(endpoint(&made.home), Some(upstreams[0].as_str()));
+        let (_, doc) = made.home.identity();
+        assert_eq!(doc.services[1].uri, upstreams[1]);
     }
 }

@@ -11,6 +11,7 @@
 //! | `store` | accounts, the DIDs bound to them, and held messages, durable, behind one trait |
 //! | `mediator` | what follows from an opened message: routing, mediation, pickup |
 //! | `office` | takes packed messages from whichever door, opens them, asks the mediator, answers |
+//! | `office/upstream` | what waited at other mediators, fetched by `packmule-uplink` |
 //! | `live` | which accounts have a live connection, and what is pushed there |
 //! | `web` | hands WebSockets of our own kind to the node, as links |
 //! | `founding`, `running` | a gateway from its home's first day to its end |

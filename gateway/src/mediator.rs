@@ -28,6 +28,7 @@ use packmule_agent::protocol::{
 };
 use packmule_bus::EnvelopeId;
 use packmule_node::desk::Letter;
+use tokio::sync::watch;
 
 use crate::store::{MailboxStore, Moment, StoreError, canonical};
 
@@ -50,6 +51,8 @@ pub enum Via {
     Socket(u64),
     /// The node: any link or mailbox of it.
     Bus,
+    /// It waited at a mediator that we are a client of.
+    Uplink,
 }
 
 /// How a message came.
@@ -185,8 +188,11 @@ pub struct Mediator {
     store: Arc<dyn MailboxStore>,
     policy: Policy,
     did: String,
+    /// What accounts publish: the endpoint, then routing keys.
+    routing: Vec<String>,
     complaints: Complaints,
     tally: Tally,
+    changes: watch::Sender<u64>,
 }
 
 impl Mediator {
@@ -198,8 +204,28 @@ impl Mediator {
             complaints: Complaints::new(policy.max_errors),
             policy,
             did: did.to_owned(),
+            routing: vec![did.to_owned()],
             tally: Tally::default(),
+            changes: watch::Sender::new(0),
         }
+    }
+
+    /// The same behind another mediator, which strangers reach and we collect from: accounts
+    /// publish that one as their endpoint, and us as the next on the way.
+    #[must_use]
+    pub fn behind(mut self, upstream: &str) -> Self {
+        self.routing.insert(0, upstream.to_owned());
+        self
+    }
+
+    /// Changes with the accounts, and with the DIDs bound to them.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
     }
 
     /// Its DID.
@@ -348,7 +374,10 @@ impl Mediator {
             return;
         }
         match self.store.moved(canonical(&prior.iss), sender, now).await {
-            Ok(true) => self.tally.add(Count::Moved),
+            Ok(true) => {
+                self.tally.add(Count::Moved);
+                self.changed();
+            }
             Ok(false) => {}
             Err(_) => heard.trouble = Some(Trouble::Failed),
         }

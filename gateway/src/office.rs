@@ -3,7 +3,7 @@
 //! What is it: [`Office`]. A message is opened with the node's keys, the mediator hears it, what
 //! follows is stored, and only then is it answered for; one that is for an account of ours goes
 //! into its mailbox unopened. Who calls it: the web server (`door`), a WebSocket (`talk`), the
-//! node's links (`links`). What can go wrong: strangers write the bytes; each [`Refused`] has a
+//! node's links (`links`), the uplink (`upstream`). What can go wrong: strangers write the bytes; each [`Refused`] has a
 //! status for HTTP and a counter, and costs nobody else anything. A disk that is full or fails
 //! refuses what is new.
 
@@ -14,15 +14,17 @@ mod links;
 mod others;
 pub(crate) mod pages;
 mod talk;
+mod upstream;
 
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use packmule_bus::label::DidTag;
 use packmule_node::Node;
+use packmule_uplink::UplinkStatus;
 use tokio::sync::watch;
 
 use crate::config::Config;
@@ -34,10 +36,14 @@ use crate::rates::Rates;
 use crate::store::{MailboxStore, canonical};
 
 pub(crate) use door::Door;
+pub(crate) use upstream::Patron;
 
 /// Work on fewer bytes than this is done where it stands: handing it to another thread and back
 /// costs as much.
 const LIGHT: usize = 64 << 10;
+
+/// Tells how upstreams stand.
+pub(crate) type Uplinks = Box<dyn Fn() -> Vec<UplinkStatus> + Send + Sync>;
 
 /// Everything that doors share.
 pub(crate) struct Office {
@@ -52,6 +58,8 @@ pub(crate) struct Office {
     deny: HashSet<String>,
     pub(crate) settings: Settings,
     connections: AtomicU64,
+    /// How the mediators stand that we are a client of.
+    uplinks: OnceLock<Uplinks>,
     /// True once the gateway ends.
     pub(crate) closing: watch::Receiver<bool>,
 }
@@ -165,6 +173,7 @@ impl Office {
                 url,
             },
             connections: AtomicU64::new(0),
+            uplinks: OnceLock::new(),
             closing,
         }
     }

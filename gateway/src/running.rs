@@ -15,14 +15,15 @@ use packmule_agent::message::Message;
 use packmule_bus::link::{Transport, Way};
 use packmule_http::server::{self, Certificate, Server};
 use packmule_node::{Node, NodeConfig};
+use packmule_uplink::{Owner, Uplink, Upstream};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::founding::{self, FoundError, Founded};
 use crate::mediator::{Admits, Mediator, Policy};
 use crate::office::pages::socket_url;
-use crate::office::{Door, Office};
+use crate::office::{Door, Office, Patron};
 use crate::store::{Limits, MailboxStore, Moment, SqliteStore, StoreError, canonical};
 use crate::web::web;
 
@@ -63,6 +64,9 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The configuration, which whoever called did not check.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The home.
     #[error(transparent)]
     Found(#[from] FoundError),
@@ -83,6 +87,7 @@ pub struct Gateway {
     new: bool,
     unattended: bool,
     url: String,
+    upstreams: Vec<Upstream>,
 }
 
 impl Gateway {
@@ -106,12 +111,19 @@ impl Gateway {
         };
         let own = || format!("{scheme}://{}/", server.addr());
         let url = config.public_url.clone().unwrap_or_else(own);
+        let upstreams = config.upstreams()?;
+        // Strangers reach a gateway behind others there, unless it is on the internet itself.
+        let endpoints: Vec<String> = if config.public_url.is_some() || upstreams.is_empty() {
+            vec![url.clone()]
+        } else {
+            upstreams.iter().map(|one| one.did.clone()).collect()
+        };
         let Founded {
             home,
             keys,
             new,
             unattended,
-        } = founding::open(&home, &url, passphrase.as_deref())?;
+        } = founding::open(&home, &endpoints, passphrase.as_deref())?;
         let told = founding::endpoint(&home).map(str::to_owned);
         let store = SqliteStore::open(&home.dir().join(MAILBOXES), limits(&config))?;
         let store: Arc<dyn MailboxStore> = Arc::new(store);
@@ -133,16 +145,22 @@ impl Gateway {
         node.depot.quotas.max_message = config.limits.max_message;
         let node = Node::start(Arc::new(home), keys, transports, node).await?;
         let did = node.desk().did().to_owned();
-        let mediator = Mediator::new(Arc::clone(&store), &did, policy(&config));
+        let mut mediator = Mediator::new(Arc::clone(&store), &did, policy(&config));
+        // What the DID says is what strangers do, whatever is configured today.
+        if let Some(upstream) = told.as_ref().filter(|told| told.starts_with("did:")) {
+            mediator = mediator.behind(upstream);
+        }
         let (closing, closes) = watch::channel(false);
         let office = Office::new(node, mediator, store, &config, url.clone(), closes);
         let office = Arc::new(office);
-        if told.as_ref() != Some(&url) {
-            let told: &dyn std::fmt::Display = &told.unwrap_or_else(|| "nowhere".to_owned());
-            office.log.warn(
-                "did-names-another-endpoint",
-                &[("did", told), ("here", &url)],
-            );
+        if told.as_ref() != endpoints.first() {
+            office.log.warn("did-names-another-endpoint", &[]);
+            let none = || "nowhere".to_owned();
+            let told: &dyn std::fmt::Display = &told.unwrap_or_else(none);
+            let here = endpoints.join(" ");
+            office
+                .log
+                .debug("endpoint", &[("did", told), ("here", &here)]);
         }
         Ok(Self {
             door: Arc::new(Door::new(Arc::clone(&office), links)),
@@ -152,6 +170,7 @@ impl Gateway {
             new,
             unattended,
             url,
+            upstreams,
         })
     }
 
@@ -211,6 +230,7 @@ impl Gateway {
             server,
             door,
             closing,
+            upstreams,
             ..
         } = self;
         office
@@ -219,6 +239,9 @@ impl Gateway {
         let links = tokio::spawn(Arc::clone(&office).serve_links());
         let sweep = tokio::spawn(sweep(Arc::clone(&office)));
         let node = office.node.clone();
+        let patron: Arc<dyn Owner> = Arc::new(Patron(Arc::clone(&office)));
+        let uplink = Uplink::start(&node, &patron, upstreams);
+        office.watch_upstreams(uplink.statuses());
         let ends = async {
             tokio::select! {
                 () = told => {}
@@ -230,6 +253,7 @@ impl Gateway {
         server.serve(door, ends).await;
         office.log.info("ending", &[]);
         sweep.abort();
+        uplink.stop().await;
         node.stop().await;
         let _ = links.await;
     }

@@ -14,13 +14,16 @@ It speaks DIDComm over HTTP and WebSocket at one address (routing 2.0, coordinat
 acknowledged is on its disk.
 
 The first start makes the home, with a did:peer:2 that names where the gateway is reached; so give \
---public-url then if others reach it under another address than the one it listens on. Without a \
+--public-url then if others reach it under another address than the one it listens on. With --upstream \
+and no --public-url that DID names the upstream mediator instead: strangers send there, the gateway \
+collects, and its accounts publish the upstream with the gateway as routing key. Without a \
 passphrase (--passphrase-file, $PACKMULE_PASSPHRASE) a new home keeps its own in a file that only \
 its owner can read, and the gateway starts without anybody.
 
 Examples:
   packmule --home kiosk gateway                              on 127.0.0.1:8080, to try it out
   packmule --home kiosk gateway --listen 0.0.0.0:8080 --public-url http://192.168.1.5:8080/
+  packmule --home kiosk gateway --upstream did:peer:2…       collect from a mediator on the internet
   packmule gateway check-config gateway.toml                 what it would be, and what is odd
   curl http://127.0.0.1:8080/                                its DID, its addresses, an invitation
   curl http://127.0.0.1:8080/metrics                         numbers for Prometheus
@@ -61,6 +64,16 @@ Examples:
   carry = false                            # messages for nobody here
   total = \"256MiB\"
   answer = false                           # to endpoints that strangers' DIDs name
+  [[upstream]]                             # a mediator to collect from; several may follow
+  did = \"did:peer:2…\"                     # or its invitation as a URL
+  kind = \"auto\"                            # standard, affinidi, push-only
+  url = \"https://cloud.example.org/\"       # if not where its DID says
+  live = true                              # a socket for new messages, where it offers that
+  calls = [\"22:00-05:30\"]                  # only then, in UTC; empty: always
+  rate = \"20kB\"                            # a second, both ways; 0: any number
+  batch = 10
+  poll = \"60s\"                             # longest time between two looks without a socket
+  retry = \"15m\"                            # longest time between two tries
   [log]
   level = \"info\"                           # error, warn, info, debug (names DIDs)
   json = false
@@ -89,6 +102,9 @@ pub(crate) struct GatewayRunArgs {
     /// The address under which others reach it, if that is another one
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
+    /// Collect from this mediator, and be reached there; may be given several times
+    #[arg(long, value_name = "DID|INVITATION")]
+    pub(crate) upstream: Vec<String>,
     /// Read this file [default: <home>/gateway.toml, if it is there]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

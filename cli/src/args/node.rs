@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use packmule_bus::link::Way;
 use packmule_node::units::{parse_size, parse_span};
+use packmule_uplink::did_named;
 
 /// A yes or a no, spelt out: a flag that is not given leaves the choice to node.toml.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -30,6 +31,7 @@ Examples:
 <home>/node.toml holds the same options under the same names, and flags win over it:
   listen = [\"tcp://0.0.0.0:4460\"]
   discover = true
+  upstream = [\"did:peer:2…\"]
   carry-for-strangers = false
   quota = \"2 GB\"
   quota-strangers = \"200 MB\"
@@ -51,6 +53,9 @@ pub(crate) struct RunArgs {
     /// Do not look for nodes on the local network, and do not let them find this one
     #[arg(long)]
     pub(crate) no_discover: bool,
+    /// Collect from this mediator, named by its DID or an invitation; may be given several times
+    #[arg(long, value_name = "DID|INVITATION", value_parser = parse_upstream)]
+    pub(crate) upstream: Vec<String>,
     /// Carry messages that are neither from nor to a peer of yours [default: yes]
     #[arg(long, value_name = "YES|NO", value_enum)]
     pub(crate) carry_for_strangers: Option<YesNo>,
@@ -72,6 +77,11 @@ pub(crate) struct RunArgs {
     /// Print each event as a line
     #[arg(long)]
     pub(crate) events: bool,
+}
+
+/// The DID of the mediator that is named.
+pub(crate) fn parse_upstream(text: &str) -> Result<String, String> {
+    did_named(text).map_err(|err| format!("`{text}` names no mediator: {err}"))
 }
 
 /// Reads a way: a transport's name, a colon, and where.

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use packmule_agent::protocol::out_of_band;
-use packmule_gateway::config::{Config, ConfigError};
+use packmule_gateway::config::{Config, ConfigError, Upstream};
 use packmule_gateway::founding::FoundError;
 use packmule_gateway::{Gateway, Plan, StartError};
 use packmule_transports::for_a_node;
@@ -43,6 +43,8 @@ fn serve(globals: &Globals, args: &GatewayRunArgs) -> Result<Report, Fault> {
     if let Some(url) = &args.public_url {
         config.public_url = Some(url.clone());
     }
+    let upstreams = args.upstream.iter().map(|text| Upstream::named(text));
+    config.upstream.extend(upstreams);
     config.check()?;
     let passphrase = passphrase::given(globals.passphrase_file.as_deref())?;
     let plan = Plan {
@@ -150,6 +152,7 @@ impl From<StartError> for Fault {
         let what = err.to_string();
         match err {
             StartError::Found(found) => found.into(),
+            StartError::Config(config) => config.into(),
             StartError::Node(node) => node.into(),
             StartError::Listen { .. } => Self::new(Exit::Internal, what)
                 .hint("choose another address with --listen; port 0 is any free one"),

@@ -4,9 +4,11 @@
 //! gracefully; a second one at once.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use packmule_node::control::EventLine;
 use packmule_node::{Events, Node};
+use packmule_uplink::{Event, NodeOwner, Owner, Uplink, Upstream, What};
 use sd_notify::NotifyState;
 use serde_json::json;
 use tokio::signal::unix::Signal;
@@ -63,15 +65,36 @@ pub(crate) fn run(globals: &Globals, args: &RunArgs) -> Result<Report, Fault> {
     tell_manager(&[NotifyState::Ready]);
     let tell = args.events.then_some(globals.json);
     let Aboard { runtime, node } = aboard;
+    let owner: Arc<dyn Owner> = Arc::new(NodeOwner::new(node.clone(), tell_of_upstream));
+    let upstreams = settings.upstream.iter().map(|did| Upstream::new(did));
+    let uplink = runtime.block_on(async { Uplink::start(&node, &owner, upstreams.collect()) });
     let ended = runtime.block_on(until_told(&node, &mut ends, tell));
     tell_manager(&[NotifyState::Stopping]);
     runtime.block_on(async {
+        uplink.stop().await;
         tokio::select! {
             () = node.stop() => {}
             () = told_to_end(&mut ends) => {}
         }
     });
     ended.map(|()| Report::told())
+}
+
+/// What people should know of a mediator; whoever reads it may have gone.
+fn tell_of_upstream(event: &Event) {
+    let number = event.upstream;
+    let line = match &event.what {
+        What::Up => format!("upstream {number} answers"),
+        What::Waiting { wait, why } => {
+            format!(
+                "upstream {number} is left alone for {} s: {why}",
+                wait.as_secs()
+            )
+        }
+        What::Moved => format!("upstream {number} goes by another DID now"),
+        _ => return,
+    };
+    let _ = writeln!(io::stderr(), "note: {}", plain(&line));
 }
 
 /// Passes events on until a signal comes, or the node has been stopped by its control socket.

@@ -13,7 +13,7 @@ use packmule_bus::link::Way;
 use packmule_node::units::parse_size;
 use serde::Deserialize;
 
-use crate::args::{RunArgs, YesNo, parse_way};
+use crate::args::{RunArgs, YesNo, parse_upstream, parse_way};
 use crate::exit::Exit;
 use crate::fault::Fault;
 
@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) listen: Vec<Way>,
     /// Find others on the local network, and be found.
     pub(crate) discover: bool,
+    /// Mediators to collect from, by their DIDs.
+    pub(crate) upstream: Vec<String>,
     /// Quotas and policy.
     pub(crate) depot: DepotConfig,
 }
@@ -41,6 +43,7 @@ pub(crate) struct Settings {
 struct Written {
     listen: Option<Vec<String>>,
     discover: Option<bool>,
+    upstream: Option<Vec<String>>,
     carry_for_strangers: Option<bool>,
     quota: Option<String>,
     quota_strangers: Option<String>,
@@ -67,6 +70,11 @@ impl Settings {
         if !args.listen.is_empty() {
             settings.listen.clone_from(&args.listen);
         }
+        for named in &args.upstream {
+            if !settings.upstream.contains(named) {
+                settings.upstream.push(named.clone());
+            }
+        }
         if args.no_discover {
             settings.discover = false;
         }
@@ -88,6 +96,9 @@ impl Written {
     fn decide(self) -> Result<Settings, String> {
         let listen = self.listen.unwrap_or_else(|| vec![LISTEN.to_owned()]);
         let listen: Result<Vec<Way>, String> = listen.iter().map(|way| parse_way(way)).collect();
+        let named = self.upstream.unwrap_or_default();
+        let upstream: Result<Vec<String>, String> =
+            named.iter().map(|it| parse_upstream(it)).collect();
         let mut depot = DepotConfig::default();
         let sizes = [
             (&self.quota, &mut depot.quotas.total_bytes),
@@ -108,6 +119,7 @@ impl Written {
         Ok(Settings {
             listen: listen?,
             discover: self.discover.unwrap_or(true),
+            upstream: upstream?,
             depot,
         })
     }

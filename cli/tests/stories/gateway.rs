@@ -4,6 +4,7 @@ mod client;
 mod kill;
 mod limits;
 mod service;
+mod upstream;
 
 use std::time::Instant;
 

@@ -78,6 +78,7 @@ impl Config {
                 return Err(wrong(key, "with 0 nobody is served".to_owned()));
             }
         }
+        self.upstreams()?;
         if self.mailboxes.keep.is_zero() {
             let why = "a message must be allowed to wait for some time".to_owned();
             return Err(wrong("mailboxes.keep", why));
@@ -91,7 +92,8 @@ impl Config {
         let mut notes = Vec::new();
         let mut note = |text: String| notes.push(Note(text));
         let here = self.listen.ip().is_loopback();
-        if here && self.public_url.is_none() {
+        // Strangers reach one that has an upstream there.
+        if here && self.public_url.is_none() && self.upstream.is_empty() {
             note(format!(
                 "it listens on {} alone: nobody but this machine reaches it; set `listen`, or \
                  `public-url` behind a proxy",
@@ -118,6 +120,13 @@ impl Config {
         if !self.accounts.open && self.accounts.allow.is_empty() {
             note("nobody may have a mailbox: `accounts.open` is false and `allow` is empty".into());
         }
+        if self
+            .upstream
+            .iter()
+            .any(|one| one.rate.is_none() && !one.calls.is_empty())
+        {
+            note("an upstream is called at some hours only, and then as fast as it goes".into());
+        }
         if self.limits.rate_per_address == 0 {
             note("one address may send any number of messages".to_owned());
         }
@@ -125,12 +134,12 @@ impl Config {
     }
 }
 
-fn wrong(key: &'static str, why: String) -> ConfigError {
+pub(super) fn wrong(key: &'static str, why: String) -> ConfigError {
     ConfigError::Value { key, why }
 }
 
 /// A URL that can stand in a DID and in front of paths.
-fn base_url(url: &str) -> Result<(), String> {
+pub(super) fn base_url(url: &str) -> Result<(), String> {
     let rest = url
         .strip_prefix("https://")
         .or_else(|| url.strip_prefix("http://"))

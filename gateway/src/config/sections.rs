@@ -200,7 +200,7 @@ enum Written {
     Text(String),
 }
 
-fn size<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+pub(super) fn size<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     match read(
         from,
         "a size: 1500, \"64kB\", \"500MB\", \"2GB\" or \"64MiB\"",
@@ -210,7 +210,7 @@ fn size<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     }
 }
 
-fn span<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+pub(super) fn span<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     match read(from, "a length of time: 90, \"15m\", \"12h\" or \"7d\"")? {
         Written::Number(seconds) => Ok(Duration::from_secs(seconds)),
         Written::Text(text) => parse_span(&text)

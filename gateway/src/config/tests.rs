@@ -122,3 +122,49 @@ fn what_is_perhaps_not_meant_is_noted() {
     let closed = format!("{whole}[accounts]\nopen = false\n");
     assert_eq!(noted(&closed), 1);
 }
+
+#[test]
+fn upstreams_are_read_and_checked_and_each_counts_once() {
+    let text = "[[upstream]]\ndid = \"did:example:cloud\"\ncalls = [\"22:00-05:30\"]\n\
+                rate = \"20kB\"\nlive = false\npoll = \"5m\"\n\
+                [[upstream]]\ndid = \"did:example:second\"\nkind = \"affinidi\"\nrate = 0\n";
+    let mut config = load(text, &[]).unwrap();
+    config.upstream.push(Upstream::named("did:example:cloud"));
+    let plans = config.upstreams().unwrap();
+    assert_eq!(
+        plans.len(),
+        2,
+        "what the file says of one that is named again counts"
+    );
+    assert_eq!(plans[0].calls[0].to_string(), "22:00-05:30");
+    assert_eq!((plans[0].rate, plans[0].live), (Some(20_000), false));
+    assert_eq!(plans[0].poll.as_secs(), 300);
+    assert_eq!(
+        (plans[1].kind, plans[1].rate),
+        (packmule_uplink::Kind::Affinidi, None)
+    );
+    let one = (
+        "PACKMULE_GATEWAY_UPSTREAM",
+        "[{ did = \"did:example:other\", batch = 50 }]",
+    );
+    let plans = load("", &[one]).unwrap().upstreams().unwrap();
+    assert_eq!(
+        (plans[0].did.as_str(), plans[0].batch),
+        ("did:example:other", 50)
+    );
+    for (text, key) in [
+        ("", "upstream.did"),
+        ("did = \"cloud\"", "upstream.did"),
+        ("did = \"https://cloud.example/\"", "upstream.did"),
+        ("did = \"did:x:y\"\nkind = \"odd\"", "upstream.kind"),
+        ("did = \"did:x:y\"\ncalls = [\"noon\"]", "upstream.calls"),
+        ("did = \"did:x:y\"\nurl = \"ftp://x\"", "upstream.url"),
+        ("did = \"did:x:y\"\nbatch = 0", "upstream.batch"),
+        ("did = \"did:x:y\"\npoll = 0", "upstream.poll"),
+        ("did = \"did:x:y\"\nretry = 0", "upstream.retry"),
+        ("did = \"did:x:y\"\nretyr = 0", "retyr"),
+    ] {
+        let told = load(&format!("[[upstream]]\n{text}\n"), &[]).unwrap_err();
+        assert!(told.to_string().contains(key), "{told}");
+    }
+}

@@ -41,11 +41,15 @@ impl Mediator {
             return Ok(None);
         }
         match self.store.open_account(asker.name(), asker.now).await? {
-            Opening::New => self.tally.add(Count::Opened),
+            Opening::New => {
+                self.tally.add(Count::Opened);
+                self.changed();
+            }
             Opening::Known => {}
             Opening::Refused => return deny(),
         }
-        Ok(Some(mediation::grant(asker.message, version, &self.did)))
+        let routing: Vec<&str> = self.routing.iter().map(String::as_str).collect();
+        Ok(Some(mediation::grant(asker.message, version, &routing)))
     }
 
     async fn update(&self, asker: &Asker<'_>, version: Version, changes: Vec<Change>) -> Answer {
@@ -84,6 +88,9 @@ impl Mediator {
         } else {
             self.store.update(account, &wanted, asker.now).await?
         };
+        if done.contains(&store::Outcome::Success) {
+            self.changed();
+        }
         let mut done = done.into_iter().map(|outcome| match outcome {
             store::Outcome::Success => Outcome::Success,
             store::Outcome::NoChange => Outcome::NoChange,

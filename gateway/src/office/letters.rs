@@ -89,7 +89,7 @@ impl Office {
             }
         };
         if let Some(sender) = &letter.sender {
-            self.admit(sender)?;
+            self.admit(sender, visit.via)?;
         }
         let sender = letter.opened.sender.clone();
         let now = Moment::now();
@@ -121,10 +121,14 @@ impl Office {
         Ok(heard.inner)
     }
 
-    /// Is a proven sender welcome, and not too often here?
-    pub(super) fn admit(&self, sender: &str) -> Result<(), Refused> {
+    /// Is a proven sender welcome, and not too often here? What waited at a mediator comes at our
+    /// pace, not at its sender's.
+    pub(super) fn admit(&self, sender: &str, via: Via) -> Result<(), Refused> {
         if self.deny.contains(canonical(sender)) {
             return Err(Refused::Denied);
+        }
+        if via == Via::Uplink {
+            return Ok(());
         }
         let who = DidTag::of(canonical(sender));
         self.senders
@@ -161,6 +165,7 @@ impl Office {
         let node = self.node.clone();
         let channel = match visit.via {
             Via::Http => "http",
+            Via::Uplink => "mediator",
             _ => "ws",
         };
         let kept = tokio::task::spawn_blocking(move || {

@@ -33,7 +33,7 @@ impl Office {
         }
         let sender = letter.opened.sender.clone();
         if let Some(sender) = &sender
-            && let Err(refused) = self.admit(sender)
+            && let Err(refused) = self.admit(sender, Via::Bus)
         {
             self.refuse(refused);
             return self.done(undone).await;

@@ -104,6 +104,7 @@ impl Office {
                 );
             }
         }
+        self.upstream_metrics(&mut page);
         typed("text/plain; version=0.0.4; charset=utf-8", page.into_text())
     }
 }

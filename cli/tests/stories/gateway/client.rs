@@ -100,7 +100,12 @@ impl Client {
 
     /// A text for somebody.
     pub(super) fn letter(&self, to: &Self, words: &str) -> Vec<u8> {
-        self.pack_for(to.did(), basic_message::message(words))
+        self.letter_to(to.did(), words)
+    }
+
+    /// A text for a DID.
+    pub(super) fn letter_to(&self, to: &str, words: &str) -> Vec<u8> {
+        self.pack_for(to, basic_message::message(words))
     }
 
     /// The text of a letter, if it is for us.
@@ -129,6 +134,13 @@ impl Client {
     /// A forward from nobody; the status.
     pub(super) fn forward(&self, next: &str, packed: &[u8]) -> u16 {
         self.post(&self.forwarded(next, packed))
+    }
+
+    /// A letter in an onion for these mediators, the first one outermost.
+    pub(super) fn wrapped(&self, to: &Self, words: &str, by: &[&str]) -> Vec<u8> {
+        let by: Vec<String> = by.iter().map(|did| (*did).to_owned()).collect();
+        let letter = self.letter(to, words);
+        routing::wrap(&letter, to.did(), &by, &DocBook::new()).unwrap()
     }
 
     pub(super) fn forwarded(&self, next: &str, packed: &[u8]) -> Vec<u8> {

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -23,11 +24,23 @@ impl Gateway {
     }
 
     pub(super) fn at(stage: &Stage, name: &str, at: &str, environment: &[(&str, &str)]) -> Self {
+        Self::with(stage, name, at, environment, &[])
+    }
+
+    /// With flags of one's own.
+    pub(super) fn with(
+        stage: &Stage,
+        name: &str,
+        at: &str,
+        environment: &[(&str, &str)],
+        flags: &[&str],
+    ) -> Self {
         let party = Party {
             home: stage.path(name),
         };
         let mut command = party.command(["gateway", "--json", "--listen", at]);
         command
+            .args(flags)
             .env_remove("PACKMULE_PASSPHRASE")
             // Many clients of one address, as fast as they can.
             .env("PACKMULE_GATEWAY_LIMITS__RATE_PER_ADDRESS", "0")
@@ -64,6 +77,19 @@ impl Gateway {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, body.to_owned())
+    }
+
+    /// Waits until a line of `/metrics` says this.
+    pub(super) fn until(&self, line: &str) {
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            let told = self.get("/metrics").1;
+            if told.lines().any(|one| one == line) {
+                return;
+            }
+            assert!(Instant::now() < end, "no {line} in\n{told}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Resident memory in kB.
