@@ -6,21 +6,25 @@
 //! anywhere, by the end of the hours at which its mediator is called or by the end of the program:
 //! what was not acknowledged comes again.
 
-use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use packmule_agent::did::same_did;
 use packmule_node::Node;
 use tokio::time::{sleep, timeout};
 
 use crate::collect::Batch;
 use crate::fault::Fault;
 use crate::memory::Memory;
-use crate::pace::{Breaker, Budget, closes_in, opens_in};
+use crate::pace::{Breaker, Budget, Verdict, closes_in, opens_in};
 use crate::place::{self, place};
+use crate::register::Roll;
 use crate::status::{Row, State, posix};
 use crate::{Kind, Owner, Upstream};
+
+/// As long as anybody waits.
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Whoever looks after one upstream.
 pub(crate) struct Keeper {
@@ -35,8 +39,8 @@ pub(crate) struct Keeper {
     pub(crate) breakers: Vec<(String, Breaker)>,
     pub(crate) budget: Budget,
     pub(crate) batch: Batch,
-    /// DIDs that it will not hold messages for.
-    pub(crate) hopeless: BTreeSet<String>,
+    /// DIDs that it holds messages for, and those that it will not.
+    pub(crate) roll: Roll,
     /// It granted mediation in this life.
     pub(crate) granted: bool,
 }
@@ -53,7 +57,7 @@ impl Keeper {
             memory: Memory::default(),
             kept: Memory::default(),
             breakers: Vec::new(),
-            hopeless: BTreeSet::new(),
+            roll: Roll::default(),
             granted: false,
         }
     }
@@ -62,6 +66,9 @@ impl Keeper {
     pub(crate) async fn run(mut self) {
         if self.upstream.kind == Kind::PushOnly {
             return;
+        }
+        if same_did(&self.upstream.did, self.node.desk().did()) {
+            return self.row.waits(DAY, "it is this node itself");
         }
         self.memory = Memory::recall(&self.node, &self.upstream.did).await;
         self.kept = self.memory.clone();
@@ -95,13 +102,17 @@ impl Keeper {
             }
         };
         self.row.change(|row| row.failures += 1);
+        let mut verdict = fault.verdict();
         if matches!(fault, Fault::Refused(_) | Fault::Problem(_) | Fault::Denied) {
-            self.granted = false;
+            // It knew us, and may have lost its memory: then it need only be asked again.
+            if std::mem::take(&mut self.granted) {
+                verdict = Verdict::Soon;
+            }
         }
         let draw = draw();
         let longest = self.upstream.retry;
         let breaker = self.breaker(&address);
-        breaker.failed(fault.verdict(), Instant::now(), longest, draw);
+        breaker.failed(verdict, Instant::now(), longest, draw);
         // Another of its addresses may answer at once.
         let wait = self.shortest_wait();
         self.row.waits(wait, &fault.to_string());

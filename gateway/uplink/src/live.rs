@@ -119,11 +119,11 @@ impl Keeper {
                     let soon = match heard {
                         Heard::Over(_) => return Ok(Left::Over),
                         Heard::Pushed { taken, unread, bytes, later } => {
-                            self.came(taken, unread, bytes);
+                            self.came(line, taken, unread, bytes);
                             later
                         }
                         Heard::Bare { bytes, later } => {
-                            self.came(0, 0, bytes);
+                            self.came(line, 0, 0, bytes);
                             Some(later.unwrap_or(TOGETHER))
                         }
                         Heard::Word(word) => {
@@ -167,7 +167,9 @@ impl Keeper {
         }
     }
 
-    fn came(&self, taken: u64, unread: u64, bytes: u64) {
+    fn came(&self, line: &mut Line, taken: u64, unread: u64, bytes: u64) {
+        let weight = usize::try_from(bytes).unwrap_or(usize::MAX);
+        line.budget.spend(weight, Instant::now());
         self.row.change(|row| {
             row.collected += taken;
             row.unread += unread;

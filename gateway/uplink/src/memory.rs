@@ -25,6 +25,8 @@ pub(crate) struct Memory {
     pub(crate) quiet: bool,
     /// It was asked what it speaks.
     pub(crate) asked: bool,
+    /// It was told to hold messages for us, beside granting it.
+    pub(crate) told: bool,
     /// It was told to hold messages for others than us.
     pub(crate) registered: bool,
     /// What to publish as a service endpoint, as it granted.

@@ -103,22 +103,80 @@ async fn known(line: &mut Line, memory: &Memory) -> Result<(), Fault> {
     }
 }
 
-/// Makes the mediator's list equal to `served`. `hopeless` are those that it did not want: they
-/// are not asked for again.
+/// The mediator's list, as far as it is known here.
+#[derive(Debug, Default)]
+pub(crate) struct Roll {
+    /// Those that it holds messages for; `None` until it was asked in this visit.
+    listed: Option<Vec<String>>,
+    /// Those that it did not want: they are not asked for again.
+    hopeless: BTreeSet<String>,
+}
+
+impl Roll {
+    /// What it said in an earlier visit counts no more; what it did not want, it still does not.
+    pub(crate) fn forget(&mut self) {
+        self.listed = None;
+    }
+
+    /// How many it holds messages for, besides us.
+    pub(crate) fn held(&self, own: &str) -> u64 {
+        let listed = self.listed.iter().flatten();
+        listed.filter(|did| name(did) != name(own)).count() as u64
+    }
+
+    /// How many it did not want, besides us.
+    pub(crate) fn refused(&self, own: &str) -> u64 {
+        let hopeless = self.hopeless.iter();
+        hopeless.filter(|did| *did != name(own)).count() as u64
+    }
+
+    /// One change was told: what became of it.
+    fn note(&mut self, change: &Change, own: &str, outcome: Outcome, done: &mut Registered) {
+        let adds = change.action == Action::Add;
+        let ours = name(&change.did) == name(own);
+        match outcome {
+            Outcome::ServerError => done.left = true,
+            // Some say so because an account's own DID needs no entry (estoc).
+            Outcome::ClientError if ours => {
+                self.hopeless.insert(name(&change.did).to_owned());
+            }
+            Outcome::ClientError => {
+                done.refused += 1;
+                self.hopeless.insert(name(&change.did).to_owned());
+            }
+            Outcome::Success | Outcome::NoChange => {
+                let listed = self.listed.get_or_insert_default();
+                if adds {
+                    listed.push(change.did.clone());
+                    done.added += u64::from(!ours);
+                } else {
+                    listed.retain(|did| name(did) != name(&change.did));
+                    done.removed += 1;
+                }
+            }
+        }
+    }
+}
+
+/// Makes the mediator's list equal to `served`, and ourselves.
 pub(crate) async fn reconcile(
     line: &mut Line,
     memory: &Memory,
     own: &str,
     served: &[String],
-    hopeless: &mut BTreeSet<String>,
+    roll: &mut Roll,
 ) -> Result<Registered, Fault> {
     let version = memory.mediation();
-    let listed = match list(line, version).await {
-        // It knows no such question: then it is told of all.
-        Err(Fault::Problem(_) | Fault::Refused(_)) => Vec::new(),
-        other => other?,
+    let listed = match roll.listed.take() {
+        Some(listed) => listed,
+        None => match list(line, version).await {
+            // It knows no such question: then it is told of all.
+            Err(Fault::Problem(_) | Fault::Refused(_)) => Vec::new(),
+            other => other?,
+        },
     };
-    let changes = differences(own, served, &listed, hopeless);
+    let changes = differences(own, served, &listed, &roll.hopeless);
+    roll.listed = Some(listed);
     let mut done = Registered::default();
     for batch in batches(&changes) {
         let answer = line.ask(&mediation::update(version, batch)).await?;
@@ -127,16 +185,7 @@ pub(crate) async fn reconcile(
             return Err(Fault::Nonsense("no word about an update".to_owned()));
         };
         for (change, outcome) in outcomes {
-            let adds = change.action == Action::Add;
-            match outcome {
-                Outcome::Success | Outcome::NoChange if adds => done.added += 1,
-                Outcome::Success | Outcome::NoChange => done.removed += 1,
-                Outcome::ClientError => {
-                    done.refused += 1;
-                    hopeless.insert(name(&change.did).to_owned());
-                }
-                Outcome::ServerError => done.left = true,
-            }
+            roll.note(&change, own, outcome, &mut done);
         }
     }
     Ok(done)
@@ -175,8 +224,8 @@ fn name(did: &str) -> &str {
     short_form(did).unwrap_or(did)
 }
 
-/// What is to change so that its list is ours. We ourselves have the account: no entry is needed,
-/// and one that is there does no harm.
+/// What is to change so that its list is ours. We ourselves have the account, and most need no
+/// entry for that; those that go by the letter of the protocol do.
 fn differences(
     own: &str,
     served: &[String],
@@ -185,13 +234,14 @@ fn differences(
 ) -> Vec<Change> {
     let wanted: BTreeSet<&str> = served.iter().map(|did| name(did)).collect();
     let there: BTreeSet<&str> = listed.iter().map(|did| name(did)).collect();
-    let adds = served.iter().filter(|did| {
+    let all = std::iter::once(own).chain(served.iter().map(String::as_str));
+    let adds = all.filter(|did| {
         let did = name(did);
-        did != name(own) && !there.contains(did) && !hopeless.contains(did)
+        !there.contains(did) && !hopeless.contains(did)
     });
     let mut seen = BTreeSet::new();
     let adds = adds.filter(|did| seen.insert(name(did)));
-    let mut changes: Vec<Change> = adds.map(|did| Change::add(did)).collect();
+    let mut changes: Vec<Change> = adds.map(Change::add).collect();
     let removes = listed.iter().filter(|did| {
         let did = name(did);
         did != name(own) && !wanted.contains(did)
@@ -241,7 +291,14 @@ mod tests {
                 Change::remove("did:example:gone")
             ]
         );
-        assert!(differences(own, &dids(&["bob"]), &dids(&["bob"]), &hopeless).is_empty());
+        let there = dids(&["bob", "kiosk"]);
+        assert!(differences(own, &dids(&["bob"]), &there, &hopeless).is_empty());
+        let changes = differences(own, &[], &[], &hopeless);
+        assert_eq!(
+            changes,
+            [Change::add(own)],
+            "we ourselves, before all others"
+        );
     }
 
     #[test]

@@ -26,6 +26,9 @@ use crate::status::{State, What};
 /// A socket is not tried for sooner than this after a look.
 const SOON: Duration = Duration::from_secs(1);
 
+/// Who comes this soon after another is registered together with it.
+const GATHER: Duration = Duration::from_millis(100);
+
 impl Keeper {
     /// Calls, and stays as long as it answers.
     pub(crate) async fn call(&mut self, found: &Place, address: &str) -> Fault {
@@ -77,6 +80,7 @@ impl Keeper {
         }
         self.row.tell(What::Up);
         let mut changes = self.owner.changes();
+        self.roll.forget();
         let mut stale = kind != Kind::Affinidi;
         let mut again: Option<Instant> = None;
         let mut idle = Idle::new(self.upstream.poll);
@@ -110,6 +114,7 @@ impl Keeper {
                     .await?
                 {
                     Left::Changed => {
+                        sleep(GATHER).await;
                         stale = true;
                         again = None;
                     }
@@ -134,6 +139,7 @@ impl Keeper {
                 () = sleep(pause) => {}
                 changed = changes.changed() => match changed {
                     Ok(()) => {
+                        sleep(GATHER).await;
                         stale = kind != Kind::Affinidi;
                         again = None;
                     }
@@ -149,27 +155,30 @@ impl Keeper {
         let Ok(served) = self.owner.served().await else {
             return Ok(false);
         };
-        if served.is_empty() && !self.memory.registered {
+        if served.is_empty() && self.memory.told && !self.memory.registered {
             return Ok(true);
         }
         self.row.state(State::Registering);
         let memory = &self.memory;
-        let done = register::reconcile(line, memory, own, &served, &mut self.hopeless).await;
+        let done = register::reconcile(line, memory, own, &served, &mut self.roll).await;
         let done = match done {
             Ok(done) => done,
             // It holds messages for us alone, then; what waits is fetched all the same.
-            Err(Fault::Problem(_) | Fault::Refused(_)) => Registered {
-                refused: served.len() as u64,
-                ..Registered::default()
-            },
+            Err(Fault::Problem(_) | Fault::Refused(_)) => {
+                self.roll.forget();
+                Registered {
+                    refused: served.len() as u64,
+                    ..Registered::default()
+                }
+            }
             // Whether that was the mediator at all shows when messages are asked for.
             Err(Fault::Nonsense(_)) => return Ok(false),
             Err(fault) => return Err(fault),
         };
         self.memory.registered |= done.added > 0;
+        self.memory.told |= !done.left;
         self.learn(line).await;
-        let refused = self.hopeless.len() as u64;
-        let held = (served.len() as u64).saturating_sub(refused.max(done.refused));
+        let (held, refused) = (self.roll.held(own), self.roll.refused(own));
         self.row.change(|row| {
             row.registered = held;
             row.refused = refused.max(done.refused);

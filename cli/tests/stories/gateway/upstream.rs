@@ -65,6 +65,12 @@ fn a_stranger_far_away_reaches_alice_at_the_kiosk() {
             kiosk.did.clone()
         ]))
     );
+    // The older version has room for the endpoint alone.
+    let granted = alice.ask(mediation::request(mediation::Version::V2));
+    assert_eq!(
+        mediation::read_answer(&granted),
+        Some(Mediated::Granted(vec![cloud.did.clone()]))
+    );
     let alias = Client::of(&kiosk);
     alice.ask(mediation::update(
         mediation::Version::V3,

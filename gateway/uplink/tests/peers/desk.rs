@@ -71,6 +71,7 @@ pub(crate) struct Mailbox {
     /// By name, in the order in which they came.
     letters: BTreeMap<String, Vec<u8>>,
     pub(crate) granted: bool,
+    pub(crate) account: String,
     pub(crate) dids: BTreeSet<String>,
     /// How often each letter was given out.
     pub(crate) given: BTreeMap<String, u32>,

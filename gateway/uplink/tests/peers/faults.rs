@@ -127,6 +127,39 @@ async fn what_is_no_message_is_taken_and_does_not_come_again() {
 }
 
 #[tokio::test]
+async fn a_mediator_that_lost_its_memory_is_asked_again_at_once() {
+    let (peer, mut kiosk, stranger, words) = stage(Shape::Own, 1).await;
+    kiosk.shelf.serve(&["did:example:device"]);
+    kiosk.call(peer.did());
+    kiosk.until_got(&words).await;
+    let registered = |_: &Kiosk| peer.state().dids.contains("did:example:device");
+    kiosk.until("registered", registered).await;
+    {
+        let mut state = peer.state();
+        state.granted = false;
+        state.dids.clear();
+    }
+    kiosk.until("registered again", registered).await;
+    peer.state().put(stranger.letter(kiosk.did(), "after that"));
+    kiosk.until_got(&["after that".to_owned()]).await;
+}
+
+#[tokio::test]
+async fn whoever_names_itself_as_its_upstream_calls_nobody() {
+    let mut kiosk = Kiosk::new().await;
+    let did = kiosk.did().to_owned();
+    kiosk.call(&did);
+    kiosk
+        .until("it waits", |kiosk| {
+            kiosk.uplink.as_ref().map(Uplink::status).unwrap()[0]
+                .state
+                .name()
+                == "waiting"
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn a_metered_link_carries_what_it_may_and_rests() {
     let (peer, mut kiosk, _, words) = stage(Shape::Estoc, 10).await;
     let began = Instant::now();

@@ -231,6 +231,7 @@ impl Peer {
             }
             Ask::Request => {
                 state.granted = true;
+                state.account = asked.from.clone().unwrap();
                 mediation::grant(asked, version, &[self.did()])
             }
             Ask::Update(changes) => {
@@ -238,6 +239,10 @@ impl Peer {
                     .into_iter()
                     .map(|change| {
                         let outcome = match change.action {
+                            // Whoever has the account needs no entry there.
+                            _ if self.shape == Shape::Estoc && state.account == change.did => {
+                                Outcome::ClientError
+                            }
                             _ if change.did.contains("evil") => Outcome::ClientError,
                             mediation::Action::Add if state.dids.insert(change.did.clone()) => {
                                 Outcome::Success
@@ -277,6 +282,10 @@ impl Peer {
 
     fn pick_up(&self, asked: &Message, version: pickup::Version, ask: pickup::Ask) -> Message {
         let mut state = self.state();
+        if !state.granted && self.shape != Shape::Affinidi {
+            let report = report_problem::Report::new(&"e.m.req.no-account".parse().unwrap());
+            return report_problem::message(asked, &report);
+        }
         let status = |count: usize, live: bool| {
             let status = Status {
                 count: count as u64,
