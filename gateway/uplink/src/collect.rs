@@ -51,8 +51,10 @@ impl Batch {
 }
 
 /// What a page brought.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Page {
+    /// The names of those that were acknowledged.
+    pub(crate) ids: Vec<String>,
     /// Messages that were handed over and acknowledged.
     pub(crate) taken: u64,
     /// Messages that could not be read; acknowledged too.
@@ -103,6 +105,7 @@ pub(crate) async fn page(
     let stuck = acked == 0 && (came < limit || limit >= MOST);
     batch.past = if came == 0 { 0 } else { taken.put_off };
     Ok(Page {
+        ids: taken.ids,
         taken: acked - taken.unread,
         unread: taken.unread,
         more: came > 0 && !stuck,

@@ -203,9 +203,16 @@ impl Keeper {
         changes: &watch::Receiver<u64>,
     ) -> Result<(bool, Option<Duration>), Fault> {
         let (version, mut all, mut later) = (self.memory.pickup(), 0, None);
+        let mut before = Vec::new();
         loop {
             let owner = Arc::clone(&self.owner);
             let page = collect::page(line, version, recipient, &mut self.batch, &*owner).await?;
+            if !page.ids.is_empty() && page.ids == before {
+                // It would never end.
+                let why = "it gives again what was acknowledged";
+                return Err(Fault::Nonsense(why.to_owned()));
+            }
+            before = page.ids;
             if page.taken + page.unread > 0 {
                 self.row.state(State::Collecting);
             }

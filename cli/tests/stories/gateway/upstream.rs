@@ -14,18 +14,17 @@ use crate::stage::Stage;
 
 const UP: &str = "packmule_upstream_up{upstream=\"1\"} 1";
 
-/// A kiosk whose upstream is cloud, in a hurry.
+/// A kiosk whose upstream is cloud: new letters come live, or not within these tests.
 fn behind(stage: &Stage, cloud: &Gateway, at: &str) -> Gateway {
-    let upstream = format!(
-        "[{{ did = \"{}\", poll = \"1s\", retry = \"1s\" }}]",
-        cloud.did
-    );
-    Gateway::at(
-        stage,
-        "kiosk",
-        at,
-        &[("PACKMULE_GATEWAY_UPSTREAM", &upstream)],
-    )
+    how(stage, cloud, at, "poll = \"1h\"", &[])
+}
+
+/// In a hurry when cloud does not answer.
+fn how(stage: &Stage, cloud: &Gateway, at: &str, how: &str, more: &[(&str, &str)]) -> Gateway {
+    let upstream = format!("[{{ did = \"{}\", retry = \"1s\", {how} }}]", cloud.did);
+    let mut environment = vec![("PACKMULE_GATEWAY_UPSTREAM", upstream.as_str())];
+    environment.extend(more);
+    Gateway::at(stage, "kiosk", at, &environment)
 }
 
 /// Takes what waits for alice until so many different letters were seen; each with its count.
@@ -144,6 +143,34 @@ fn cloud_and_kiosk_are_killed_in_turn_and_alice_gets_each_letter_once() {
     }
     assert_eq!(kiosk.stop(), Some(0));
     assert_eq!(cloud.stop(), Some(0));
+}
+
+#[test]
+fn what_has_no_room_at_the_kiosk_waits_at_cloud() {
+    let stage = Stage::new();
+    let cloud = Gateway::start(&stage, "cloud", &[]);
+    let small = [("PACKMULE_GATEWAY_MAILBOXES__ACCOUNT_MESSAGES", "5")];
+    let polling = "live = false, poll = \"1s\"";
+    let kiosk = how(&stage, &cloud, "127.0.0.1:0", polling, &small);
+    let (alice, bob) = (Client::of(&kiosk), Client::of(&kiosk));
+    for one in [&alice, &bob] {
+        one.ask(mediation::request(mediation::Version::V3));
+    }
+    kiosk.until(UP);
+    let stranger = Client::of(&cloud);
+    let by = [cloud.did.as_str(), kiosk.did.as_str()];
+    for number in 0..17 {
+        let onion = stranger.wrapped(&alice, &format!("for alice {number}"), &by);
+        assert_eq!(stranger.post(&onion), 202);
+    }
+    let onion = stranger.wrapped(&bob, "for bob", &by);
+    assert_eq!(stranger.post(&onion), 202);
+    // Alice's mailbox is full, and bob's letter, which came last, comes all the same.
+    let mut bobs = BTreeMap::new();
+    collect(&bob, &mut bobs, 1);
+    let mut got = BTreeMap::new();
+    collect(&alice, &mut got, 17);
+    assert!(got.values().all(|count| *count == 1), "{got:?}");
 }
 
 #[test]

@@ -72,6 +72,8 @@ pub(crate) struct Mailbox {
     letters: BTreeMap<String, Vec<u8>>,
     pub(crate) granted: bool,
     pub(crate) account: String,
+    /// It does not delete what was acknowledged.
+    pub(crate) deaf: bool,
     pub(crate) dids: BTreeSet<String>,
     /// How often each letter was given out.
     pub(crate) given: BTreeMap<String, u32>,
@@ -104,7 +106,7 @@ impl Mailbox {
     }
 
     pub(crate) fn ack(&mut self, ids: &[String]) {
-        for id in ids {
+        for id in ids.iter().filter(|_| !self.deaf) {
             self.letters.remove(id);
         }
     }

@@ -145,6 +145,31 @@ async fn a_mediator_that_lost_its_memory_is_asked_again_at_once() {
 }
 
 #[tokio::test]
+async fn a_mediator_that_never_deletes_is_not_asked_without_end() {
+    let (peer, mut kiosk, _, words) = stage(Shape::Estoc, 3).await;
+    peer.state().deaf = true;
+    kiosk.call(peer.did());
+    kiosk.until_got(&words).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let given = peer
+        .state()
+        .given
+        .values()
+        .max()
+        .copied()
+        .unwrap_or_default();
+    // Two in each visit, and between visits half a second at most, a quarter on average.
+    assert!(
+        (2..60).contains(&given),
+        "each letter was given {given} times"
+    );
+    peer.state().deaf = false;
+    kiosk
+        .until("all acknowledged", |_| peer.state().len() == 0)
+        .await;
+}
+
+#[tokio::test]
 async fn whoever_names_itself_as_its_upstream_calls_nobody() {
     let mut kiosk = Kiosk::new().await;
     let did = kiosk.did().to_owned();
