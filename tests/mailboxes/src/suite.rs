@@ -31,10 +31,10 @@ async fn page(store: &dyn MailboxStore, account: &str, now: Moment) -> Vec<Vec<u
     page.into_iter().map(|held| held.packed).collect()
 }
 
-#[tokio::test]
-async fn a_letter_is_held_until_it_is_acked_and_is_not_taken_again() {
-    let stage = Stage::new();
-    let store = stage.open(small());
+/// A law of its name.
+pub async fn a_letter_is_held_until_it_is_acked_and_is_not_taken_again<S: Stage>() {
+    let stage = S::new().await;
+    let store = stage.open(small()).await;
     assert_eq!(
         store.open_account(ALICE, noon()).await.unwrap(),
         Opening::New
@@ -85,7 +85,7 @@ async fn a_letter_is_held_until_it_is_acked_and_is_not_taken_again() {
 
     // Nor after a restart; but some day.
     drop(store);
-    let store = stage.open(small());
+    let store = stage.open(small()).await;
     assert_eq!(take(&*store, one, later(7)).await, Enqueued::Duplicate);
     let next_month = later(30 * 86_400);
     let mut renewed = letter(ALICE, 1);
@@ -93,10 +93,10 @@ async fn a_letter_is_held_until_it_is_acked_and_is_not_taken_again() {
     assert!(is_stored(&take(&*store, renewed, next_month).await));
 }
 
-#[tokio::test]
-async fn what_is_no_jwe_comes_back_byte_for_byte() {
-    let stage = Stage::new();
-    let store = stage.open(small());
+/// A law of its name.
+pub async fn what_is_no_jwe_comes_back_byte_for_byte<S: Stage>() {
+    let stage = S::new().await;
+    let store = stage.open(small()).await;
     store.open_account(ALICE, noon()).await.unwrap();
     let odd: [&[u8]; 4] = [
         b"{ \"id\" : \"1\", \"type\":\"https://didcomm.org/basicmessage/2.0/message\" }\n",
@@ -111,10 +111,10 @@ async fn what_is_no_jwe_comes_back_byte_for_byte() {
     assert_eq!(page(&*store, ALICE, noon()).await, odd);
 }
 
-#[tokio::test]
-async fn the_urgent_goes_first_then_the_older_and_pages_end_by_bytes() {
-    let stage = Stage::new();
-    let store = stage.open(small());
+/// A law of its name.
+pub async fn the_urgent_goes_first_then_the_older_and_pages_end_by_bytes<S: Stage>() {
+    let stage = S::new().await;
+    let store = stage.open(small()).await;
     store.open_account(ALICE, noon()).await.unwrap();
     let order = [
         Priority::Bulk,
@@ -155,10 +155,10 @@ async fn the_urgent_goes_first_then_the_older_and_pages_end_by_bytes() {
     );
 }
 
-#[tokio::test]
-async fn a_delayed_letter_does_not_wait_yet() {
-    let stage = Stage::new();
-    let store = stage.open(small());
+/// A law of its name.
+pub async fn a_delayed_letter_does_not_wait_yet<S: Stage>() {
+    let stage = S::new().await;
+    let store = stage.open(small()).await;
     store.open_account(ALICE, noon()).await.unwrap();
     let mut delayed = letter(ALICE, 1);
     delayed.not_before = later(60);
@@ -171,11 +171,11 @@ async fn a_delayed_letter_does_not_wait_yet() {
     }
 }
 
-#[tokio::test]
-async fn what_expires_ends_as_a_dead_letter_and_is_not_given_out() {
+/// A law of its name.
+pub async fn what_expires_ends_as_a_dead_letter_and_is_not_given_out<S: Stage>() {
     let limits = Limits { dead: 3, ..small() };
-    let stage = Stage::new();
-    let store = stage.open(limits);
+    let stage = S::new().await;
+    let store = stage.open(limits).await;
     store.open_account(ALICE, noon()).await.unwrap();
     let mut ids = Vec::new();
     for number in 0..5 {
@@ -203,10 +203,10 @@ async fn what_expires_ends_as_a_dead_letter_and_is_not_given_out() {
     assert_eq!(late, Enqueued::Refused(Refusal::Expired));
 }
 
-#[tokio::test]
-async fn a_closed_account_leaves_dead_letters_and_may_be_opened_anew() {
-    let stage = Stage::new();
-    let store = stage.open(small());
+/// A law of its name.
+pub async fn a_closed_account_leaves_dead_letters_and_may_be_opened_anew<S: Stage>() {
+    let stage = S::new().await;
+    let store = stage.open(small()).await;
     store.open_account(ALICE, noon()).await.unwrap();
     store.update(ALICE, &[add(BOB)], noon()).await.unwrap();
     take(&*store, letter(ALICE, 1), noon()).await;
@@ -234,15 +234,15 @@ async fn a_closed_account_leaves_dead_letters_and_may_be_opened_anew() {
     assert!(is_stored(&take(&*store, letter(ALICE, 1), later(2)).await));
 }
 
-#[tokio::test]
-async fn a_did_is_bound_to_whom_asked_first_and_an_account_outranks_it() {
+/// A law of its name.
+pub async fn a_did_is_bound_to_whom_asked_first_and_an_account_outranks_it<S: Stage>() {
     let limits = Limits {
         bindings: 2,
         accounts: 3,
         ..small()
     };
-    let stage = Stage::new();
-    let store = stage.open(limits);
+    let stage = S::new().await;
+    let store = stage.open(limits).await;
     for did in [ALICE, BOB] {
         assert_eq!(store.open_account(did, noon()).await.unwrap(), Opening::New);
         assert_eq!(
@@ -335,10 +335,10 @@ async fn a_did_is_bound_to_whom_asked_first_and_an_account_outranks_it() {
     assert_eq!((views.len(), views[0].did.as_str()), (1, CAROL));
 }
 
-#[tokio::test]
-async fn both_forms_of_a_did_peer_4_name_one_mailbox() {
-    let stage = Stage::new();
-    let store = stage.open(small());
+/// A law of its name.
+pub async fn both_forms_of_a_did_peer_4_name_one_mailbox<S: Stage>() {
+    let stage = S::new().await;
+    let store = stage.open(small()).await;
     let (long, short) = ("did:peer:4zQmHash:z2Document", "did:peer:4zQmHash");
     assert_eq!(canonical(&format!("{long}#key-1")), short);
     store.open_account(long, noon()).await.unwrap();
@@ -357,10 +357,10 @@ async fn both_forms_of_a_did_peer_4_name_one_mailbox() {
     }
 }
 
-#[tokio::test]
-async fn letters_are_told_apart_by_the_did_they_are_for() {
-    let stage = Stage::new();
-    let store = stage.open(small());
+/// A law of its name.
+pub async fn letters_are_told_apart_by_the_did_they_are_for<S: Stage>() {
+    let stage = S::new().await;
+    let store = stage.open(small()).await;
     store.open_account(ALICE, noon()).await.unwrap();
     store.update(ALICE, &[add(BOB)], noon()).await.unwrap();
     for number in 0..3 {
@@ -384,10 +384,10 @@ async fn letters_are_told_apart_by_the_did_they_are_for() {
     }
 }
 
-#[tokio::test]
-async fn an_account_that_changes_its_did_keeps_all_it_has() {
-    let stage = Stage::new();
-    let store = stage.open(small());
+/// A law of its name.
+pub async fn an_account_that_changes_its_did_keeps_all_it_has<S: Stage>() {
+    let stage = S::new().await;
+    let store = stage.open(small()).await;
     store.open_account(ALICE, noon()).await.unwrap();
     store.update(ALICE, &[add(CAROL)], noon()).await.unwrap();
     take(&*store, letter(ALICE, 1), noon()).await;
@@ -405,16 +405,16 @@ async fn an_account_that_changes_its_did_keeps_all_it_has() {
     assert!(page(&*store, ALICE, noon()).await.is_empty());
 }
 
-#[tokio::test]
-async fn the_seen_are_known_for_a_time_and_a_number() {
-    let stage = Stage::new();
+/// A law of its name.
+pub async fn the_seen_are_known_for_a_time_and_a_number<S: Stage>() {
+    let stage = S::new().await;
     let limits = Limits { seen: 3, ..small() };
-    let store = stage.open(limits.clone());
+    let store = stage.open(limits.clone()).await;
     assert!(!store.seen_message(ALICE, "1", noon()).await.unwrap());
     assert!(store.seen_message(ALICE, "1", noon()).await.unwrap());
     assert!(!store.seen_message(BOB, "1", noon()).await.unwrap());
     drop(store);
-    let store = stage.open(limits);
+    let store = stage.open(limits).await;
     assert!(
         store.seen_message(ALICE, "1", noon()).await.unwrap(),
         "forgotten on the way"
@@ -438,10 +438,10 @@ async fn the_seen_are_known_for_a_time_and_a_number() {
     assert!(store.seen_message(ALICE, "4", noon()).await.unwrap());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn many_at_once_take_and_collect_everything_once() {
-    let stage = Stage::new();
-    let store = stage.open(small());
+/// A law of its name.
+pub async fn many_at_once_take_and_collect_everything_once<S: Stage>() {
+    let stage = S::new().await;
+    let store = stage.open(small()).await;
     let accounts = [
         "did:example:a",
         "did:example:b",

@@ -1,7 +1,7 @@
 //! Any sequence of verbs does to a store what it does to a simple one in memory.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use packmule_bus::EnvelopeId;
@@ -10,6 +10,7 @@ use packmule_gateway::store::{
     Change, Ending, Enqueued, Letter, Limits, MailboxStore, Moment, Opening, Outcome, Refusal,
 };
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 use crate::{Stage, is_stored, noon, packed, small};
 
@@ -429,28 +430,41 @@ async fn compare(store: &dyn MailboxStore, model: &Model, now: Moment) {
     assert_eq!(told, dead);
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+/// Any sequence of verbs does to a store what it does to the simple one.
+///
+/// # Panics
+/// With the shortest sequence that was found where they differ.
+pub fn a_store_does_what_the_simple_one_does<S: Stage>() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().unwrap();
+    let stage = RefCell::new(runtime.block_on(S::new()));
+    let config = ProptestConfig {
+        cases: 24,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let story = |steps: Vec<Step>| {
+        runtime.block_on(play(&mut *stage.borrow_mut(), &steps));
+        Ok(())
+    };
+    let steps = proptest::collection::vec(step(), 1..50);
+    TestRunner::new(config).run(&steps, story).unwrap();
+}
 
-    #[test]
-    fn a_store_does_what_the_simple_one_does(steps in proptest::collection::vec(step(), 1..50)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let stage = Stage::new();
-            let mut store: Arc<dyn MailboxStore> = stage.open(limits());
-            let mut model = Model::default();
-            let mut now = noon();
-            for step in &steps {
-                act(&*store, &mut model, step, now).await;
-                if let Step::Wait(seconds) = step {
-                    now = now + Duration::from_secs(*seconds);
-                }
-                if matches!(step, Step::Reopen) {
-                    drop(store);
-                    store = stage.open(limits());
-                }
-                compare(&*store, &model, now).await;
-            }
-        });
+async fn play<S: Stage>(stage: &mut S, steps: &[Step]) {
+    stage.clear().await;
+    let mut store = stage.open(limits()).await;
+    let mut model = Model::default();
+    let mut now = noon();
+    for step in steps {
+        act(&*store, &mut model, step, now).await;
+        if let Step::Wait(seconds) = step {
+            now = now + Duration::from_secs(*seconds);
+        }
+        if matches!(step, Step::Reopen) {
+            drop(store);
+            store = stage.open(limits()).await;
+        }
+        compare(&*store, &model, now).await;
     }
 }
