@@ -7,6 +7,8 @@ missing=()
 for pair in "${needs[@]}"; do command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}"); done
 # Debian's python3 comes without what makes a virtual environment.
 if [ ${#needs[@]} -gt 0 ] && command -v python3 >/dev/null 2>&1 && ! python3 -c 'import venv, ensurepip' 2>/dev/null; then missing+=(python3-venv); fi
+# A database server, for gateway/postgres; Debian keeps it off the PATH.
+if [ ${#needs[@]} -gt 0 ] && ! command -v initdb >/dev/null 2>&1 && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then missing+=(postgresql); fi
 # A WebSocket library that is not ours, for transports/ws/tests/foreign.rs.
 if [ ${#needs[@]} -gt 0 ] && ! python3 -c 'import websockets' 2>/dev/null && ! /usr/bin/python3 -c 'import websockets' 2>/dev/null; then missing+=(python3-websockets); fi
 if ! cargo nextest --version >/dev/null 2>&1; then

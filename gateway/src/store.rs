@@ -113,7 +113,8 @@ pub trait MailboxStore: Send + Sync + 'static {
     fn totals(&self) -> Fut<'_, Totals>;
 
     /// Writes a whole copy, as of one moment, while others go on. A file `to` is replaced when
-    /// the copy is whole. Opening the copy restores it.
+    /// the copy is whole. The store tells how a copy is restored: that of [`SqliteStore`] is
+    /// opened.
     fn backup<'a>(&'a self, to: &'a Path) -> Fut<'a, ()>;
 
     /// Was this message of this sender seen before? It is from now on, for a time and among a
@@ -127,7 +128,8 @@ pub trait MailboxStore: Send + Sync + 'static {
     ) -> Fut<'a, bool>;
 }
 
-/// Why a store did not do what was asked. Nothing was changed.
+/// Why a store did not do what was asked. Nothing was changed, but for
+/// [`Self::Unreachable`], where that is not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -147,6 +149,13 @@ pub enum StoreError {
     #[error("the mailboxes are damaged: {what}; restore them from a backup")]
     Damaged {
         /// Which part, and what is wrong with it.
+        what: String,
+    },
+    /// The server that holds the mailboxes cannot be asked now. What was asked for may have been
+    /// done, as after a crash.
+    #[error("the server that holds the mailboxes cannot be reached: {what}")]
+    Unreachable {
+        /// Why, in its words or those of the way there.
         what: String,
     },
     /// The store was shut, or its thread ended.

@@ -51,7 +51,9 @@ const MAY: &[(&str, &[&str])] = &[
             "packmule-ws",
         ],
     ),
+    ("packmule-postgres", &["packmule-bus", "packmule-gateway"]),
     ("packmule-sim", &["packmule-bus"]),
+    ("packmule-mailboxes", &["packmule-bus", "packmule-gateway"]),
     ("packmule-conformance", &["packmule-bus"]),
     (
         "packmule",
@@ -61,6 +63,7 @@ const MAY: &[(&str, &[&str])] = &[
             "packmule-node",
             "packmule-gateway",
             "packmule-uplink",
+            "packmule-postgres",
             "packmule-sim",
             "packmule-transports",
         ],

@@ -166,7 +166,6 @@ pub struct Waiting {
 
 /// A letter that waits.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
 pub struct Held {
     /// Its number.
     pub seq: u64,
@@ -208,7 +207,6 @@ impl Ending {
 
 /// What is kept of a letter that nobody collected.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
 pub struct DeadLetter {
     /// The message's name.
     pub id: EnvelopeId,

@@ -1,4 +1,5 @@
-//! Small disks, and a network that nobody else hears, for tests that need the real thing.
+//! Small disks, a network that nobody else hears, and a database server, for tests that need the
+//! real thing.
 //!
 //! What is it: [`on_a_disk`] and [`on_a_lan`] run the calling test again, alone, in namespaces of
 //! its own, where what it mounts or announces bothers nobody. Who calls it: tests of the drive,
@@ -11,10 +12,14 @@
     reason = "where no place can be made its test must fail"
 )]
 
+mod postgres;
+
 use std::env;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
+
+pub use postgres::Postgres;
 
 /// Tells the second run where it is: the mounted folder, or the network's loopback.
 const INSIDE: &str = "PACKMULE_TEST_PLACE";

@@ -1,0 +1,376 @@
+//! Letters are taken on: what must be known is asked for all at once, judged here, letter by
+//! letter, and what is taken goes in as one statement.
+//!
+//! Called by the writer, whose transaction has the store to itself: what was asked stays true
+//! until the commit. What can go wrong: the server alone; what a limit forbids is an answer.
+
+use std::collections::{HashMap, HashSet};
+
+use futures_util::future::join4;
+use packmule_bus::EnvelopeId;
+use packmule_bus::label::DidTag;
+use packmule_gateway::store::{Enqueued, Letter, Limits, Moment, Refusal, StoreError};
+use tokio_postgres::Statement;
+
+use crate::columns::{count, get, int, millis, name, number, rank, stem};
+use crate::connect::Session;
+use crate::fault::{damaged, fault};
+
+/// What one caller brings.
+pub(crate) struct Brought {
+    pub(crate) letters: Vec<Letter>,
+    pub(crate) now: Moment,
+    /// Who brought each: what it did is nobody's business later on, a tag is enough to count by.
+    senders: Vec<Option<DidTag>>,
+}
+
+impl Brought {
+    pub(crate) fn new(letters: Vec<Letter>, now: Moment) -> Self {
+        let sender = |letter: &Letter| letter.from.as_deref().map(DidTag::of);
+        Self {
+            senders: letters.iter().map(sender).collect(),
+            letters,
+            now,
+        }
+    }
+
+    /// About what it writes, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        self.letters.iter().map(|it| it.form().len() + 512).sum()
+    }
+}
+
+const TOTALS: &str = "SELECT letters, bytes, to_regclass('packmule.room') IS NOT NULL FROM totals";
+const ACCOUNTS: &str = "SELECT did, account, letters, bytes FROM accounts WHERE did = ANY ($1)";
+const KNOWN: &str = "
+    SELECT known.account, known.envelope, known.until
+        FROM unnest($1::text[], $2::bytea[]) AS wanted (did, envelope)
+        JOIN accounts ON accounts.did = wanted.did
+        JOIN known ON known.account = accounts.account AND known.envelope = wanted.envelope";
+const PAIRS: &str = "
+    SELECT accounts.account, wanted.sender,
+            (SELECT count(*) FROM (SELECT FROM letters
+                WHERE letters.account = accounts.account AND letters.sender = wanted.sender
+                LIMIT $3) counted)
+        FROM (SELECT DISTINCT did, sender
+            FROM unnest($1::text[], $2::bytea[]) AS all_of_them (did, sender)
+            WHERE sender IS NOT NULL) wanted
+        JOIN accounts ON accounts.did = wanted.did";
+/// The numbers follow the order of the arrays.
+const INSERT: &str = "
+    WITH new AS (
+        INSERT INTO letters (account, recipient, envelope, sender, priority, received, expires,
+                not_before, bytes, form)
+            SELECT account, recipient, envelope, sender, priority, received, expires, not_before,
+                    bytes, form
+                FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::bytea[], $5::smallint[],
+                    $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[])
+                WITH ORDINALITY AS one (account, recipient, envelope, sender, priority, received,
+                    expires, not_before, bytes, form, nth)
+                ORDER BY nth
+            RETURNING seq, account, envelope, expires)
+    INSERT INTO known (account, envelope, seq, expires, until)
+        SELECT account, substr(envelope, 1, 16), seq, expires, NULL FROM new
+        ON CONFLICT (account, envelope)
+            DO UPDATE SET seq = excluded.seq, expires = excluded.expires, until = NULL
+        RETURNING account, envelope, seq";
+
+/// The statements, prepared.
+pub(crate) struct Ready {
+    totals: Statement,
+    accounts: Statement,
+    known: Statement,
+    pairs: Statement,
+    insert: Statement,
+}
+
+/// What must be known of the store to judge some letters.
+#[derive(Default)]
+pub(crate) struct Facts {
+    letters: u64,
+    bytes: u64,
+    /// The disk has room beside what is kept back.
+    disk: bool,
+    accounts: HashMap<String, Load>,
+    /// Held, or for how long it is known.
+    known: HashMap<(i64, Vec<u8>), Option<u64>>,
+    pairs: HashMap<(i64, Vec<u8>), u64>,
+}
+
+#[derive(Clone, Copy)]
+struct Load {
+    account: i64,
+    letters: u64,
+    bytes: u64,
+}
+
+impl Ready {
+    pub(crate) async fn new(db: &Session) -> Result<Self, StoreError> {
+        Ok(Self {
+            totals: db.ready(TOTALS).await?,
+            accounts: db.ready(ACCOUNTS).await?,
+            known: db.ready(KNOWN).await?,
+            pairs: db.ready(PAIRS).await?,
+            insert: db.ready(INSERT).await?,
+        })
+    }
+
+    pub(crate) async fn facts(
+        &self,
+        db: &Session,
+        brought: &[&Brought],
+        limits: &Limits,
+    ) -> Result<Facts, StoreError> {
+        let mut facts = Facts::default();
+        let all = || {
+            brought
+                .iter()
+                .flat_map(|it| it.letters.iter().zip(&it.senders))
+        };
+        let dids: Vec<&str> = all().map(|(letter, _)| name(&letter.account)).collect();
+        if dids.is_empty() {
+            return Ok(facts);
+        }
+        let ids: Vec<EnvelopeId> = all().map(|(letter, _)| letter.id()).collect();
+        let stems: Vec<&[u8]> = ids.iter().map(stem).collect();
+        let senders: Vec<Option<&[u8]>> = all().map(|(_, sender)| tag(sender)).collect();
+        let distinct: Vec<&str> = dids
+            .iter()
+            .copied()
+            .collect::<HashSet<_>>()
+            .into_iter()
+            .collect();
+        let most = int(limits.pair_letters);
+        let (totals, accounts, known, pairs) = join4(
+            db.client().query_one(&self.totals, &[]),
+            db.client().query(&self.accounts, &[&distinct]),
+            db.client().query(&self.known, &[&dids, &stems]),
+            db.client().query(&self.pairs, &[&dids, &senders, &most]),
+        )
+        .await;
+        let totals = totals.map_err(fault)?;
+        (facts.letters, facts.bytes) = (count(&totals, 0)?, count(&totals, 1)?);
+        facts.disk = get(&totals, 2)?;
+        for row in accounts.map_err(fault)? {
+            let load = Load {
+                account: get(&row, 1)?,
+                letters: count(&row, 2)?,
+                bytes: count(&row, 3)?,
+            };
+            facts.accounts.insert(get(&row, 0)?, load);
+        }
+        for row in known.map_err(fault)? {
+            let until: Option<i64> = get(&row, 2)?;
+            facts
+                .known
+                .insert((get(&row, 0)?, get(&row, 1)?), until.map(number));
+        }
+        for row in pairs.map_err(fault)? {
+            facts
+                .pairs
+                .insert((get(&row, 0)?, get(&row, 1)?), count(&row, 2)?);
+        }
+        Ok(facts)
+    }
+
+    /// Writes what was taken; under which numbers.
+    pub(crate) async fn insert(
+        &self,
+        db: &Session,
+        brought: &[&Brought],
+        decided: &Decided,
+    ) -> Result<Numbers, StoreError> {
+        let mut rows = Rows::default();
+        let all = brought
+            .iter()
+            .flat_map(|it| it.letters.iter().zip(&it.senders).map(|one| (one, it.now)));
+        for (((letter, sender), now), verdict) in all.zip(decided.verdicts.iter().flatten()) {
+            if let Verdict::Taken(account) = verdict {
+                rows.add(letter, tag(sender), *account, now);
+            }
+        }
+        let mut numbers = Numbers::new();
+        if rows.accounts.is_empty() {
+            return Ok(numbers);
+        }
+        let envelopes: Vec<&[u8]> = rows.ids.iter().map(|id| id.as_bytes().as_slice()).collect();
+        let told = db
+            .client()
+            .query(
+                &self.insert,
+                &[
+                    &rows.accounts,
+                    &rows.recipients,
+                    &envelopes,
+                    &rows.senders,
+                    &rows.priorities,
+                    &rows.received,
+                    &rows.expires,
+                    &rows.not_before,
+                    &rows.bytes,
+                    &rows.forms,
+                ],
+            )
+            .await;
+        for row in told.map_err(fault)? {
+            numbers.insert((get(&row, 0)?, get(&row, 1)?), count(&row, 2)?);
+        }
+        Ok(numbers)
+    }
+}
+
+fn tag(sender: &Option<DidTag>) -> Option<&[u8]> {
+    sender.as_ref().map(|tag| tag.as_bytes().as_slice())
+}
+
+/// Columns of what is inserted.
+#[derive(Default)]
+struct Rows<'a> {
+    accounts: Vec<i64>,
+    recipients: Vec<&'a str>,
+    ids: Vec<EnvelopeId>,
+    senders: Vec<Option<&'a [u8]>>,
+    priorities: Vec<i16>,
+    received: Vec<i64>,
+    expires: Vec<i64>,
+    not_before: Vec<i64>,
+    bytes: Vec<i64>,
+    forms: Vec<&'a [u8]>,
+}
+
+impl<'a> Rows<'a> {
+    fn add(&mut self, letter: &'a Letter, sender: Option<&'a [u8]>, account: i64, now: Moment) {
+        self.accounts.push(account);
+        self.recipients.push(name(&letter.recipient));
+        self.ids.push(letter.id());
+        self.senders.push(sender);
+        self.priorities.push(rank(letter.priority));
+        self.received.push(millis(now));
+        self.expires.push(millis(letter.expires));
+        self.not_before.push(millis(letter.not_before));
+        self.bytes.push(int(letter.bytes()));
+        self.forms.push(letter.form());
+    }
+}
+
+/// Numbers of letters by account and stem.
+pub(crate) type Numbers = HashMap<(i64, Vec<u8>), u64>;
+
+enum Verdict {
+    Taken(i64),
+    Duplicate,
+    Refused(Refusal),
+}
+
+/// What is to become of letters, for each who brought some.
+pub(crate) struct Decided {
+    verdicts: Vec<Vec<Verdict>>,
+    keys: Vec<Vec<(String, Vec<u8>)>>,
+}
+
+/// Judges letters in order; each counts for those after it.
+pub(crate) fn decide(brought: &[&Brought], mut facts: Facts, limits: &Limits) -> Decided {
+    let one = |it: &&Brought| -> Vec<Verdict> {
+        let letters = it.letters.iter().zip(&it.senders);
+        letters
+            .map(|(letter, sender)| facts.judge(letter, tag(sender), limits, it.now))
+            .collect()
+    };
+    let verdicts = brought.iter().map(one).collect();
+    let key = |letter: &Letter| {
+        (
+            name(&letter.account).to_owned(),
+            stem(&letter.id()).to_vec(),
+        )
+    };
+    let keys = brought
+        .iter()
+        .map(|it| it.letters.iter().map(key).collect())
+        .collect();
+    Decided { verdicts, keys }
+}
+
+impl Facts {
+    fn judge(
+        &mut self,
+        letter: &Letter,
+        sender: Option<&[u8]>,
+        limits: &Limits,
+        now: Moment,
+    ) -> Verdict {
+        // A recipient that the server cannot write down is none of an account's DIDs.
+        let load = self.accounts.get_mut(name(&letter.account));
+        let (Some(load), false) = (load, name(&letter.recipient).is_empty()) else {
+            return Verdict::Refused(Refusal::NoAccount);
+        };
+        let name = (load.account, stem(&letter.id()).to_vec());
+        let known = self.known.get(&name);
+        if known.is_some_and(|until| until.is_none_or(|until| until > now.as_millis())) {
+            return Verdict::Duplicate;
+        }
+        let bytes = letter.bytes();
+        let mut pair = sender.map(|sender| {
+            let pair = (load.account, sender.to_vec());
+            self.pairs.entry(pair).or_default()
+        });
+        let refusal = if letter.expires <= now {
+            Refusal::Expired
+        } else if bytes > limits.letter_bytes {
+            Refusal::TooLarge
+        } else if pair
+            .as_ref()
+            .is_some_and(|held| **held >= limits.pair_letters)
+        {
+            Refusal::PairFull
+        } else if load.letters >= limits.account_letters
+            || load.bytes.saturating_add(bytes) > limits.account_bytes
+        {
+            Refusal::AccountFull
+        } else if self.letters >= limits.total_letters
+            || self.bytes.saturating_add(bytes) > limits.total_bytes
+        {
+            Refusal::StoreFull
+        } else if !self.disk {
+            Refusal::DiskFull
+        } else {
+            let _ = pair.as_mut().map(|held| **held += 1);
+            load.letters += 1;
+            load.bytes = load.bytes.saturating_add(bytes);
+            self.letters += 1;
+            self.bytes = self.bytes.saturating_add(bytes);
+            self.known.insert(name, None);
+            return Verdict::Taken(load.account);
+        };
+        Verdict::Refused(refusal)
+    }
+}
+
+impl Decided {
+    /// The answers, and the accounts that have something new.
+    pub(crate) fn told(
+        &self,
+        numbers: &Numbers,
+    ) -> Result<(Vec<Vec<Enqueued>>, Vec<String>), StoreError> {
+        let mut accounts = Vec::new();
+        let mut all = Vec::with_capacity(self.verdicts.len());
+        for (verdicts, keys) in self.verdicts.iter().zip(&self.keys) {
+            let mut told = Vec::with_capacity(verdicts.len());
+            for (verdict, (did, stem)) in verdicts.iter().zip(keys) {
+                told.push(match verdict {
+                    Verdict::Duplicate => Enqueued::Duplicate,
+                    Verdict::Refused(why) => Enqueued::Refused(*why),
+                    Verdict::Taken(account) => {
+                        if !accounts.contains(did) {
+                            accounts.push(did.clone());
+                        }
+                        let number = numbers.get(&(*account, stem.clone()));
+                        let lost = || damaged("a letter was written without a number");
+                        Enqueued::Stored(*number.ok_or_else(lost)?)
+                    }
+                });
+            }
+            all.push(told);
+        }
+        Ok((all, accounts))
+    }
+}

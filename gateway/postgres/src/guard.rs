@@ -1,0 +1,58 @@
+//! The guard against replays: which messages asked for something before, at any gateway.
+//!
+//! Called for each message that asks for a change, on a session whose commits need not be on the
+//! disk. What can go wrong: a crash of the server forgets the last second or so. It holds a
+//! bounded number; somebody who sends more makes it forget the oldest.
+
+use packmule_gateway::store::{Limits, Moment, StoreError};
+use sha2::{Digest, Sha256};
+
+use crate::columns::{get, int, millis};
+use crate::connect::Session;
+
+/// A replay takes no number, so that it makes nothing be forgotten.
+const SEEN: &str = "
+    WITH before AS (SELECT FROM seen WHERE message = $1 AND until > $2::bigint),
+    new AS (
+        INSERT INTO seen (message, until) SELECT $1::bytea, $3::bigint WHERE NOT EXISTS (SELECT FROM before)
+            ON CONFLICT (message)
+                DO UPDATE SET until = excluded.until, number = excluded.number
+                WHERE seen.until <= $2
+            RETURNING number),
+    gone AS (DELETE FROM seen WHERE number <= (SELECT max(number) FROM new) - $4::bigint)
+    SELECT NOT EXISTS (SELECT FROM new)";
+
+/// Was it seen before? It is from now on.
+pub(crate) async fn seen(
+    db: &Session,
+    sender: &str,
+    message: &str,
+    limits: &Limits,
+    now: Moment,
+) -> Result<bool, StoreError> {
+    let until = millis(now + limits.seen_for);
+    let most = int(limits.seen.max(1));
+    let key = key(sender, message);
+    let row = db
+        .one(SEEN, &[&key.as_slice(), &millis(now), &until, &most])
+        .await?;
+    get(&row, 0)
+}
+
+/// Removes what is over.
+pub(crate) async fn forget(db: &Session, now: Moment) -> Result<(), StoreError> {
+    let sql = "DELETE FROM seen WHERE until <= $1";
+    db.change(sql, &[&millis(now)]).await.map(drop)
+}
+
+fn key(sender: &str, message: &str) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    // The length keeps two texts from running into each other.
+    hash.update((sender.len() as u64).to_be_bytes());
+    hash.update(sender.as_bytes());
+    hash.update(message.as_bytes());
+    let digest: [u8; 32] = hash.finalize().into();
+    let mut key = [0; 16];
+    key.copy_from_slice(digest.split_at(16).0);
+    key
+}
