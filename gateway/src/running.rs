@@ -14,7 +14,7 @@ use std::time::Duration;
 use packmule_agent::message::Message;
 use packmule_bus::link::{Transport, Way};
 use packmule_http::server::{self, Certificate, Server};
-use packmule_node::{Node, NodeConfig};
+use packmule_node::{Node, NodeConfig, Seek};
 use packmule_uplink::{Owner, Uplink, Upstream};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
@@ -110,7 +110,7 @@ impl Gateway {
             "http"
         };
         let own = || format!("{scheme}://{}/", server.addr());
-        let url = config.public_url.clone().unwrap_or_else(own);
+        let url = config.public_url.clone().unwrap_or_else(&own);
         let upstreams = config.upstreams()?;
         // Strangers reach a gateway behind others there, unless it is on the internet itself.
         let endpoints: Vec<String> = if config.public_url.is_some() || upstreams.is_empty() {
@@ -138,6 +138,12 @@ impl Gateway {
         let mut node = NodeConfig {
             listen,
             scout: config.discover,
+            seek: if config.strangers.forward {
+                Seek::Everybody
+            } else {
+                Seek::Nobody
+            },
+            doors: vec![url.clone(), own()],
             ..NodeConfig::default()
         };
         node.depot.policy.carry_for_strangers = config.strangers.carry;

@@ -64,6 +64,7 @@ Examples:
   carry = false                            # messages for nobody here
   total = \"256MiB\"
   answer = false                           # to endpoints that strangers' DIDs name
+  forward = false                          # what is carried, to its recipients' endpoints
   [[upstream]]                             # a mediator to collect from; several may follow
   did = \"did:peer:2…\"                     # or its invitation as a URL
   kind = \"auto\"                            # standard, affinidi, push-only

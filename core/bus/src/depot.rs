@@ -170,6 +170,16 @@ impl Depot {
     /// The ways by which a recipient can be reached, best first; replaces. Whoever has an entry,
     /// even an empty one, is a peer of ours and no stranger.
     pub fn ways(&mut self, to: DidTag, ways: Vec<Way>) {
+        self.ways.befriend(to);
+        self.lead(to, ways);
+    }
+
+    /// The same, of somebody who stays a stranger.
+    pub fn strangers_ways(&mut self, to: DidTag, ways: Vec<Way>) {
+        self.lead(to, ways);
+    }
+
+    fn lead(&mut self, to: DidTag, ways: Vec<Way>) {
         self.ways.set(to, ways, self.now.time);
         for link in self.contacts.links() {
             self.enter_all_for(link, &to);

@@ -20,8 +20,9 @@ mod ways;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use packmule_agent::did::DidDoc;
 use packmule_agent::keys::Keyring;
-use packmule_agent::resolve::DocBook;
+use packmule_agent::resolve::{DocBook, ResolveError, Resolver};
 use packmule_bus::{Envelope, EnvelopeId};
 
 use crate::{Home, HomeError, PeerRecord, UnlockError};
@@ -140,6 +141,13 @@ impl Desk {
 
     fn book_mut(&self) -> RwLockWriteGuard<'_, Book> {
         self.book.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Without a copy of all that is known.
+impl Resolver for Desk {
+    fn resolve(&self, did: &str) -> Result<DidDoc, ResolveError> {
+        self.book().docs.resolve(did)
     }
 }
 

@@ -16,6 +16,8 @@ mod links;
 mod mailboxes;
 mod post;
 mod reach;
+mod routes;
+mod seek;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +50,7 @@ pub(crate) use links::Links;
 pub(crate) use mailboxes::{Boxes, tag_of};
 pub(crate) use post::Post;
 pub(crate) use reach::Reach;
+pub use seek::Seek;
 pub(crate) use views::hex;
 
 use links::Visit;
@@ -79,6 +82,8 @@ pub(crate) enum Heard {
         transport: &'static str,
         settle: Seated,
     },
+    /// Whom a message is for that is carried here.
+    Recipient(String),
     /// The store was changed by others.
     Poke,
     /// Something does not work now, for people; it is tried again.
@@ -91,6 +96,8 @@ pub(crate) enum Command {
     Submit {
         submission: Box<Submission>,
         row: OwnRow,
+        /// Ask the endpoints of a stranger, or not; none: as the node does by itself.
+        seek: Option<bool>,
         answer: oneshot::Sender<Result<EnvelopeId, Reason>>,
     },
     Status(oneshot::Sender<StatusReport>),
@@ -200,6 +207,7 @@ impl Driver {
         let own = self.reach.own();
         self.feed(Input::Identity(own));
         self.look();
+        self.seek_again();
         self.clerk.look();
     }
 
@@ -234,6 +242,7 @@ impl Driver {
                     settle: id,
                 });
             }
+            Heard::Recipient(did) => self.seek(&did),
             Heard::Poke => self.look(),
             Heard::Trouble(what) => {
                 let _ = self.events.send(EventLine::Other { what });
@@ -246,9 +255,10 @@ impl Driver {
             Command::Submit {
                 submission,
                 row,
+                seek,
                 answer,
             } => {
-                let input = self.submission(*submission, row, answer);
+                let input = self.submission(*submission, row, seek, answer);
                 self.feed(input);
             }
             Command::Status(answer) => {
@@ -411,6 +421,7 @@ impl Driver {
     fn tell(&mut self, event: Event) {
         match &event {
             Event::Received(arrived) => self.clerk.judge(arrived.id),
+            Event::Carrying(id) => self.seek_recipient(*id),
             Event::Progress { id, rung, .. } => {
                 // What was taken on before may have ended since.
                 let outcome = match rung {

@@ -47,7 +47,7 @@ pub use inbox::{Accepted, Arrival, InRow, InState};
 pub use judge::{Applied, ApplyError, Change};
 pub use lock::JudgeLock;
 pub use node::{
-    DoneError, Events, Node, NodeConfig, Received, StartError, Submit, SubmitError, Undone,
+    DoneError, Events, Node, NodeConfig, Received, Seek, StartError, Submit, SubmitError, Undone,
 };
 pub use outbox::{OutRecord, OutRow, OutState, QueueError};
 pub use peers::{PeerError, PeerRecord, REMOVED_PEERS};

@@ -24,6 +24,8 @@ use crate::control::{DeadLetter, EventLine, StatusReport, WhyReport};
 use crate::desk::Desk;
 use crate::driver::{Changed, Command, hex};
 
+pub use crate::driver::Seek;
+
 pub use inbox::{DoneError, Received, Undone};
 pub use start::StartError;
 pub use submit::{Submit, SubmitError};
@@ -39,6 +41,10 @@ pub struct NodeConfig {
     pub depot: DepotConfig,
     /// What is taken from one link.
     pub limits: Limits,
+    /// Whose endpoints are asked, of those who are no peers.
+    pub seek: Seek,
+    /// URLs besides those of `listen` by which others reach this very node: nothing is sent there.
+    pub doors: Vec<String>,
     /// Serve the control socket in the home.
     pub control: bool,
 }
@@ -50,6 +56,8 @@ impl Default for NodeConfig {
             scout: false,
             depot: DepotConfig::default(),
             limits: Limits::default(),
+            seek: Seek::default(),
+            doors: Vec::new(),
             control: true,
         }
     }

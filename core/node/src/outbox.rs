@@ -154,6 +154,15 @@ impl Home {
         Ok(envelope.map(|envelope| envelope.to_json()))
     }
 
+    /// One line of the outbox, whatever became of its message.
+    pub fn outbox_row(&self, id: &EnvelopeId) -> Result<Option<OutRow>, HomeError> {
+        let sql = format!("SELECT {COLUMNS} FROM outbox WHERE envelope = ?1");
+        let db = self.db();
+        let mut query = db.prepare_cached(&sql)?;
+        let row = query.query_row([id.as_bytes()], row_of).optional()?;
+        row.transpose()
+    }
+
     /// Notes that a channel took these envelopes, in one transaction. Acknowledged and expired
     /// ones keep their state. Call it only after the channel has them durably.
     pub fn mark_sent(&self, ids: &[EnvelopeId], by: &str, now: u64) -> Result<(), HomeError> {

@@ -141,6 +141,9 @@ pub struct Strangers {
     /// Send answers to the endpoint that the sender's DID names, where no other way back is. A
     /// stranger then decides where this machine connects to, also within its own network.
     pub answer: bool,
+    /// Hand what is carried to the endpoints, or mediators, that its recipients' DIDs name: what
+    /// came by a stick goes on by HTTP. Here too strangers decide where this machine connects to.
+    pub forward: bool,
 }
 
 impl Default for Strangers {
@@ -149,6 +152,7 @@ impl Default for Strangers {
             carry: false,
             total: 256 << 20,
             answer: false,
+            forward: false,
         }
     }
 }

@@ -61,6 +61,7 @@ impl Office {
     pub(super) async fn by_node(&self, to: &str, packed: Vec<u8>) -> Result<Count, Refused> {
         let options = Submit {
             expires: Some(Moment::now().as_secs() + CARRIED),
+            seek: Some(self.settings.answer),
             ..Submit::default()
         };
         let taken = self.node.submit(packed, to, options).await;

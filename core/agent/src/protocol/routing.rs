@@ -16,7 +16,7 @@ use super::reading::{self, member, signed, text, whole};
 use crate::did::{DidUrl, did_of};
 use crate::message::{Attachment, Message};
 
-pub use onion::{MAX_ROUTING_KEYS, Route, WrapError, routes, wrap};
+pub use onion::{MAX_ROUTING_KEYS, Route, WrapError, routes, routes_of, wrap};
 
 /// Protocol identifier.
 pub const PIURI: &str = "https://didcomm.org/routing/2.0";

@@ -28,6 +28,11 @@ impl Bus {
                 self.lines.more();
                 self.routes = true;
             }
+            Input::StrangersWays(to, ways) => {
+                self.depot.strangers_ways(to, ways);
+                self.lines.more();
+                self.routes = true;
+            }
             Input::Submit(submission) => self.submit(submission),
             Input::LinkUp {
                 link,

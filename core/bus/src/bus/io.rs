@@ -110,6 +110,8 @@ pub enum Input {
     Identity(Vec<DidTag>),
     /// The ways by which a recipient can be reached, best first; replaces.
     Ways(DidTag, Vec<Way>),
+    /// The same, of somebody who is no peer of ours: it is reached, and nothing more is owed to it.
+    StrangersWays(DidTag, Vec<Way>),
     /// A message of our own. Answered by an event with its id, after the commit.
     Submit(Submission),
     /// A link is there. It takes no PDU before `Room`.

@@ -38,6 +38,7 @@ pub(super) struct State {
 #[derive(Clone, Debug)]
 pub(super) struct Ways {
     mailboxes: BTreeSet<String>,
+    friends: BTreeSet<DidTag>,
     peers: BTreeMap<DidTag, Vec<Way>>,
     pub(super) states: BTreeMap<Way, State>,
     pub(super) due: BTreeSet<(Time, Way)>,
@@ -48,6 +49,7 @@ impl Ways {
     pub(super) fn new(mailboxes: BTreeSet<String>) -> Self {
         Self {
             mailboxes,
+            friends: BTreeSet::new(),
             peers: BTreeMap::new(),
             states: BTreeMap::new(),
             due: BTreeSet::new(),
@@ -55,8 +57,18 @@ impl Ways {
         }
     }
 
+    /// This is a peer of ours from now on.
+    pub(super) fn befriend(&mut self, tag: DidTag) {
+        self.friends.insert(tag);
+    }
+
     pub(super) fn set(&mut self, to: DidTag, ways: Vec<Way>, now: Time) {
-        for way in self.peers.insert(to, ways.clone()).unwrap_or_default() {
+        let before = if ways.is_empty() {
+            self.peers.remove(&to)
+        } else {
+            self.peers.insert(to, ways.clone())
+        };
+        for way in before.unwrap_or_default() {
             if let Some(state) = self.states.get_mut(&way) {
                 state.to.remove(&to);
                 if state.to.is_empty() && state.links == 0 && !state.dialling {
@@ -75,7 +87,7 @@ impl Ways {
 
     /// Is this a peer of ours?
     pub(super) fn knows(&self, tag: &DidTag) -> bool {
-        self.peers.contains_key(tag)
+        self.friends.contains(tag)
     }
 
     /// Is this way configured for this recipient?

@@ -300,6 +300,7 @@ fn letter(parcel: Parcel) -> (Vec<u8>, String, Submit) {
         expires: parcel.expires,
         by: parcel.by,
         priority: parcel.priority.into(),
+        ..Submit::default()
     };
     (parcel.packed.into_bytes(), parcel.to, options)
 }

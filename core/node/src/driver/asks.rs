@@ -13,6 +13,7 @@ use std::thread;
 
 use packmule_agent::did::{DidDoc, did_of, same_did, short_form};
 use packmule_agent::keys::SecretKey;
+use packmule_agent::pack::{Limits, peek};
 use packmule_agent::resolve::{Resolver, resolve_offline};
 use packmule_bus::bus::io::{AskId, Claim, Input};
 use packmule_bus::label::DidTag;
@@ -21,7 +22,7 @@ use packmule_bus::receipt::{Reason, Receipt};
 use packmule_bus::{Envelope, EnvelopeId};
 use rusqlite::Connection;
 
-use super::{Mouth, tag_of};
+use super::{Heard, Mouth, tag_of};
 use crate::HomeError;
 use crate::bodies::{self, Shelf};
 use crate::desk::Desk;
@@ -126,6 +127,17 @@ impl Keys {
         });
     }
 
+    /// The DID of this tag, if the message names it as its recipient.
+    pub(crate) fn recipient(&self, id: EnvelopeId, to: DidTag, mouth: Mouth) {
+        let store = Arc::clone(&self.store);
+        self.run(&self.disk, move || {
+            let named = store.recipients(&id).into_iter();
+            for did in named.filter(|did| tag_of(did) == to).take(1) {
+                let _ = mouth.answers.send(Heard::Recipient(did));
+            }
+        });
+    }
+
     #[expect(clippy::unused_self, reason = "one way to the threads")]
     fn run(&self, thread: &Sender<Job>, job: impl FnOnce() + Send + 'static) {
         // The threads end after this side is dropped only.
@@ -221,6 +233,19 @@ impl Store {
                 Some(envelope?.to_wire())
             }
         }
+    }
+}
+
+impl Store {
+    /// The DIDs that a message names as its recipients.
+    fn recipients(&self, id: &EnvelopeId) -> Vec<String> {
+        let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
+        let envelope = bodies::envelope(&db, &self.shelf, id).ok().flatten();
+        drop(db);
+        let seen = envelope.and_then(|it| peek(&it.to_json(), &Limits::default()).ok());
+        let named = seen.map(|seen| seen.to.unwrap_or(seen.recipient_kids));
+        let dids = named.unwrap_or_default().into_iter();
+        dids.map(|named| did_of(&named).to_owned()).collect()
     }
 }
 

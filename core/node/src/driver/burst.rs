@@ -89,10 +89,11 @@ impl Driver {
             Command::Submit {
                 submission,
                 row,
+                seek,
                 answer,
             } => {
                 burst.bytes += submission.wire.len();
-                let input = self.submission(*submission, row, answer);
+                let input = self.submission(*submission, row, seek, answer);
                 burst.inputs.push(input);
             }
             other => {
@@ -107,10 +108,11 @@ impl Driver {
         &mut self,
         submission: Submission,
         row: OwnRow,
+        seek: Option<bool>,
         answer: oneshot::Sender<Result<EnvelopeId, Reason>>,
     ) -> Input {
         let id = submission.id;
-        self.introduce(&row.peer);
+        self.introduce(&row.peer, seek);
         self.waiting.entry(id).or_default().push(answer);
         self.rows.insert(id, row);
         Input::Submit(submission)

@@ -16,9 +16,11 @@ use packmule_bus::label::DidTag;
 use packmule_bus::link::{Collected, LinkError, Mailbox, Port, Settle, Way};
 use packmule_bus::{DecodeError, Envelope, EnvelopeId, Kind};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use super::links::Visit;
+use super::routes::Onion;
 use super::{Driver, Heard, Mouth};
 
 /// Messages of one mailbox that are here and not settled.
@@ -56,6 +58,7 @@ impl Driver {
     pub(super) fn deliver(&mut self, id: EnvelopeId, way: Way, wire: Vec<u8>) {
         let transport = self.transports.get(way.transport()).cloned();
         let known = self.boxes.open.get(&way).cloned();
+        let onion = self.onion(&id, &way);
         let mouth = self.mouth.clone();
         self.tasks.spawn(async move {
             let hand = async {
@@ -74,7 +77,11 @@ impl Driver {
                 };
                 let envelope =
                     Envelope::decode(&wire).map_err(|error| HandFault::Never(error.to_string()))?;
-                let outcome = mailbox.deliver(envelope.to_json(), envelope.kind()).await;
+                let (packed, kind) = match onion {
+                    None => (envelope.to_json(), envelope.kind()),
+                    Some(onion) => (wrapped(envelope, onion).await?, Kind::Encrypted),
+                };
+                let outcome = mailbox.deliver(packed, kind).await;
                 outcome.map_err(|error| fault(&error))
             };
             let outcome = match timeout(PATIENCE, hand).await {
@@ -100,6 +107,13 @@ impl Driver {
         });
         mailbox
     }
+}
+
+/// Cryptography, away from the runtime's threads.
+async fn wrapped(envelope: Envelope, onion: Arc<Onion>) -> Result<Vec<u8>, HandFault> {
+    let wrapping = spawn_blocking(move || onion.wrap(&envelope.to_json()));
+    let crashed = |_| Err(HandFault::Later("it could not be wrapped".to_owned()));
+    wrapping.await.unwrap_or_else(crashed)
 }
 
 fn fault(error: &LinkError) -> HandFault {

@@ -117,6 +117,17 @@ impl Post {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Whom messages are for that a bus holds; nobody, if the store does not answer.
+    pub(super) fn recipients(&self) -> Vec<String> {
+        let sql = "SELECT DISTINCT peer FROM outbox WHERE submitted = 1 AND state < 2";
+        let read = || {
+            let mut query = self.db.prepare(sql)?;
+            let rows = query.query_map([], |row| row.get(0))?;
+            rows.collect::<rusqlite::Result<_>>()
+        };
+        read().unwrap_or_default()
+    }
+
     /// A wire form was checked when it was queued, and is by whoever gets it; JSON may be older
     /// than the rules of today.
     fn wire(&self, id: &EnvelopeId) -> Option<Vec<u8>> {
@@ -156,7 +167,7 @@ impl Driver {
                 continue;
             };
             bytes += wire.len();
-            self.introduce(&row.peer);
+            self.introduce(&row.peer, None);
             let label = Label {
                 to: tag_of(&row.peer),
                 expires: row.expires,

@@ -105,7 +105,12 @@ impl Node {
             writer,
             keys: Arc::new(Keys::start(&desk)?),
             clerk: Clerk::start(Arc::clone(&desk), mouth.clone(), opening)?,
-            reach: Reach::of(&desk, transports.keys().copied().collect()),
+            reach: Reach::of(
+                &desk,
+                transports.keys().copied().collect(),
+                &config,
+                &listening,
+            ),
             transports: Arc::new(transports),
             mouth,
             events: events.clone(),

@@ -24,6 +24,11 @@ pub struct Submit {
     pub priority: Priority,
     /// Only by these transports, in this order; none: by whatever works.
     pub by: Vec<String>,
+    /// To somebody who is no peer: whether the endpoints that the DID names are asked. None: as
+    /// [`super::NodeConfig::seek`] says, which also decides after a restart.
+    pub seek: Option<bool>,
+    /// Under which name the outbox lists it; none: under the message's id, or the envelope's.
+    pub name: Option<String>,
 }
 
 /// Why a message was not taken on.
@@ -109,9 +114,9 @@ impl Node {
             expires: options.expires,
             by: options.by,
             priority: options.priority,
-            ..OutRecord::default()
+            message_id: options.name.unwrap_or_default(),
         };
-        self.take_on(record).await
+        self.take_on(record, options.seek).await
     }
 
     /// Packs a message for a peer (its name or DID), encrypted and authenticated, and takes it
@@ -138,12 +143,12 @@ impl Node {
                 priority: options.priority,
                 ..record
             };
-            ids.push(self.take_on(record).await?.outcome().await?);
+            ids.push(self.take_on(record, options.seek).await?.outcome().await?);
         }
         Ok(ids)
     }
 
-    async fn take_on(&self, record: OutRecord) -> Result<Begun, SubmitError> {
+    async fn take_on(&self, record: OutRecord, seek: Option<bool>) -> Result<Begun, SubmitError> {
         let envelope = Envelope::from_packed(&record.packed)?;
         let id = envelope.id();
         let message_id = match record.message_id {
@@ -171,6 +176,7 @@ impl Node {
         let command = Command::Submit {
             submission: Box::new(submission),
             row,
+            seek,
             answer,
         };
         let sent = self.inner.submits.send(command).await;

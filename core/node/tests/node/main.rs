@@ -12,4 +12,6 @@ mod amends;
 mod control;
 mod exchange;
 mod faults;
+mod mediators;
 mod stage;
+mod strangers;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use packmule_agent::did::{Method, NewDid, create};
+use packmule_agent::did::{Method, NewDid, Service, create};
 use packmule_agent::keystore::Cost;
 use packmule_agent::message::Message;
 use packmule_bus::link::{Transport, Way};
@@ -43,13 +43,23 @@ impl Stage {
         self.party_in(name, &self.place.path().join(name))
     }
 
+    #[expect(clippy::unused_self, reason = "a party of this stage")]
     pub(crate) fn party_in(&self, name: &str, dir: &std::path::Path) -> Party {
+        Self::settle(name, dir, create(Method::Key, &[]).unwrap())
+    }
+
+    /// Somebody whose document says where messages for it may be left.
+    pub(crate) fn party_at(&self, name: &str, services: &[Service]) -> Party {
+        let did = create(Method::Peer2, services).unwrap();
+        Self::settle(name, &self.place.path().join(name), did)
+    }
+
+    fn settle(name: &str, dir: &std::path::Path, did: NewDid) -> Party {
         let cheap = Cost {
             memory_kib: 64,
             passes: 1,
             ..Cost::STANDARD
         };
-        let did = create(Method::Key, &[]).unwrap();
         let home = Home::create_with(dir, &did, PASSPHRASE, cheap).unwrap();
         Party {
             name: name.into(),

@@ -49,7 +49,12 @@ pub struct Route {
 /// # Errors
 /// The [`ResolveError`] of `did` itself. A mediator that is not known only gives no way.
 pub fn routes(did: &str, docs: &dyn Resolver) -> Result<Vec<Route>, ResolveError> {
-    let doc = docs.resolve(did_of(did))?;
+    Ok(routes_of(&docs.resolve(did_of(did))?, docs))
+}
+
+/// The same, of a party whose document is at hand.
+#[must_use]
+pub fn routes_of(doc: &DidDoc, docs: &dyn Resolver) -> Vec<Route> {
     let mut routes = Vec::new();
     for service in doc.services.iter().filter(|one| one.takes_didcomm_v2()) {
         if !service.uri.starts_with("did:") {
@@ -73,7 +78,7 @@ pub fn routes(did: &str, docs: &dyn Resolver) -> Result<Vec<Route>, ResolveError
             }
         }));
     }
-    Ok(routes)
+    routes
 }
 
 /// Wraps a message packed for `next` in a forward for each routing key, the last one innermost,

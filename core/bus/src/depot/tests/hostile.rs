@@ -1,6 +1,7 @@
 //! Mallory, quotas, and a full house.
 
 use super::*;
+use crate::link::Way;
 
 fn tight() -> DepotConfig {
     DepotConfig {
@@ -244,6 +245,13 @@ fn who_carries_nothing_for_strangers_still_serves_friends() {
     let mut config = DepotConfig::default();
     config.policy.carry_for_strangers = false;
     let mut kiosk = Party::with(KIOSK, config);
+    assert_eq!(
+        kiosk.judge(MALLORY, &letter(1, BOB)),
+        Judgement::Refuse(Reason::Policy)
+    );
+    // That somebody's door is known makes nobody a friend.
+    let door = Way::parse("http://bob/").unwrap();
+    kiosk.depot.strangers_ways(tag(BOB), vec![door]);
     assert_eq!(
         kiosk.judge(MALLORY, &letter(1, BOB)),
         Judgement::Refuse(Reason::Policy)
