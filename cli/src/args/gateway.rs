@@ -75,6 +75,7 @@ Examples:
   batch = 10
   poll = \"60s\"                             # longest time between two looks without a socket
   retry = \"15m\"                            # longest time between two tries
+  patience = \"60s\"                         # longest wait for an answer
   [log]
   level = \"info\"                           # error, warn, info, debug (names DIDs)
   json = false

@@ -162,6 +162,7 @@ fn upstreams_are_read_and_checked_and_each_counts_once() {
         ("did = \"did:x:y\"\nbatch = 0", "upstream.batch"),
         ("did = \"did:x:y\"\npoll = 0", "upstream.poll"),
         ("did = \"did:x:y\"\nretry = 0", "upstream.retry"),
+        ("did = \"did:x:y\"\npatience = 0", "upstream.patience"),
         ("did = \"did:x:y\"\nretyr = 0", "retyr"),
     ] {
         let told = load(&format!("[[upstream]]\n{text}\n"), &[]).unwrap_err();

@@ -42,6 +42,9 @@ pub struct Upstream {
     /// The longest time between two tries while it does not answer.
     #[serde(deserialize_with = "span")]
     pub retry: Duration,
+    /// How long an answer may take.
+    #[serde(deserialize_with = "span")]
+    pub patience: Duration,
 }
 
 impl Default for Upstream {
@@ -57,6 +60,7 @@ impl Default for Upstream {
             batch: usual.batch,
             poll: usual.poll,
             retry: usual.retry,
+            patience: usual.patience,
         }
     }
 }
@@ -82,7 +86,11 @@ impl Upstream {
             let why = format!("it must be between 1 and {MOST}");
             return Err(wrong("upstream.batch", why));
         }
-        for (key, span) in [("upstream.poll", self.poll), ("upstream.retry", self.retry)] {
+        for (key, span) in [
+            ("upstream.poll", self.poll),
+            ("upstream.retry", self.retry),
+            ("upstream.patience", self.patience),
+        ] {
             if span.is_zero() {
                 return Err(wrong(key, "it would be asked without end".to_owned()));
             }
@@ -96,6 +104,7 @@ impl Upstream {
         plan.batch = self.batch;
         plan.poll = self.poll;
         plan.retry = self.retry;
+        plan.patience = self.patience;
         Ok(plan)
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use packmule_agent::did::same_did;
 use packmule_node::Node;
+use packmule_ws::tls::Trust;
 use tokio::time::{sleep, timeout};
 
 use crate::collect::Batch;
@@ -38,6 +39,8 @@ pub(crate) struct Keeper {
     /// One for each address that it was ever found at.
     pub(crate) breakers: Vec<(String, Breaker)>,
     pub(crate) budget: Budget,
+    /// Read once: the system's list is long.
+    pub(crate) trust: Arc<Trust>,
     pub(crate) batch: Batch,
     /// DIDs that it holds messages for, and those that it will not.
     pub(crate) roll: Roll,
@@ -46,13 +49,20 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn new(node: Node, owner: Arc<dyn Owner>, upstream: Upstream, row: Row) -> Self {
+    pub(crate) fn new(
+        node: Node,
+        owner: Arc<dyn Owner>,
+        upstream: Upstream,
+        trust: Arc<Trust>,
+        row: Row,
+    ) -> Self {
         Self {
             node,
             owner,
             budget: Budget::new(upstream.rate),
             batch: Batch::new(upstream.batch),
             upstream,
+            trust,
             row,
             memory: Memory::default(),
             kept: Memory::default(),

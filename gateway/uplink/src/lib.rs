@@ -44,6 +44,7 @@ use std::time::Duration;
 
 use packmule_bus::link::BoxFut;
 use packmule_node::Node;
+use packmule_ws::tls::Trust;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -88,12 +89,14 @@ impl Uplink {
     #[must_use]
     pub fn start(node: &Node, owner: &Arc<dyn Owner>, upstreams: Vec<Upstream>) -> Self {
         let board = Arc::new(Board::new(&upstreams, Arc::clone(owner)));
+        let trust = Arc::new(Trust::default());
         let mut tasks = JoinSet::new();
         for (number, upstream) in upstreams.into_iter().enumerate() {
             let keeper = keep::Keeper::new(
                 node.clone(),
                 Arc::clone(owner),
                 upstream,
+                Arc::clone(&trust),
                 status::Row::new(Arc::clone(&board), number),
             );
             tasks.spawn(keeper.run());

@@ -57,9 +57,9 @@ impl Line {
         url: &str,
         did: &str,
         budget: Budget,
+        trust: Arc<Trust>,
         row: Row,
     ) -> Result<Self, Fault> {
-        let trust = Arc::new(Trust::default());
         Ok(Self {
             node,
             caller: caller(url, &trust)?,

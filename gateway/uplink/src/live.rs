@@ -21,10 +21,10 @@ use crate::pace::{Breaker, Verdict};
 use crate::socket::{Heard, Plan, Socket};
 use crate::status::{State, What};
 
-/// A mediator that says nothing for so long is asked how much waits: that also shows whether it is
-/// still there, and what it forgot to send.
+/// A mediator that says nothing for so long (or for as long as one would wait for the next look) is
+/// asked how much waits: that also shows whether it is still there, and what it forgot to send.
 const SILENCE: Duration = Duration::from_secs(45);
-/// How long the answer to that may take.
+/// How long the answer to that may take, at most.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A socket that lasted so long was worth it.
 const LASTED: Duration = Duration::from_secs(60);
@@ -78,6 +78,8 @@ impl Keeper {
                 did: line.did().to_owned(),
                 version: self.memory.pickup(),
                 rate: self.upstream.rate,
+                patience: self.upstream.patience.min(PATIENCE),
+                trust: Arc::clone(&self.trust),
             });
             match opened.await {
                 Ok(socket) => return Some(socket),
@@ -102,13 +104,17 @@ impl Keeper {
         later: Option<Duration>,
     ) -> Result<Left, Fault> {
         self.row.state(State::Live);
+        let (silence, patience) = (
+            self.upstream.poll.min(SILENCE),
+            self.upstream.patience.min(PATIENCE),
+        );
         let mut quiet = Instant::now();
         let mut asked: Option<String> = None;
         // When what has no name, or was put off, is fetched.
         let mut fetch = later.and_then(|later| Instant::now().checked_add(later));
         loop {
-            let patience = if asked.is_some() { PATIENCE } else { SILENCE };
-            let silent = patience.saturating_sub(quiet.elapsed());
+            let bound = if asked.is_some() { patience } else { silence };
+            let silent = bound.saturating_sub(quiet.elapsed());
             let due = fetch.map_or(Duration::MAX, |at| {
                 at.saturating_duration_since(Instant::now())
             });

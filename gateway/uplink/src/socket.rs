@@ -31,8 +31,6 @@ use crate::collect::take;
 use crate::fault::Fault;
 use crate::pace::Budget;
 
-/// How long opening may take, and an answer after it.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// The longest frame that is read.
 const LONGEST: usize = 24 << 20;
 
@@ -47,6 +45,9 @@ pub(crate) struct Plan {
     pub(crate) did: String,
     pub(crate) version: Version,
     pub(crate) rate: Option<u64>,
+    /// How long opening may take, and the answer after it.
+    pub(crate) patience: Duration,
+    pub(crate) trust: Arc<Trust>,
 }
 
 /// What came.
@@ -77,19 +78,22 @@ pub(crate) struct Socket {
 impl Socket {
     /// Opens one and switches live delivery on.
     pub(crate) async fn open(plan: Plan) -> Result<Self, Fault> {
-        let trust = Trust::default();
         let more: Vec<(&str, &str)> = plan
             .authorization
             .iter()
             .map(|value| ("Authorization", value.as_str()))
             .collect();
-        let opened = timeout(PATIENCE, converse(&plan.url, &trust, &more, LONGEST)).await;
+        let opened = timeout(
+            plan.patience,
+            converse(&plan.url, &plan.trust, &more, LONGEST),
+        )
+        .await;
         let mailbox = opened.map_err(|_| Fault::Slow)?;
         let mailbox: Arc<dyn Mailbox> = mailbox.map_err(Fault::NoAnswer)?.into();
         let (say, said) = mpsc::unbounded_channel();
         // Whoever hears waits until what was heard before was looked at.
         let (hears, heard) = mpsc::channel(16);
-        let version = plan.version;
+        let (version, patience) = (plan.version, plan.patience);
         let plan = Arc::new(plan);
         let mut tasks = JoinSet::new();
         let ear = Ear {
@@ -105,7 +109,7 @@ impl Socket {
             _tasks: tasks,
         };
         socket.say(pickup::live(version, true));
-        timeout(PATIENCE, socket.agreed())
+        timeout(patience, socket.agreed())
             .await
             .map_err(|_| Fault::Slow)??;
         Ok(socket)

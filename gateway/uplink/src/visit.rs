@@ -37,7 +37,8 @@ impl Keeper {
             _ => address.to_owned(),
         };
         let (node, row) = (self.node.clone(), self.row.clone());
-        let line = Line::new(node, &url, self.did(), self.budget, row);
+        let trust = Arc::clone(&self.trust);
+        let line = Line::new(node, &url, self.did(), self.budget, trust, row);
         let mut line = match line {
             Ok(line) => line,
             Err(fault) => return fault,

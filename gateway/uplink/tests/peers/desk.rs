@@ -74,6 +74,10 @@ pub(crate) struct Mailbox {
     pub(crate) account: String,
     /// It does not delete what was acknowledged.
     pub(crate) deaf: bool,
+    /// It neither reads nor writes on its sockets.
+    pub(crate) mute: bool,
+    /// Sockets that were asked for.
+    pub(crate) asked: u32,
     pub(crate) dids: BTreeSet<String>,
     /// How often each letter was given out.
     pub(crate) given: BTreeMap<String, u32>,

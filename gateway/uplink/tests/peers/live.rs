@@ -30,6 +30,7 @@ pub(crate) fn serve(peer: &Peer, request: &Request, mut stream: TcpStream) {
     if request.header("authorization") != token.as_deref() {
         return Response::empty(401).write(&mut stream).unwrap();
     }
+    peer.state().asked += 1;
     let key = derive_accept_key(request.header("sec-websocket-key").unwrap().as_bytes());
     let agreed = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -42,6 +43,11 @@ pub(crate) fn serve(peer: &Peer, request: &Request, mut stream: TcpStream) {
     let mut socket = WebSocket::from_raw_socket(stream, Role::Server, None);
     let (pushes, pushed) = mpsc::channel::<Vec<u8>>();
     loop {
+        if peer.state().mute {
+            // The network is gone, and nobody was told.
+            std::thread::sleep(Duration::from_millis(20));
+            continue;
+        }
         while let Ok(packed) = pushed.try_recv() {
             if packed.is_empty() {
                 return;
@@ -143,4 +149,31 @@ async fn a_socket_that_ends_is_opened_again_and_nothing_falls_between() {
         peer.state().put(stranger.letter(kiosk.did(), &words));
         kiosk.until_got(&[words]).await;
     }
+}
+
+#[tokio::test]
+async fn a_socket_that_falls_silent_is_noticed_and_opened_again() {
+    let (peer, mut kiosk, stranger) = (
+        Peer::start(Shape::Estoc),
+        Kiosk::new().await,
+        Person::at(&[]),
+    );
+    kiosk.call_with(peer.did(), |upstream| {
+        upstream.live = true;
+        upstream.poll = Duration::from_millis(500);
+    });
+    kiosk
+        .until("live", |_| peer.sockets.lock().unwrap().len() == 1)
+        .await;
+    peer.state().mute = true;
+    kiosk
+        .until("another socket is tried", |_| peer.state().asked >= 2)
+        .await;
+    peer.state()
+        .put(stranger.letter(kiosk.did(), "behind a wall"));
+    kiosk.until_got(&["behind a wall".to_owned()]).await;
+    peer.state().mute = false;
+    kiosk
+        .until("live again", |_| peer.sockets.lock().unwrap().len() >= 2)
+        .await;
 }
