@@ -1,6 +1,7 @@
 //! A gateway as a process, and people who use it with nothing but HTTP and WebSocket.
 
 mod client;
+mod crowd;
 mod kill;
 mod limits;
 mod service;

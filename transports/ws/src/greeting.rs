@@ -42,8 +42,11 @@ impl Greeted {
         max_message: usize,
     ) -> impl Future<Output = Self> {
         let limit = if kin { link::FACTS.mtu } else { max_message };
+        // Strangers are many and mostly silent: what each keeps is memory.
+        let buffer = if kin { 32 << 10 } else { 4 << 10 };
         let config = WebSocketConfig::default()
-            .read_buffer_size(32 << 10)
+            .read_buffer_size(buffer)
+            .write_buffer_size(buffer)
             .max_message_size(Some(limit))
             .max_frame_size(Some(limit));
         async move {
