@@ -38,6 +38,9 @@ pub enum FoundError {
     /// No DID could be made.
     #[error("cannot make a DID: {0}")]
     Did(#[from] DidError),
+    /// Nobody could reach it under the DID that it would have for ever.
+    #[error("{0} is every address of this machine and none that others can reach")]
+    Nowhere(String),
     /// It has a passphrase, and none was given.
     #[error("the home {0} has a passphrase, and none was given")]
     NoPassphrase(String),
@@ -56,6 +59,9 @@ pub fn open(
 ) -> Result<Founded, FoundError> {
     let (home, new) = match Home::open(folder) {
         Err(HomeError::NoHome(_)) => {
+            if let Some(nowhere) = endpoints.iter().find(|it| is_nowhere(it)) {
+                return Err(FoundError::Nowhere(nowhere.clone()));
+            }
             let services: Vec<_> = endpoints.iter().map(|it| Service::didcomm(it)).collect();
             let did = create(Method::Peer2, &services)?;
             let home = match passphrase {
@@ -79,6 +85,12 @@ pub fn open(
         keys,
         new,
     })
+}
+
+/// An address to listen on, but none to go to.
+fn is_nowhere(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    host.starts_with("0.0.0.0") || host.starts_with("[::]")
 }
 
 /// Where others are told to send, by the home's DID.
@@ -118,6 +130,17 @@ mod tests {
         assert!(!found.new && found.unattended);
         assert_eq!(found.home.did(), did);
         assert_eq!(endpoint(&found.home), Some(URL));
+    }
+
+    #[test]
+    fn no_home_is_made_that_nobody_can_reach() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("kiosk");
+        for url in ["http://0.0.0.0:8080/", "https://[::]:443/"] {
+            let refused = open(&folder, &at(url), None);
+            assert!(matches!(refused, Err(FoundError::Nowhere(_))));
+            assert!(!folder.exists());
+        }
     }
 
     #[test]

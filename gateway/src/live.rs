@@ -2,40 +2,69 @@
 //!
 //! What is it: [`Seats`], a table of connections by account. Who calls it: a conversation enters
 //! itself when its visitor asked for live delivery, the office pushes what has just been stored.
-//! What can go wrong: a connection that takes nothing; then its queue is full, and what did not
-//! fit waits in the mailbox like everything else. Nothing is removed from a mailbox here: a pushed
+//! What can go wrong: a connection that takes nothing, or more bytes on their way than there is
+//! room for; then the connection is *behind*: what did not fit waits in the mailbox like
+//! everything else, and the visitor is told so. Nothing is removed from a mailbox here: a pushed
 //! message is kept until it is acknowledged.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::mediator::Stored;
 
 /// Connections that one account may have at a time; more push out the oldest.
 const EACH: usize = 16;
+/// Bytes of messages that are on their way to live connections, or wait for their time: the
+/// mailboxes' own bounds do not count them any more once they are acknowledged.
+const ROOM: usize = 64 << 20;
+
+/// A message on its way to live connections, and its share of the room for such.
+#[derive(Debug)]
+pub(crate) struct Push {
+    pub(crate) stored: Stored,
+    _share: OwnedSemaphorePermit,
+}
 
 /// The table.
-#[derive(Debug, Default)]
-pub(crate) struct Seats(Mutex<HashMap<String, Vec<Seat>>>);
-
 #[derive(Debug)]
-struct Seat {
-    connection: u64,
-    pushes: mpsc::Sender<Arc<Stored>>,
+pub(crate) struct Seats {
+    table: Mutex<HashMap<String, Vec<Seat>>>,
+    room: Arc<Semaphore>,
+}
+
+/// A connection that listens.
+#[derive(Clone, Debug)]
+pub(crate) struct Seat {
+    pub(crate) connection: u64,
+    pub(crate) pushes: mpsc::Sender<Arc<Push>>,
+    /// Something was not pushed that its visitor might wait for.
+    pub(crate) behind: Arc<AtomicBool>,
+    /// Its conversation is to end.
+    pub(crate) over: Arc<Notify>,
+}
+
+impl Default for Seats {
+    fn default() -> Self {
+        Self {
+            table: Mutex::default(),
+            room: Arc::new(Semaphore::new(ROOM)),
+        }
+    }
 }
 
 impl Seats {
     /// From now on this connection gets what comes for the account.
-    pub(crate) fn enter(&self, account: &str, connection: u64, pushes: mpsc::Sender<Arc<Stored>>) {
+    pub(crate) fn enter(&self, account: &str, seat: Seat) {
         let mut table = self.table();
         let seats = table.entry(account.to_owned()).or_default();
-        seats.retain(|seat| seat.connection != connection);
+        seats.retain(|one| one.connection != seat.connection);
         if seats.len() >= EACH {
             seats.remove(0);
         }
-        seats.push(Seat { connection, pushes });
+        seats.push(seat);
     }
 
     /// From now on it does not.
@@ -49,14 +78,46 @@ impl Seats {
         }
     }
 
+    /// The account goes by another DID now: those who listen under this one are let go, but for
+    /// the connection that told so, which only leaves.
+    pub(crate) fn end(&self, account: &str, but: Option<u64>) {
+        let seats = self.table().remove(account);
+        for seat in seats.into_iter().flatten() {
+            if Some(seat.connection) != but {
+                seat.over.notify_one();
+            }
+        }
+    }
+
+    /// Takes its share of the room for what is on its way. None: there is none left, and those
+    /// who wait for it are behind.
+    pub(crate) fn weigh(&self, stored: Stored) -> Option<Arc<Push>> {
+        let bytes = u32::try_from(stored.packed.len()).unwrap_or(u32::MAX);
+        let share = Arc::clone(&self.room).try_acquire_many_owned(bytes);
+        if let Ok(share) = share {
+            let _share = share;
+            return Some(Arc::new(Push { stored, _share }));
+        }
+        for seat in self.table().get(&stored.account).into_iter().flatten() {
+            seat.behind.store(true, Ordering::Relaxed);
+        }
+        None
+    }
+
     /// Hands what was stored to its account's connections: to how many.
-    pub(crate) fn push(&self, push: &Arc<Stored>) -> usize {
+    pub(crate) fn push(&self, push: &Arc<Push>) -> usize {
         let table = self.table();
         let seats = table
-            .get(&push.account)
+            .get(&push.stored.account)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        let taken = |seat: &&Seat| seat.pushes.try_send(Arc::clone(push)).is_ok();
+        let taken = |seat: &&Seat| {
+            let taken = seat.pushes.try_send(Arc::clone(push)).is_ok();
+            if !taken {
+                seat.behind.store(true, Ordering::Relaxed);
+            }
+            taken
+        };
         seats.iter().filter(taken).count()
     }
 
@@ -74,7 +135,7 @@ impl Seats {
 
     /// Whoever panicked here left whole entries, or fewer.
     fn table(&self) -> MutexGuard<'_, HashMap<String, Vec<Seat>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -85,16 +146,25 @@ mod tests {
     use super::*;
     use crate::store::Moment;
 
-    fn stored(account: &str, text: &str) -> Arc<Stored> {
+    fn stored(account: &str, text: &str) -> Stored {
         let packed = format!("{{\"text\":\"{text}\"}}").into_bytes();
-        Arc::new(Stored {
+        Stored {
             account: account.to_owned(),
             recipient: account.to_owned(),
             id: Envelope::from_packed(&packed).unwrap().id(),
             packed,
             not_before: Moment::default(),
             expires: Moment::NEVER,
-        })
+        }
+    }
+
+    fn seat(connection: u64, pushes: mpsc::Sender<Arc<Push>>) -> Seat {
+        Seat {
+            connection,
+            pushes,
+            behind: Arc::default(),
+            over: Arc::default(),
+        }
     }
 
     #[test]
@@ -102,15 +172,22 @@ mod tests {
         let seats = Seats::default();
         let (first, mut at_first) = mpsc::channel(1);
         let (second, mut at_second) = mpsc::channel(8);
-        seats.enter("a", 1, first);
-        seats.enter("a", 2, second);
-        let (x, y) = (stored("a", "x"), stored("a", "y"));
-        assert_eq!(seats.push(&stored("b", "x")), 0);
-        assert_eq!(seats.push(&x), 2);
-        assert_eq!(seats.push(&y), 1, "the first one is full");
-        assert_eq!(at_first.try_recv().unwrap(), x);
-        assert_eq!(at_second.try_recv().unwrap(), x);
-        assert_eq!(at_second.try_recv().unwrap(), y);
+        let (first, second) = (seat(1, first), seat(2, second));
+        seats.enter("a", first.clone());
+        seats.enter("a", second.clone());
+        let push = |account, text| {
+            let push = seats.weigh(stored(account, text)).unwrap();
+            seats.push(&push)
+        };
+        assert_eq!(push("b", "x"), 0);
+        assert_eq!(push("a", "x"), 2);
+        assert_eq!(push("a", "y"), 1, "the first one is full");
+        assert!(first.behind.load(Ordering::Relaxed));
+        assert!(!second.behind.load(Ordering::Relaxed));
+        let text = |push: Arc<Push>| String::from_utf8(push.stored.packed.clone()).unwrap();
+        assert!(text(at_first.try_recv().unwrap()).contains('x'));
+        assert!(text(at_second.try_recv().unwrap()).contains('x'));
+        assert!(text(at_second.try_recv().unwrap()).contains('y'));
         seats.leave("a", 1);
         seats.leave("a", 2);
         assert!(!seats.has("a"));
@@ -124,10 +201,31 @@ mod tests {
         for connection in 0..100 {
             let (pushes, at) = mpsc::channel(1);
             kept.push(at);
-            seats.enter("a", connection, pushes);
+            seats.enter("a", seat(connection, pushes));
         }
         assert_eq!(seats.count(), EACH);
-        assert_eq!(seats.push(&stored("a", "x")), EACH);
+        let push = seats.weigh(stored("a", "x")).unwrap();
+        assert_eq!(seats.push(&push), EACH);
         assert!(kept[99].try_recv().is_ok() && kept[0].try_recv().is_err());
+    }
+
+    #[test]
+    fn what_is_on_its_way_has_so_much_room_and_no_more() {
+        let seats = Seats::default();
+        let (pushes, at) = mpsc::channel(64);
+        let listener = seat(1, pushes);
+        seats.enter("a", listener.clone());
+        let mut large = stored("a", "x");
+        large.packed = vec![b'x'; 8 << 20];
+        // Nobody reads, and mallory has acknowledged each of them elsewhere meanwhile.
+        for _ in 0..ROOM / (8 << 20) {
+            let push = seats.weigh(large.clone()).unwrap();
+            assert_eq!(seats.push(&push), 1);
+        }
+        assert!(!listener.behind.load(Ordering::Relaxed));
+        assert!(seats.weigh(large.clone()).is_none());
+        assert!(listener.behind.load(Ordering::Relaxed));
+        drop(at);
+        assert!(seats.weigh(large).is_some(), "the room is free again");
     }
 }

@@ -55,6 +55,17 @@ pub enum Via {
     Uplink,
 }
 
+impl Via {
+    /// The number of its WebSocket, if it came by one.
+    #[must_use]
+    pub const fn socket(self) -> Option<u64> {
+        match self {
+            Self::Socket(number) => Some(number),
+            _ => None,
+        }
+    }
+}
+
 /// How a message came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Visit {
@@ -126,6 +137,14 @@ pub struct Live {
     about: Message,
 }
 
+impl Live {
+    /// Its account goes by this DID from now on.
+    pub fn rename(&mut self, did: &str) {
+        self.account = canonical(did).to_owned();
+        self.about.from = Some(did.to_owned());
+    }
+}
+
 /// Why a message was not taken on, for the sender's transport: nobody may believe it is safe here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -160,6 +179,8 @@ pub struct Heard {
     pub inner: Vec<Vec<u8>>,
     /// No business of a mediator: for the node's desk.
     pub for_us: Option<Letter>,
+    /// An account goes by another DID from now on: the old one, the new one.
+    pub moved: Option<(String, String)>,
     /// Why it was not taken on. When there is a reply too, that says the same to its sender.
     pub trouble: Option<Trouble>,
 }
@@ -377,6 +398,7 @@ impl Mediator {
             Ok(true) => {
                 self.tally.add(Count::Moved);
                 self.changed();
+                heard.moved = Some((canonical(&prior.iss).to_owned(), sender.to_owned()));
             }
             Ok(false) => {}
             Err(_) => heard.trouble = Some(Trouble::Failed),

@@ -9,7 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use packmule_agent::message::Message;
 use packmule_bus::link::{Transport, Way};
@@ -29,6 +29,10 @@ use crate::web::web;
 
 /// The mailboxes' file in the home.
 const MAILBOXES: &str = "mailboxes.sqlite";
+/// A clock that is so far ahead of what has passed has leapt …
+const LEAP: Duration = Duration::from_secs(3_600);
+/// … and is believed after so long.
+const DOUBT: Duration = Duration::from_secs(24 * 3_600);
 /// How often what has expired is ended.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -114,7 +118,7 @@ impl Gateway {
         let upstreams = config.upstreams()?;
         // Strangers reach a gateway behind others there, unless it is on the internet itself.
         let endpoints: Vec<String> = if config.public_url.is_some() || upstreams.is_empty() {
-            vec![url.clone()]
+            vec![url.clone(), socket_url(&url)]
         } else {
             upstreams.iter().map(|one| one.did.clone()).collect()
         };
@@ -275,6 +279,8 @@ async fn bind(config: &Config) -> Result<Server, StartError> {
         };
         at.certificate = Some(Arc::new(certificate.map_err(wrong)?));
     }
+    // Wallets in browsers are visitors like others.
+    at.browsers = true;
     let limits = &config.limits;
     at.limits.message = usize::try_from(limits.max_message).unwrap_or(usize::MAX);
     at.limits.connections = limits.connections;
@@ -316,16 +322,56 @@ fn policy(config: &Config) -> Policy {
     policy
 }
 
-/// Ends what has expired, now and then.
+/// Ends what has expired, now and then. What ends is gone, so a clock that leaps ahead is not
+/// believed at once: a machine in the field may have got a wrong time, and get the right one back.
+/// Expired messages are not given out meanwhile.
 async fn sweep(office: Arc<Office>) {
     let mut ticks = interval(SWEEP);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut wall, mut steady) = (Moment::now(), Instant::now());
+    let mut doubted: Option<Instant> = None;
     loop {
         ticks.tick().await;
+        let (now, passed) = (Moment::now(), steady.elapsed());
+        if leapt(wall, now, passed) {
+            office.log.warn("clock-leapt", &[]);
+            doubted = Some(Instant::now() + DOUBT);
+        }
+        (wall, steady) = (now, Instant::now());
+        if doubted.is_some_and(|until| Instant::now() < until) {
+            continue;
+        }
         match office.store.expire(Moment::now()).await {
             Ok(0) => {}
             Ok(ended) => office.log.info("expired", &[("messages", &ended)]),
             Err(fault) => office.log.warn("mailboxes", &[("fault", &fault)]),
         }
+    }
+}
+
+/// Did the clock go further than time did?
+fn leapt(before: Moment, now: Moment, passed: Duration) -> bool {
+    now.since(before) > passed + LEAP
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_leaps_ahead_is_told_from_one_that_goes_on() {
+        let then = Moment::from_secs(1_800_000_000);
+        let later = |seconds| then + Duration::from_secs(seconds);
+        let minute = Duration::from_secs(60);
+        assert!(!leapt(then, later(60), minute));
+        assert!(
+            !leapt(then, later(3_000), minute),
+            "an hour may be daylight saving"
+        );
+        assert!(leapt(then, later(8 * 86_400), minute));
+        assert!(
+            !leapt(later(8 * 86_400), then, minute),
+            "backwards ends nothing"
+        );
     }
 }

@@ -175,6 +175,8 @@ impl From<FoundError> for Fault {
             FoundError::Unlock(unlock) => unlock.into(),
             FoundError::Home(home) => home.into(),
             FoundError::Did(did) => did.into(),
+            FoundError::Nowhere(_) => Self::usage(what)
+                .hint("say with --public-url how others reach it: its DID names that for ever"),
             FoundError::NoPassphrase(_) => Self::new(Exit::Passphrase, what)
                 .hint("set PACKMULE_PASSPHRASE, or use --passphrase-file FILE"),
             _ => Self::new(Exit::Internal, what),

@@ -2,6 +2,7 @@
 
 mod client;
 mod crowd;
+mod guests;
 mod kill;
 mod limits;
 mod service;

@@ -114,6 +114,13 @@ impl Desk {
         }
     }
 
+    /// Is this an invitation of ours that still makes peers of those who answer it?
+    pub fn awaits(&self, invitation: &str) -> Result<bool, HomeError> {
+        let note = self.home.note(invitation::ISSUED, invitation)?;
+        let terms = note.as_deref().and_then(invitation::Terms::read);
+        Ok(terms.is_some_and(|terms| terms.hold_at(crate::home::now())))
+    }
+
     /// Keeps a body that was checked against this id, for when it is opened in a moment.
     pub(crate) fn keep_at_hand(&self, id: EnvelopeId, form: &[u8]) {
         self.at_hand().put(id, form);

@@ -152,16 +152,31 @@ impl Mediator {
             }
             return Ok(());
         };
-        self.enqueue(parcel, account, now, heard).await
+        let (again, outcome) = self.enqueue(parcel, account, now, heard).await?;
+        let Some(parcel) = again else { return outcome };
+        // The account goes by another DID since a moment ago, or was closed: as if it had never
+        // been.
+        match self.store.account_of(&parcel.next).await? {
+            Some(account) => self.enqueue(parcel, account, now, heard).await?.1,
+            None => outcome,
+        }
     }
 
+    /// Gives back what found no account, and what became of the rest.
     async fn enqueue(
         &self,
         parcel: Parcel,
         account: Account,
         now: Moment,
         heard: &mut Heard,
-    ) -> Result<(), Problem> {
+    ) -> Result<(Option<Parcel>, Result<(), Problem>), Problem> {
+        let mut again = Parcel {
+            next: parcel.next.clone(),
+            packed: Vec::new(),
+            expires: parcel.expires,
+            not_before: parcel.not_before,
+            from: parcel.from.clone(),
+        };
         let (letters, packed) = letters(parcel, account).await?;
         let held: Vec<Stored> = letters
             .iter()
@@ -185,10 +200,16 @@ impl Mediator {
                 }
                 // It is safe here, or was collected.
                 Enqueued::Duplicate => self.tally.add(Count::Duplicate),
-                Enqueued::Refused(why) => problem = self.refused(why).or(problem),
+                Enqueued::Refused(why) => {
+                    problem = self.refused(why).or(problem);
+                    if why == Refusal::NoAccount {
+                        again.packed.push(stored.packed);
+                    }
+                }
             }
         }
-        problem.map_or(Ok(()), Err)
+        let again = (!again.packed.is_empty()).then_some(again);
+        Ok((again, problem.map_or(Ok(()), Err)))
     }
 
     /// What a refusal of the store means for the sender.

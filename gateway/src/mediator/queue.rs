@@ -10,7 +10,7 @@ use packmule_bus::EnvelopeId;
 
 use super::problems::Problem;
 use super::{Answer, Asker, Count, Heard, Live, Mediator, Stored};
-use crate::store::canonical;
+use crate::store::{Moment, StoreError, Waiting, canonical};
 
 /// What an attachment costs beside its base64, in bytes: `{"id":"…52…","data":{"base64":"…"}},`.
 const ATTACHMENT: u64 = 96;
@@ -88,17 +88,7 @@ impl Mediator {
         live: bool,
     ) -> Answer {
         let waiting = self.store.status(account, recipient.as_deref(), asker.now);
-        let waiting = waiting.await?;
-        let waited = |since| asker.now.since(since).as_secs();
-        let status = Status {
-            count: waiting.count,
-            recipient,
-            bytes: Some(waiting.bytes),
-            oldest: waiting.oldest.map(|at| at.as_millis()),
-            newest: waiting.newest.map(|at| at.as_millis()),
-            waited: waiting.oldest.map(waited),
-            live: Some(live),
-        };
+        let status = told(&waiting.await?, recipient, live, asker.now);
         Ok(Some(pickup::status(asker.message, version, &status)))
     }
 
@@ -177,10 +167,14 @@ impl Mediator {
     /// Deliveries of what was stored just now, for a live connection; one or more plaintexts,
     /// to be packed and sent. They stay in the mailbox until they are acknowledged.
     #[must_use]
-    pub fn push(&self, live: &Live, stored: &[Stored]) -> Vec<Message> {
+    pub fn push<'a>(
+        &self,
+        live: &Live,
+        stored: impl IntoIterator<Item = &'a Stored>,
+    ) -> Vec<Message> {
         let to = live.about.from.clone().unwrap_or_default();
         let room = self.room(&to, None);
-        let mut mine: Vec<&Stored> = stored.iter().collect();
+        let mut mine: Vec<&Stored> = stored.into_iter().collect();
         mine.retain(|one| canonical(&one.account) == live.account);
         let (mut rest, mut pushes) = (mine.as_slice(), Vec::new());
         while !rest.is_empty() {
@@ -198,12 +192,37 @@ impl Mediator {
         pushes
     }
 
+    /// How much waits now for whoever has live delivery on a connection: the answer to its wish,
+    /// and the word that something was not pushed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn live_status(&self, live: &Live, now: Moment) -> Result<Message, StoreError> {
+        let waiting = self.store.status(&live.account, None, now).await?;
+        let status = told(&waiting, None, live.wanted, now);
+        let to = live.about.from.clone().unwrap_or_default();
+        Ok(self.addressed(pickup::status(&live.about, live.version, &status), &to))
+    }
+
     /// Bytes for attachments in a delivery to this DID. Its key ids and ours stand in the header
     /// of the encryption too, some of them as base64 of base64.
     fn room(&self, to: &str, recipient: Option<&str>) -> u64 {
         let names = 4 * (to.len() + self.did.len()) + recipient.map_or(0, str::len);
         let most = self.policy.page_bytes;
         most.saturating_sub(REST + names as u64)
+    }
+}
+
+/// What waits, in the protocol's words.
+fn told(waiting: &Waiting, recipient: Option<String>, live: bool, now: Moment) -> Status {
+    Status {
+        count: waiting.count,
+        recipient,
+        bytes: Some(waiting.bytes),
+        oldest: waiting.oldest.map(|at| at.as_millis()),
+        newest: waiting.newest.map(|at| at.as_millis()),
+        waited: waiting.oldest.map(|since| now.since(since).as_secs()),
+        live: Some(live),
     }
 }
 

@@ -21,6 +21,9 @@ use crate::store::{Moment, canonical};
 /// The problem code of what is encrypted for keys that are not ours.
 const NOT_FOR_US: &str = "e.p.trust.crypto.not-for-us";
 
+/// Messages that are opened for one that was sent, those forwarded in it to ourselves included.
+const OPENINGS: usize = 64;
+
 /// What followed from a message that was for us.
 #[derive(Default)]
 pub(super) struct Followed {
@@ -32,6 +35,8 @@ pub(super) struct Followed {
     pub(super) replies: Vec<Message>,
     /// A wish for live delivery, or for its end.
     pub(super) live: Option<Live>,
+    /// The account that goes by the sender's DID from now on, by its old one.
+    pub(super) moved: Option<String>,
 }
 
 impl Office {
@@ -52,7 +57,13 @@ impl Office {
         let mut followed = Followed::default();
         let mut visit = visit.clone();
         let mut todo = vec![packed];
+        let mut opened = 0;
         while !todo.is_empty() {
+            // Each costs as much as a message by itself, and its sender paid for one.
+            opened += todo.len();
+            if opened > OPENINGS {
+                return Err(Refused::TooLarge);
+            }
             let mut inner = Vec::new();
             for packed in todo {
                 inner.extend(self.one(packed, &visit, &mut followed).await?);
@@ -88,13 +99,16 @@ impl Office {
                 return Err(Refused::Unopened);
             }
         };
-        if let Some(sender) = &letter.sender {
-            self.admit(sender, visit.via)?;
-        }
+        self.admit(&letter, visit.via)?;
         let sender = letter.opened.sender.clone();
         let now = Moment::now();
         let heard = self.mediator.hear(letter, visit, now).await;
         self.push_all(heard.stored, now);
+        if let Some((old, _)) = heard.moved {
+            // Who listens as the old one is told nothing more there, and has to ask anew.
+            self.seats.end(&old, visit.via.socket());
+            followed.moved = Some(old).filter(|_| visit.nested == 0);
+        }
         self.carry_all(heard.strays).await?;
         if let Some(letter) = heard.for_us {
             self.keep(letter, packed, visit).await?;
@@ -121,13 +135,18 @@ impl Office {
         Ok(heard.inner)
     }
 
-    /// Is a proven sender welcome, and not too often here? What waited at a mediator comes at our
-    /// pace, not at its sender's.
-    pub(super) fn admit(&self, sender: &str, via: Via) -> Result<(), Refused> {
-        if self.deny.contains(canonical(sender)) {
+    /// Is a proven sender welcome, and not too often here? What waited at a mediator, or came over
+    /// a link, comes at our pace, not at its sender's. A signature may be anybody's to show: it
+    /// costs its maker nothing.
+    pub(super) fn admit(&self, letter: &Letter, via: Via) -> Result<(), Refused> {
+        let denied = |did: &String| self.deny.contains(canonical(did));
+        if letter.sender.as_ref().is_some_and(denied) {
             return Err(Refused::Denied);
         }
-        if via == Via::Uplink {
+        let Some(sender) = &letter.opened.sender else {
+            return Ok(());
+        };
+        if matches!(via, Via::Uplink | Via::Bus) {
             return Ok(());
         }
         let who = DidTag::of(canonical(sender));
@@ -144,7 +163,9 @@ impl Office {
                 continue;
             }
             let wait = one.not_before.since(now);
-            let one = Arc::new(one);
+            let Some(one) = self.seats.weigh(one) else {
+                continue;
+            };
             if wait.is_zero() {
                 self.seats.push(&one);
                 continue;
@@ -160,7 +181,8 @@ impl Office {
     }
 
     /// Puts a message that is for the keeper of this gateway into the node's inbox, if it is from
-    /// a peer or answers an invitation; the node's desk answers it. Durable when this returns.
+    /// a peer or answers an invitation that holds; the node's desk answers it. From anybody else
+    /// nothing is kept, or anybody could fill the disk. Durable when this returns.
     async fn keep(&self, letter: Letter, packed: Vec<u8>, visit: &Visit) -> Result<(), Refused> {
         let node = self.node.clone();
         let channel = match visit.via {
@@ -174,7 +196,12 @@ impl Office {
                 Some(sender) => desk.known(sender)?.is_some(),
                 None => false,
             };
-            if !known && letter.message.pthid.is_none() {
+            let proven = letter.opened.sender.is_some();
+            let invited = match &letter.message.pthid {
+                Some(invitation) if proven => desk.awaits(invitation)?,
+                _ => false,
+            };
+            if !known && !invited {
                 // Acknowledgements and reports of strangers are of no use here, and no fault.
                 return Ok(basic_message::content(&letter.message).is_none());
             }

@@ -1,79 +1,137 @@
 //! Messages that came over the node's links.
 //!
 //! What is it: the loop that takes what the node received, lets the mediator hear it and sends
-//! the answers by the node. Who calls it: the gateway, once. What can go wrong: the store fails;
-//! then the letter is not told done, and comes again after a restart. What is not for the
-//! mediator stays in the node's inbox for people.
+//! the answers by the node. Who calls it: the gateway, once. What can go wrong: there is no room,
+//! or the store fails; then the message stays in the node's inbox and is heard again in a while,
+//! and after a restart. What makes no sense, or is for nobody, is counted: it would be the same
+//! each time. What is not for the mediator stays in the inbox for people.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use packmule_agent::message::Message;
 use packmule_agent::protocol::{discover_features, trust_ping};
-use packmule_node::desk::answers_to;
-use packmule_node::{Received, Undone};
+use packmule_node::Undone;
+use packmule_node::desk::{Letter, answers_to};
+use tokio::time::{Instant, sleep_until};
 
 use super::{Office, Refused};
 use crate::counters::Count;
-use crate::mediator::{Trouble, Via, Visit};
+use crate::mediator::{Via, Visit};
 use crate::store::Moment;
+
+/// How long a message waits that found no room. All wait alike, so that the first is due first.
+const AGAIN: Duration = Duration::from_secs(15);
+
+/// What remains to be done about a message.
+enum Left {
+    /// Nothing.
+    Nothing,
+    /// It is for people, who find it in the inbox.
+    People,
+    /// There was no room for it, or the disk failed.
+    Again,
+}
+
+/// Messages that are heard again. Each is a name: its bytes lie in the node's store.
+#[derive(Default)]
+struct Later(VecDeque<(Instant, Undone)>);
+
+impl Later {
+    fn put(&mut self, undone: Undone) {
+        self.0.push_back((Instant::now() + AGAIN, undone));
+    }
+
+    /// The next one that is due; waits for it. Cancel-safe.
+    async fn next(&mut self) -> Option<Undone> {
+        match self.0.front() {
+            Some((due, _)) => sleep_until(*due).await,
+            None => std::future::pending().await,
+        }
+        self.0.pop_front().map(|(_, undone)| undone)
+    }
+}
 
 impl Office {
     /// Takes what the node receives, until it ends.
     pub(crate) async fn serve_links(self: Arc<Self>) {
-        while let Some(received) = self.node.receive().await {
-            self.counters.one(Count::ByLink);
-            self.from_link(received).await;
+        let mut later = Later::default();
+        loop {
+            let (letter, undone) = tokio::select! {
+                received = self.node.receive() => {
+                    let Some(received) = received else { return };
+                    self.counters.one(Count::ByLink);
+                    received.into_letter()
+                }
+                Some(undone) = later.next() => match undone.letter().await {
+                    Ok(Some(letter)) => (letter, undone),
+                    // It does not open any more, or was taken away: people see to that.
+                    Ok(None) => continue,
+                    Err(_) => {
+                        later.put(undone);
+                        continue;
+                    }
+                },
+            };
+            match self.from_link(letter, &undone).await {
+                Left::Nothing => self.done(undone).await,
+                Left::People => {}
+                Left::Again => later.put(undone),
+            }
         }
     }
 
-    async fn from_link(self: &Arc<Self>, received: Received) {
-        let (letter, undone) = received.into_letter();
+    async fn from_link(self: &Arc<Self>, letter: Letter, undone: &Undone) -> Left {
         if self.answered(&letter.message, letter.sender.as_ref()).await {
-            return self.done(undone).await;
+            return Left::Nothing;
+        }
+        if let Err(refused) = self.admit(&letter, Via::Bus) {
+            self.refuse(refused);
+            return Left::Nothing;
         }
         let sender = letter.opened.sender.clone();
-        if let Some(sender) = &sender
-            && let Err(refused) = self.admit(sender, Via::Bus)
-        {
-            self.refuse(refused);
-            return self.done(undone).await;
-        }
         let now = Moment::now();
         let heard = self.mediator.hear(letter, &Visit::by(Via::Bus), now).await;
         self.push_all(heard.stored, now);
         if heard.for_us.is_some() {
-            // It stays in the inbox, for people.
-            return;
+            return Left::People;
         }
         let followed = self.inner(heard.inner).await;
         let carried = self.carry_all(heard.strays).await;
-        let troubled = matches!(heard.trouble, Some(Trouble::Failed | Trouble::Full));
-        if troubled || followed.is_err() || carried.is_err() {
-            // It stays, and is heard again after a restart.
-            self.refuse(Refused::Fault);
-            return;
-        }
-        let replies = heard.replies;
-        if let Some(sender) = sender {
-            for (number, mut reply) in replies.into_iter().enumerate() {
-                // Named after the question: asked again after a crash, it is the same answer.
-                reply.id = format!("{}{number}", answers_to(&undone.id));
-                if !self.answer_by_link(&sender, reply).await {
-                    return;
+        let troubled = heard.trouble.map_or(Ok(()), |trouble| Err(trouble.into()));
+        for outcome in [troubled, followed, carried] {
+            if let Err(refused) = outcome {
+                self.refuse(refused);
+                if matches!(refused, Refused::Full | Refused::Fault) {
+                    return Left::Again;
                 }
             }
         }
-        self.done(undone).await;
+        for (number, mut reply) in heard.replies.into_iter().enumerate() {
+            let Some(sender) = &sender else { break };
+            // Named after the question: asked again after a crash, it is the same answer.
+            reply.id = format!("{}{number}", answers_to(&undone.id));
+            if !self.answer_by_link(sender, reply).await {
+                return Left::Again;
+            }
+        }
+        Left::Nothing
     }
 
-    /// What was forwarded to ourselves in a forward to ourselves.
+    /// What was forwarded to ourselves in a forward to ourselves: all of it, whatever becomes of
+    /// one. What found no room is told before what makes no sense.
     async fn inner(self: &Arc<Self>, inner: Vec<Vec<u8>>) -> Result<(), Refused> {
         let mut visit = Visit::by(Via::Bus);
         visit.nested = 1;
+        let mut outcome = Ok(());
         for packed in inner {
-            self.take(packed, &visit).await?;
+            let taken = self.take(packed, &visit).await.map(drop);
+            if matches!(taken, Err(Refused::Full | Refused::Fault)) || outcome.is_ok() {
+                outcome = taken;
+            }
         }
-        Ok(())
+        outcome
     }
 
     /// Has the node's desk answered it already? It answers its peers.

@@ -31,11 +31,23 @@ impl Office {
         dids.sort_unstable();
         dids.dedup();
         dids.truncate(NAMES);
+        let mut accounts = Vec::new();
         for did in &dids {
             let account = self.store.account_of(did).await;
-            if account.map_err(|_| Refused::Fault)?.is_some() {
-                return self.into_mailbox(did, packed, visit).await;
+            if let Some(account) = account.map_err(|_| Refused::Fault)?
+                && !accounts.iter().any(|(known, _)| *known == account.did)
+            {
+                accounts.push((account.did, *did));
             }
+        }
+        // Each of them, whatever becomes of the others: sent again, it is known where it is.
+        let mut outcome = Ok(());
+        for (_, did) in &accounts {
+            let one = self.into_mailbox(did, packed.clone(), visit).await;
+            outcome = outcome.and(one);
+        }
+        if !accounts.is_empty() {
+            return outcome;
         }
         let Some(did) = dids.first().filter(|_| self.settings.carry) else {
             return Err(Refused::NoRecipient);

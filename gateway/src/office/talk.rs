@@ -8,17 +8,22 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use packmule_agent::message::Message;
 use packmule_bus::Kind;
 use packmule_bus::link::{Collected, LinkError, Mailbox};
 use packmule_http::server::Visitor;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::timeout;
 
 use super::{Office, Refused};
 use crate::counters::Count;
-use crate::mediator::{Live, Stored, Via, Visit};
+use crate::live::{Push, Seat};
+use crate::mediator::{Live, Via, Visit};
 use crate::rates::network;
-use crate::store::canonical;
+use crate::store::{Moment, canonical};
 
 /// Answers that may wait for the visitor to take them.
 const ANSWERS: usize = 256;
@@ -28,6 +33,8 @@ const SENDERS: usize = 64;
 /// 256,000 characters.
 const TOGETHER: usize = 10;
 const BYTES: usize = 128 << 10;
+/// How long a visitor may take to take one message.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a connection remembers.
 struct Talk {
@@ -37,7 +44,9 @@ struct Talk {
     back: HashSet<String>,
     /// Those who have live delivery.
     live: Option<Live>,
-    pushes: mpsc::Sender<Arc<Stored>>,
+    pushes: mpsc::Sender<Arc<Push>>,
+    behind: Arc<AtomicBool>,
+    over: Arc<Notify>,
     answers: mpsc::Sender<Said>,
 }
 
@@ -59,10 +68,13 @@ impl Office {
             back: HashSet::new(),
             live: None,
             pushes,
+            behind: Arc::default(),
+            over: Arc::default(),
             answers,
         };
         let mut closing = self.closing.clone();
-        let said = self.say(&*mailbox, answered, pushed);
+        let over = Arc::clone(&talk.over);
+        let said = self.say(&*mailbox, answered, pushed, Arc::clone(&talk.behind));
         let heard = async {
             loop {
                 let Ok(Collected { bytes, settle, .. }) = mailbox.collect().await else {
@@ -89,6 +101,7 @@ impl Office {
         tokio::select! {
             () = heard => {}
             _ = said => {}
+            () = over.notified() => {}
             _ = closing.wait_for(|closing| *closing) => {}
         }
         if let Some(wish) = &talk.live {
@@ -107,11 +120,34 @@ impl Office {
             from: Some(talk.from.clone()),
             ..Visit::by(Via::Socket(talk.number))
         };
-        let followed = self.take(packed, &visit).await?;
+        // A task of its own: dropped half way, a live push would be missing.
+        let office = Arc::clone(self);
+        let taken = tokio::spawn(async move { office.take(packed, &visit).await });
+        let mut followed = taken.await.unwrap_or(Err(Refused::Fault))?;
         let mut saids = Vec::new();
         let mut wish = followed.live;
-        if let Some(off) = wish.take_if(|wish| !wish.wanted) {
-            self.change_live(talk, off, &mut saids);
+        if wish.take_if(|wish| !wish.wanted).is_some() {
+            if let Some(before) = talk.live.take() {
+                self.seats.leave(&before.account, talk.number);
+            }
+            saids.push(Said::Live(None));
+        }
+        if let (Some(old), Some(new)) = (&followed.moved, &followed.sender)
+            && let Some(mut live) = talk.live.take_if(|live| live.account == *old)
+        {
+            live.rename(new);
+            self.listen(talk, &live);
+            saids.push(Said::Live(Some(Box::new(live))));
+        }
+        if let Some(on) = &wish {
+            // Counted once it listens: what is stored from now on is pushed.
+            self.listen(talk, on);
+            if let Some(reply) = followed.replies.first_mut()
+                && let Ok(status) = self.mediator.live_status(on, Moment::now()).await
+            {
+                let ack = std::mem::take(&mut reply.ack);
+                *reply = Message { ack, ..status };
+            }
         }
         if let Some(sender) = followed.sender {
             let name = canonical(&sender);
@@ -128,30 +164,30 @@ impl Office {
                 }
             }
         }
-        if let Some(on) = wish {
-            self.change_live(talk, on, &mut saids);
-        }
+        saids.extend(wish.map(|on| Said::Live(Some(Box::new(on)))));
         Ok(saids)
     }
 
     /// One account has live delivery on a connection; the latest that asked.
-    fn change_live(&self, talk: &mut Talk, wish: Live, saids: &mut Vec<Said>) {
-        if let Some(before) = talk.live.take() {
+    fn listen(&self, talk: &mut Talk, wish: &Live) {
+        if let Some(before) = talk.live.replace(wish.clone()) {
             self.seats.leave(&before.account, talk.number);
         }
-        if wish.wanted {
-            self.seats
-                .enter(&wish.account, talk.number, talk.pushes.clone());
-            talk.live = Some(wish.clone());
-        }
-        saids.push(Said::Live(wish.wanted.then(|| Box::new(wish))));
+        let seat = Seat {
+            connection: talk.number,
+            pushes: talk.pushes.clone(),
+            behind: Arc::clone(&talk.behind),
+            over: Arc::clone(&talk.over),
+        };
+        self.seats.enter(&wish.account, seat);
     }
 
     async fn say(
         self: &Arc<Self>,
         mailbox: &dyn Mailbox,
         mut answers: mpsc::Receiver<Said>,
-        mut pushed: mpsc::Receiver<Arc<Stored>>,
+        mut pushed: mpsc::Receiver<Arc<Push>>,
+        behind: Arc<AtomicBool>,
     ) -> Result<(), LinkError> {
         let mut live: Option<Box<Live>> = None;
         loop {
@@ -169,20 +205,35 @@ impl Office {
                 Some(first) = pushed.recv(), if live.is_some() => {
                     let pushes = together(first, &mut pushed);
                     for packed in self.deliveries(live.as_deref(), &pushes).await {
-                        mailbox.deliver(packed, Kind::Encrypted).await?;
+                        deliver(mailbox, packed).await?;
+                    }
+                    drop(pushes);
+                    // It may have given up waiting for what did not fit.
+                    if pushed.is_empty() && behind.swap(false, Ordering::Relaxed)
+                        && let Some(packed) = self.left(live.as_deref()).await
+                    {
+                        deliver(mailbox, packed).await?;
                     }
                     continue;
                 }
             };
-            mailbox.deliver(packed, Kind::Encrypted).await?;
+            deliver(mailbox, packed).await?;
         }
     }
 
+    /// How much waits that was not pushed.
+    async fn left(&self, live: Option<&Live>) -> Option<Vec<u8>> {
+        let status = self.mediator.live_status(live?, Moment::now()).await.ok()?;
+        let to = status.to.first()?.clone();
+        self.pack(&to, status).await.ok()
+    }
+
     /// What was pushed, as deliveries. It stays in the mailbox until it is acknowledged.
-    async fn deliveries(&self, live: Option<&Live>, pushes: &[Stored]) -> Vec<Vec<u8>> {
+    async fn deliveries(&self, live: Option<&Live>, pushes: &[Arc<Push>]) -> Vec<Vec<u8>> {
         let mut all = Vec::new();
         let Some(live) = live else { return all };
-        for message in self.mediator.push(live, pushes) {
+        let stored = pushes.iter().map(|push| &push.stored);
+        for message in self.mediator.push(live, stored) {
             let to = message.to.first().cloned().unwrap_or_default();
             match self.pack(&to, message).await {
                 Ok(packed) => all.push(packed),
@@ -194,14 +245,19 @@ impl Office {
     }
 }
 
+async fn deliver(mailbox: &dyn Mailbox, packed: Vec<u8>) -> Result<(), LinkError> {
+    let delivered = timeout(PATIENCE, mailbox.deliver(packed, Kind::Encrypted));
+    delivered.await.unwrap_or(Err(LinkError::Closed))
+}
+
 /// What waits already goes along, within bounds.
-fn together(first: Arc<Stored>, pushed: &mut mpsc::Receiver<Arc<Stored>>) -> Vec<Stored> {
-    let mut bytes = first.packed.len();
-    let mut pushes = vec![Arc::unwrap_or_clone(first)];
+fn together(first: Arc<Push>, pushed: &mut mpsc::Receiver<Arc<Push>>) -> Vec<Arc<Push>> {
+    let mut bytes = first.stored.packed.len();
+    let mut pushes = vec![first];
     while pushes.len() < TOGETHER && bytes < BYTES {
         let Ok(next) = pushed.try_recv() else { break };
-        bytes += next.packed.len();
-        pushes.push(Arc::unwrap_or_clone(next));
+        bytes += next.stored.packed.len();
+        pushes.push(next);
     }
     pushes
 }

@@ -90,6 +90,9 @@ pub struct Config {
     pub json_too: bool,
     /// Visitors may change over to WebSocket.
     pub sockets: bool,
+    /// Pages from anywhere may post from within a browser (CORS). For servers that are meant for
+    /// everybody; on a person's own machine it lets every page that they look at speak to it.
+    pub browsers: bool,
     /// What a visitor may cost.
     pub limits: Limits,
 }
@@ -104,6 +107,7 @@ impl Config {
             certificate: None,
             json_too: false,
             sockets: true,
+            browsers: false,
             limits: Limits::default(),
         }
     }

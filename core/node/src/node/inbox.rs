@@ -81,6 +81,14 @@ pub struct Undone {
 }
 
 impl Undone {
+    /// Opens it again. None when it is not in the inbox any more, or does not open.
+    ///
+    /// # Errors
+    /// The disk.
+    pub async fn letter(&self) -> Result<Option<Letter>, HomeError> {
+        self.node.open(self.id).await
+    }
+
     /// As [`Received::done`].
     ///
     /// # Errors
@@ -160,12 +168,7 @@ impl Node {
         };
         debug_assert_eq!(row.state, InState::New, "only new ones are read");
         let (id, channel) = (row.id, row.channel.clone());
-        let letter = self
-            .with_desk(move |desk| {
-                let envelope = desk.home().envelope(&id)?;
-                Ok(envelope.and_then(|envelope| desk.open(&envelope.to_json()).ok()))
-            })
-            .await?;
+        let letter = self.open(id).await?;
         Ok(letter.map_or(First::Closed, |letter| {
             First::Opened(Box::new(Received {
                 id,
@@ -176,6 +179,14 @@ impl Node {
                 node: self.clone(),
             }))
         }))
+    }
+
+    async fn open(&self, id: EnvelopeId) -> Result<Option<Letter>, HomeError> {
+        let letter = self.with_desk(move |desk| {
+            let envelope = desk.home().envelope(&id)?;
+            Ok(envelope.and_then(|envelope| desk.open(&envelope.to_json()).ok()))
+        });
+        letter.await
     }
 
     /// Disk and cryptography, away from the runtime's threads.

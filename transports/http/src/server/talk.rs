@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
-    ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
-    UPGRADE,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_MAX_AGE, ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName,
+    HeaderValue, RETRY_AFTER, UPGRADE,
 };
 use hyper::upgrade::{OnUpgrade, on};
 use hyper::{Method, Request, Response, StatusCode};
@@ -66,8 +67,17 @@ impl Talk {
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         let at_door = request.uri().path() == self.house.config.path;
+        let browsers = at_door && self.house.config.browsers;
         let response = if at_door && request.method() == Method::POST {
-            self.letter(request).await
+            let mut response = self.letter(request).await;
+            if browsers {
+                let anybody = HeaderValue::from_static("*");
+                let headers = response.headers_mut();
+                headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, anybody);
+            }
+            response
+        } else if browsers && request.method() == Method::OPTIONS {
+            may_post()
         } else if at_door && self.house.config.sockets && wants_socket(&request) {
             self.socket(request)
         } else {
@@ -205,6 +215,23 @@ impl Talk {
         let port = agreed.port(stream, limits.message, with).await;
         self.house.reception.socket(port, self.visitor(true)).await;
     }
+}
+
+/// A browser asks whether pages from elsewhere may post here (Fetch standard, CORS preflight):
+/// DIDComm's media types are none that it lets pass by itself.
+fn may_post() -> Response<Bytes> {
+    let mut response = empty(StatusCode::NO_CONTENT);
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (ACCESS_CONTROL_ALLOW_METHODS, "POST"),
+        (ACCESS_CONTROL_ALLOW_HEADERS, "content-type"),
+        (ACCESS_CONTROL_MAX_AGE, "86400"),
+        (ALLOW, "POST, OPTIONS"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 fn wants_socket(request: &Request<Incoming>) -> bool {
