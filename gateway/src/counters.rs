@@ -42,6 +42,10 @@ counted! {
     Pushed = "packmule_pushed_total";
     /// Messages taken on to be carried for others.
     Carried = "packmule_carried_total";
+    /// Messages of accounts nearby that were given to the node too.
+    NearGiven = "packmule_near_total{what=\"given\"}";
+    /// Messages that accounts nearby took from the node.
+    NearTaken = "packmule_near_total{what=\"taken\"}";
     /// Answers that went back on the way the question came.
     AnsweredHere = "packmule_answers_total{way=\"back\"}";
     /// Answers that went into a mailbox.

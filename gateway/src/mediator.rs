@@ -172,6 +172,8 @@ pub struct Heard {
     pub live: Option<Live>,
     /// What was put into mailboxes.
     pub stored: Vec<Stored>,
+    /// What the sender's account has, by its word: names that may be no message of its own.
+    pub acked: Vec<EnvelopeId>,
     /// What is for somebody else, if the policy lets it be carried.
     pub strays: Vec<Stray>,
     /// Packed messages in a forward to ourselves: to be opened and heard with

@@ -11,6 +11,7 @@ mod answer;
 mod door;
 mod letters;
 mod links;
+mod near;
 mod others;
 pub(crate) mod pages;
 mod talk;
@@ -36,6 +37,7 @@ use crate::rates::Rates;
 use crate::store::{MailboxStore, canonical};
 
 pub(crate) use door::Door;
+pub(crate) use near::Near;
 pub(crate) use upstream::Patron;
 
 /// Work on fewer bytes than this is done where it stands: handing it to another thread and back
@@ -51,6 +53,7 @@ pub(crate) struct Office {
     pub(crate) mediator: Mediator,
     pub(crate) store: Arc<dyn MailboxStore>,
     pub(crate) seats: Seats,
+    near: Near,
     pub(crate) counters: Counters,
     pub(crate) log: Logger,
     addresses: Rates<IpAddr>,
@@ -147,6 +150,7 @@ impl Office {
         node: Node,
         mediator: Mediator,
         store: Arc<dyn MailboxStore>,
+        near: Near,
         config: &Config,
         url: String,
         closing: watch::Receiver<bool>,
@@ -158,6 +162,7 @@ impl Office {
             mediator,
             store,
             seats: Seats::default(),
+            near,
             counters: Counters::default(),
             log: Logger::new(config.log),
             addresses: Rates::new(limits.rate_per_address, limits.burst_per_address),

@@ -23,7 +23,7 @@ use crate::config::{Config, ConfigError};
 use crate::founding::{self, FoundError, Founded};
 use crate::mediator::{Admits, Mediator, Policy};
 use crate::office::pages::socket_url;
-use crate::office::{Door, Office, Patron};
+use crate::office::{Door, Near, Office, Patron};
 use crate::store::{Limits, MailboxStore, Moment, SqliteStore, StoreError, canonical};
 use crate::web::web;
 
@@ -161,7 +161,8 @@ impl Gateway {
             mediator = mediator.behind(upstream);
         }
         let (closing, closes) = watch::channel(false);
-        let office = Office::new(node, mediator, store, &config, url.clone(), closes);
+        let near = Near::of(node.desk().home()).map_err(FoundError::from)?;
+        let office = Office::new(node, mediator, store, near, &config, url.clone(), closes);
         let office = Arc::new(office);
         if told.as_ref() != endpoints.first() {
             office.log.warn("did-names-another-endpoint", &[]);
@@ -247,6 +248,7 @@ impl Gateway {
             .log
             .info("serving", &[("port", &server.addr().port())]);
         let links = tokio::spawn(Arc::clone(&office).serve_links());
+        let near = tokio::spawn(Arc::clone(&office).serve_near());
         let sweep = tokio::spawn(sweep(Arc::clone(&office)));
         let node = office.node.clone();
         let patron: Arc<dyn Owner> = Arc::new(Patron(Arc::clone(&office)));
@@ -266,6 +268,7 @@ impl Gateway {
         uplink.stop().await;
         node.stop().await;
         let _ = links.await;
+        let _ = near.await;
     }
 }
 

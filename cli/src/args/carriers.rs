@@ -24,6 +24,10 @@ pub(crate) struct ImportArgs {
     /// Take messages into custody but do not open them: needs no passphrase
     #[arg(long)]
     pub(crate) keep_sealed: bool,
+    /// Take what is for others too, and carry it on: on the next export, and by a node or gateway
+    /// that runs on this home
+    #[arg(long)]
+    pub(crate) carry: bool,
 }
 
 /// `qr`

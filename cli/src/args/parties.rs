@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use packmule_agent::Did;
 use packmule_bus::link::Way;
 
 use super::parse_way;
@@ -33,10 +34,23 @@ pub(crate) struct InitArgs {
     /// Where messages for you may be left, in order of preference (did:peer only)
     #[arg(long, value_name = "URI")]
     pub(crate) endpoint: Vec<String>,
+    /// A mediator through which messages for you go, by its DID; several: in the order in which
+    /// they pass, the one on the internet first. Ask each for a mailbox, too. The first one's
+    /// endpoint is yours, unless --endpoint says another (did:peer only)
+    #[arg(long, value_name = "DID", value_parser = parse_did)]
+    pub(crate) mediator: Vec<String>,
     /// Memory that deriving the key from the passphrase takes, in MiB: more is safer against
     /// guessing, less suits small devices (8 to 1024)
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(8..=1024))]
     pub(crate) kdf_memory: Option<u32>,
+}
+
+/// Reads a DID.
+fn parse_did(text: &str) -> Result<String, String> {
+    match Did::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(err) => Err(format!("this is no DID: {err}")),
+    }
 }
 
 /// `invite`

@@ -54,6 +54,7 @@ pub(crate) fn report(taken: Taken, judged: Option<Judged>) -> Result<Report, Fau
         "duplicate": taken.duplicate,
         "left": taken.left.iter().map(|(file, why)| json!({"file": file, "reason": why})).collect::<Vec<_>>(),
         "for_others": taken.for_others,
+        "carried": taken.carried,
         "read_only": taken.read_only,
     });
     for (file, why) in &taken.left {
@@ -118,6 +119,9 @@ fn headline(taken: &Taken) -> String {
     }
     if taken.for_others > 0 {
         line.push_str(&format!(", {} for others left in place", taken.for_others));
+    }
+    if taken.carried > 0 {
+        line.push_str(&format!(", {} for others to carry on", taken.carried));
     }
     line
 }

@@ -72,7 +72,7 @@ fn bring(stage: &mut Stage, packed: &[u8]) -> Result<Refusal, Fault> {
     folder.deliver(packed, Kind::Encrypted, now())?;
     let bob = stage.bob()?;
     let before = bob.home().inbox(0, 1000)?.len();
-    take::take_folder(bob.home(), &folder, true)?;
+    take::take_folder(bob.home(), &folder, take::For::Us, true)?;
     let judged = party::judge(bob, true)?;
     let after = bob.home().inbox(0, 1000)?.len();
     expect(

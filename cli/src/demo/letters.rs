@@ -129,7 +129,7 @@ pub(super) fn folder(stage: &mut Stage) -> Result<Vec<String>, Fault> {
     stage.answer_id = queued.message_id;
     let dir = stage.place("received")?;
     let bob = stage.bob()?;
-    let taken = take::take_folder(bob.home(), &folder, true)?;
+    let taken = take::take_folder(bob.home(), &folder, take::For::Us, true)?;
     expect(
         taken.new >= 1 && taken.broken.is_none(),
         "the folder brought nothing",
@@ -163,7 +163,7 @@ pub(super) fn ack(stage: &mut Stage) -> Result<Vec<String>, Fault> {
     expect(carried.written >= 1, "bob's agent answered nothing")?;
     let wanted = stage.answer_id.clone();
     let alice = stage.alice()?;
-    take::take_folder(alice.home(), &folder, true)?;
+    take::take_folder(alice.home(), &folder, take::For::Us, true)?;
     open_all(alice)?;
     let acknowledged = carry::rows(alice.home(), Some(OutState::Acknowledged))?;
     expect(

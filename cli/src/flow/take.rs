@@ -5,12 +5,15 @@
 //! folder), a drive that is pulled out (what was accepted stays; the rest is taken next time).
 //! Killed between the two steps, the next run finds duplicates and removes them. Only what names
 //! us is taken: the rest may be on its way to somebody else, and neither fills our disk nor is
-//! removed.
+//! removed, unless a person says that we carry it: then it waits in the outbox like our own.
 
-use packmule_bus::{Envelope, Kind};
+use packmule_agent::did::did_of;
+use packmule_agent::pack::{Limits, peek};
+use packmule_bus::depot::Policy;
+use packmule_bus::{Envelope, EnvelopeId, Kind};
 use packmule_node::desk::address::{self, Whose};
 use packmule_node::desk::answers_to;
-use packmule_node::{Accepted, Arrival, Home};
+use packmule_node::{Accepted, Arrival, Home, OutRecord};
 use packmule_transports::drive::{Folder, Item, Settled};
 
 use crate::exit::Exit;
@@ -22,6 +25,15 @@ use crate::ui::time::now;
 const BATCH: usize = 500;
 /// Bytes a transaction takes, so that a few huge messages do not pile up in memory.
 const BATCH_BYTES: usize = 16 << 20;
+
+/// Whose messages are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum For {
+    /// Those that name us.
+    Us,
+    /// What is for others too, to be carried on.
+    Everybody,
+}
 
 /// What came of taking a folder in.
 #[derive(Debug, Default)]
@@ -35,6 +47,8 @@ pub(crate) struct Taken {
     /// Messages that are addressed to somebody else, on a medium that serves several: left
     /// where they are for whom they are meant, and not stored.
     pub(crate) for_others: usize,
+    /// Messages for others that are carried on from here.
+    pub(crate) carried: usize,
     /// The medium is read-only, so nothing was removed from it.
     pub(crate) read_only: bool,
     /// The medium vanished or failed in the middle.
@@ -53,14 +67,19 @@ impl Taken {
 }
 
 /// Takes every message out of a folder.
-pub(crate) fn take_folder(home: &Home, folder: &Folder, quiet: bool) -> Result<Taken, Fault> {
+pub(crate) fn take_folder(
+    home: &Home,
+    folder: &Folder,
+    whose: For,
+    quiet: bool,
+) -> Result<Taken, Fault> {
     let mut taken = Taken::default();
     loop {
         let listing = folder.collect()?;
         let more = listing.truncated();
-        let before = taken.new;
+        let before = taken.new + taken.carried;
         let mut progress = Progress::new("importing", listing.remaining() as u64, quiet);
-        let mut batch = Batch::new(home);
+        let mut batch = Batch::new(home, whose);
         for item in listing {
             match item {
                 Ok(item) => batch.push(item, &mut taken),
@@ -79,11 +98,12 @@ pub(crate) fn take_folder(home: &Home, folder: &Folder, quiet: bool) -> Result<T
         }
         batch.land(home, folder, &mut taken)?;
         // A folder of more files than one listing holds is listed again, as long as that helps.
-        if !more || taken.new == before || taken.read_only || taken.broken.is_some() {
+        if !more || taken.new + taken.carried == before || taken.read_only || taken.broken.is_some()
+        {
             break;
         }
     }
-    if taken.new + taken.duplicate > 0 && taken.broken.is_none() {
+    if taken.new + taken.duplicate + taken.carried > 0 && taken.broken.is_none() {
         folder.sync()?;
     }
     Ok(taken)
@@ -162,14 +182,19 @@ struct Batch {
     /// Our DIDs.
     own: Vec<String>,
     held: Vec<(Envelope, Item)>,
+    whose: For,
+    /// For others, and where they lay.
+    carried: Vec<(OutRecord, EnvelopeId, Item)>,
     bytes: usize,
 }
 
 impl Batch {
-    fn new(home: &Home) -> Self {
+    fn new(home: &Home, whose: For) -> Self {
         Self {
             own: address::own_dids(home),
             held: Vec::new(),
+            whose,
+            carried: Vec::new(),
             bytes: 0,
         }
     }
@@ -177,6 +202,11 @@ impl Batch {
     fn push(&mut self, item: Item, taken: &mut Taken) {
         match Envelope::from_packed(&item.bytes) {
             Ok(envelope) => {
+                if let Some(record) = self.for_others(&envelope, &item.bytes) {
+                    self.bytes += item.bytes.len();
+                    self.carried.push((record, envelope.id(), item));
+                    return;
+                }
                 if !taken.is_ours(&envelope, &item.bytes, &self.own, || item.name.clone()) {
                     return;
                 }
@@ -187,15 +217,47 @@ impl Batch {
         }
     }
 
+    /// What is to be carried on for somebody else.
+    fn for_others(&self, envelope: &Envelope, packed: &[u8]) -> Option<OutRecord> {
+        let carries = self.whose == For::Everybody && envelope.kind() == Kind::Encrypted;
+        if !carries || address::whose(packed, &self.own) != Whose::Others {
+            return None;
+        }
+        let seen = peek(packed, &Limits::default()).ok()?;
+        let named = seen.to.unwrap_or(seen.recipient_kids);
+        let created = now();
+        Some(OutRecord {
+            packed: packed.to_vec(),
+            peer: did_of(named.first()?).to_owned(),
+            message_id: envelope.id().to_string(),
+            created,
+            expires: Some(created + Policy::default().lifetime_s),
+            ..OutRecord::default()
+        })
+    }
+
     fn is_full(&self) -> bool {
-        self.held.len() >= BATCH || self.bytes >= BATCH_BYTES
+        self.held.len() + self.carried.len() >= BATCH || self.bytes >= BATCH_BYTES
     }
 
     /// Accepts the batch in one transaction; only then removes its files.
     fn land(&mut self, home: &Home, folder: &Folder, taken: &mut Taken) -> Result<(), Fault> {
         let held = std::mem::take(&mut self.held);
+        let carried = std::mem::take(&mut self.carried);
         self.bytes = 0;
-        if held.is_empty() {
+        let (mut records, mut items) = (Vec::new(), Vec::new());
+        for (record, id, item) in carried {
+            // What we carried before, perhaps onto this very medium, is on its way from here.
+            if home.outbox_row(&id)?.is_some() {
+                taken.for_others += 1;
+            } else {
+                records.push(record);
+                items.push(item);
+            }
+        }
+        home.queue_all(&records)?;
+        taken.carried += records.len();
+        if held.is_empty() && items.is_empty() {
             return Ok(());
         }
         let accepted =
@@ -207,7 +269,8 @@ impl Batch {
         for one in accepted {
             taken.count(one);
         }
-        for (_, item) in &held {
+        items.extend(held.into_iter().map(|(_, item)| item));
+        for item in &items {
             match folder.settle(&item.token) {
                 Ok(Settled::ReadOnly) => taken.read_only = true,
                 Ok(_) => {}

@@ -2,9 +2,11 @@
 
 mod client;
 mod crowd;
+mod far;
 mod guests;
 mod kill;
 mod limits;
+mod near;
 mod service;
 mod upstream;
 

@@ -45,6 +45,7 @@ impl Mediator {
                         ids.iter().filter_map(|id| id.parse().ok()).collect();
                     let acked = self.store.ack(&account, &ids, asker.now).await?;
                     self.tally.add_many(Count::Acked, acked);
+                    heard.acked = ids;
                 }
                 self.status(asker, version, &account, None, asker.visit.live)
                     .await

@@ -109,6 +109,9 @@ impl Office {
             self.seats.end(&old, visit.via.socket());
             followed.moved = Some(old).filter(|_| visit.nested == 0);
         }
+        if let Some(sender) = &sender {
+            self.taken_from_mailbox(sender, heard.acked);
+        }
         self.carry_all(heard.strays).await?;
         if let Some(letter) = heard.for_us {
             self.keep(letter, packed, visit).await?;
@@ -156,7 +159,9 @@ impl Office {
     }
 
     /// Pushes what was stored to whoever is there for it; what is delayed, when its time comes.
+    /// What is for somebody near is given to the node too.
     pub(super) fn push_all(self: &Arc<Self>, stored: Vec<Stored>, now: Moment) {
+        self.offer_near(&stored);
         for one in stored {
             // Whoever comes later finds it in the mailbox.
             if !self.seats.has(&one.account) {

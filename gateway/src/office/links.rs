@@ -94,6 +94,10 @@ impl Office {
         let now = Moment::now();
         let heard = self.mediator.hear(letter, &Visit::by(Via::Bus), now).await;
         self.push_all(heard.stored, now);
+        if let Some(sender) = &sender {
+            self.taken_from_mailbox(sender, heard.acked);
+            self.comes_near(sender).await;
+        }
         if heard.for_us.is_some() {
             return Left::People;
         }

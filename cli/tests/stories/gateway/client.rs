@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use packmule_agent::did::{Method, NewDid, create};
+use packmule_agent::did::{Method, NewDid, Service, create};
 use packmule_agent::keys::Keyring;
 use packmule_agent::message::Message;
 use packmule_agent::pack::{Jose, Limits, PackPlan, Packer};
@@ -27,7 +27,12 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn of(gateway: &Gateway) -> Self {
-        let new = create(Method::Peer2, &[]).unwrap();
+        Self::with(gateway, &[])
+    }
+
+    /// Whose document says where messages for it go.
+    pub(super) fn with(gateway: &Gateway, services: &[Service]) -> Self {
+        let new = create(Method::Peer2, services).unwrap();
         Self {
             keys: new.secrets.iter().cloned().collect(),
             new,
@@ -157,6 +162,16 @@ impl Client {
         let thread = answer.thid.as_ref().or(answer.pthid.as_ref());
         assert_eq!(thread, Some(&asked));
         answer
+    }
+}
+
+/// The same, with a gateway that may be gone.
+pub(super) fn try_ask(client: &Client, mut message: Message) -> Option<Message> {
+    message.return_route = Some("all".to_owned());
+    let packed = client.pack(message);
+    match try_post(&client.address, ENCRYPTED, &packed) {
+        Ok((200, body)) => client.open(&body),
+        _ => None,
     }
 }
 

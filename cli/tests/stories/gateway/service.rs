@@ -23,6 +23,7 @@ impl Gateway {
         Self::at(stage, name, "127.0.0.1:0", environment)
     }
 
+    /// One that others reach at another address has to be given the port where it listens.
     pub(super) fn at(stage: &Stage, name: &str, at: &str, environment: &[(&str, &str)]) -> Self {
         Self::with(stage, name, at, environment, &[])
     }
@@ -55,8 +56,9 @@ impl Gateway {
             serde_json::from_str(&line).unwrap_or_else(|err| panic!("{err}: {line}"));
         assert_eq!(ready["pid"], child.id());
         let http = ready["http"].as_str().unwrap();
-        let address = http.trim_start_matches("http://").trim_end_matches('/');
-        assert_eq!(ready["ws"], format!("ws://{address}/"));
+        let public = http.trim_start_matches("http://").trim_end_matches('/');
+        assert_eq!(ready["ws"], format!("ws://{public}/"));
+        let address = if at.ends_with(":0") { public } else { at };
         Self {
             did: ready["did"].as_str().unwrap().to_owned(),
             address: address.to_owned(),
