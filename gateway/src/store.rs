@@ -29,7 +29,9 @@ use packmule_bus::link::BoxFut;
 pub use account::{
     Account, AccountView, Change, Listing, MAX_DID, Opening, Outcome, canonical, is_did,
 };
-pub use letter::{DeadLetter, Ending, Enqueued, Held, Letter, Refusal, Totals, Waiting};
+pub use letter::{
+    DeadLetter, Ending, Enqueued, Found, Held, Letter, Lot, Refusal, Totals, Waiting,
+};
 pub use limits::Limits;
 pub use moment::Moment;
 pub use sqlite::SqliteStore;
@@ -108,6 +110,14 @@ pub trait MailboxStore: Send + Sync + 'static {
 
     /// Accounts in the order of their DIDs, those after `after`.
     fn accounts<'a>(&'a self, after: Option<&'a str>, limit: u32) -> Fut<'a, Vec<AccountView>>;
+
+    /// What became of a message, whosever it is: for who knows its name, which is as good as
+    /// having had it. Where several accounts got it, the one that still holds it is told of, else
+    /// one that did not collect it. Looks into every account: callers bound how often.
+    fn find<'a>(&'a self, id: &'a EnvelopeId, now: Moment) -> Fut<'a, Option<Found>>;
+
+    /// The packed message, if an account holds it and it may be given out. It stays held.
+    fn copy<'a>(&'a self, id: &'a EnvelopeId, now: Moment) -> Fut<'a, Option<Vec<u8>>>;
 
     /// What the store holds altogether.
     fn totals(&self) -> Fut<'_, Totals>;

@@ -116,11 +116,15 @@ fn dead_letter(row: &Row) -> Result<DeadLetter, StoreError> {
         bytes: count(row, 3)?,
         received: moment(row, 4)?,
         ended: moment(row, 5)?,
-        why: match get::<i16>(row, 6)? {
-            2 => Ending::Closed,
-            _ => Ending::Expired,
-        },
+        why: ending(get(row, 6)?),
     })
+}
+
+pub(crate) const fn ending(why: i16) -> Ending {
+    match why {
+        2 => Ending::Closed,
+        _ => Ending::Expired,
+    }
 }
 
 /// What the server's disk still has is not known here.

@@ -12,7 +12,7 @@
 //! | `writer` | all that waits, in one transaction |
 //! | `enqueue`, `acks` | letters in and out, many in one statement |
 //! | `accounts`, `endings`, `guard` | all else that is written |
-//! | `letters` | what waits |
+//! | `letters`, `find` | what waits, and what became of it |
 //! | `room` | what is kept back of the disk |
 //! | `backup` | a copy as a script for `psql` |
 //!
@@ -29,6 +29,7 @@ mod days;
 mod endings;
 mod enqueue;
 mod fault;
+mod find;
 mod guard;
 mod letters;
 mod room;
@@ -42,7 +43,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use packmule_bus::EnvelopeId;
 use packmule_gateway::store::{
-    Account, AccountView, Change, DeadLetter, Enqueued, Fut, Held, Letter, Limits, Listing,
+    Account, AccountView, Change, DeadLetter, Enqueued, Found, Fut, Held, Letter, Limits, Listing,
     MailboxStore, Moment, Opening, Outcome, Refusal, StoreError, Totals, Waiting,
 };
 use tokio::sync::mpsc;
@@ -263,6 +264,14 @@ impl MailboxStore for PostgresStore {
 
     fn accounts<'a>(&'a self, after: Option<&'a str>, limit: u32) -> Fut<'a, Vec<AccountView>> {
         Box::pin(read!(self, db => accounts::list(&db, after, limit)))
+    }
+
+    fn find<'a>(&'a self, id: &'a EnvelopeId, now: Moment) -> Fut<'a, Option<Found>> {
+        Box::pin(read!(self, db => find::find(&db, id, now)))
+    }
+
+    fn copy<'a>(&'a self, id: &'a EnvelopeId, now: Moment) -> Fut<'a, Option<Vec<u8>>> {
+        Box::pin(read!(self, db => find::copy(&db, id, now)))
     }
 
     fn totals(&self) -> Fut<'_, Totals> {

@@ -224,6 +224,30 @@ pub struct DeadLetter {
     pub why: Ending,
 }
 
+/// What became of a message, told by its name alone: nobody's DID is in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// What became of it.
+    pub lot: Lot,
+    /// How long the packed message is; not known of what was collected.
+    pub bytes: Option<u64>,
+    /// When it came; not known of what was collected.
+    pub received: Option<Moment>,
+    /// Of what is held, until when; of what ended, when it did.
+    pub until: Option<Moment>,
+}
+
+/// What became of a letter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lot {
+    /// It waits for its account.
+    Held,
+    /// Its account has it.
+    Collected,
+    /// It ended without that.
+    Ended(Ending),
+}
+
 /// What a store holds altogether.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]

@@ -11,6 +11,7 @@ mod backup;
 mod columns;
 mod endings;
 mod fault;
+mod find;
 mod guard;
 mod letters;
 mod readers;
@@ -27,7 +28,7 @@ use packmule_bus::EnvelopeId;
 use tokio::sync::oneshot;
 
 use super::{
-    Account, AccountView, Change, DeadLetter, Enqueued, Fut, Held, Letter, Limits, Listing,
+    Account, AccountView, Change, DeadLetter, Enqueued, Found, Fut, Held, Letter, Limits, Listing,
     MailboxStore, Moment, Opening, Outcome, Refusal, StoreError, Totals, Waiting,
 };
 use guard::Guard;
@@ -218,6 +219,16 @@ impl MailboxStore for SqliteStore {
         let after = after.map(str::to_owned);
         let work = move |db: &_| accounts::list(db, after.as_deref(), limit);
         Box::pin(self.readers.read(work))
+    }
+
+    fn find<'a>(&'a self, id: &'a EnvelopeId, now: Moment) -> Fut<'a, Option<Found>> {
+        let id = *id;
+        Box::pin(self.readers.read(move |db| find::find(db, &id, now)))
+    }
+
+    fn copy<'a>(&'a self, id: &'a EnvelopeId, now: Moment) -> Fut<'a, Option<Vec<u8>>> {
+        let id = *id;
+        Box::pin(self.readers.read(move |db| find::copy(db, &id, now)))
     }
 
     fn totals(&self) -> Fut<'_, Totals> {

@@ -9,6 +9,7 @@
 mod backup;
 mod crash;
 mod disk;
+mod find;
 mod fixture;
 mod full;
 

@@ -7,6 +7,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails fails its test")]
 
+pub mod find;
 pub mod full;
 pub mod model;
 pub mod suite;
@@ -52,6 +53,12 @@ macro_rules! laws {
             an_account_that_changes_its_did_keeps_all_it_has,
             the_seen_are_known_for_a_time_and_a_number,
             many_at_once_take_and_collect_everything_once,
+        );
+        $crate::laws!(@ $stage, find,
+            a_message_is_followed_from_its_coming_to_its_end,
+            of_several_who_got_it_the_one_that_holds_it_counts,
+            a_copy_is_the_message_and_leaves_it_held,
+            a_name_that_begins_alike_is_another,
         );
         $crate::laws!(@ $stage, full,
             each_limit_refuses_with_its_own_reason_and_acks_make_room,

@@ -7,9 +7,9 @@ use std::sync::{Mutex, MutexGuard};
 use packmule_bus::{Envelope, EnvelopeId};
 
 use crate::store::{
-    Account, AccountView, Change, DeadLetter, Ending, Enqueued, Fut, Held, Letter, Limits, Listing,
-    MailboxStore, Moment, Opening, Outcome, Refusal, StoreError, Totals, Waiting, canonical,
-    is_did,
+    Account, AccountView, Change, DeadLetter, Ending, Enqueued, Found, Fut, Held, Letter, Limits,
+    Listing, Lot, MailboxStore, Moment, Opening, Outcome, Refusal, StoreError, Totals, Waiting,
+    canonical, is_did,
 };
 
 #[derive(Default)]
@@ -341,6 +341,48 @@ impl MailboxStore for Shelf {
                 }
             };
             later.take(limit as usize).map(view).collect()
+        }))
+    }
+
+    fn find<'a>(&'a self, id: &'a EnvelopeId, now: Moment) -> Fut<'a, Option<Found>> {
+        self.now(self.rows().map(|rows| {
+            let found = |lot, bytes, received, until| Found {
+                lot,
+                bytes: Some(bytes),
+                received: Some(received),
+                until: Some(until),
+            };
+            let held = rows.letters.values().filter(|(one, _)| one.id() == *id);
+            let held = held.max_by_key(|(one, _)| one.expires).map(|(one, at)| {
+                let over = one.expires <= now;
+                let lot = if over {
+                    Lot::Ended(Ending::Expired)
+                } else {
+                    Lot::Held
+                };
+                found(lot, one.bytes(), *at, one.expires)
+            });
+            let dead = rows.dead.iter().rev().find(|one| one.id == *id);
+            let dead =
+                dead.map(|one| found(Lot::Ended(one.why), one.bytes, one.received, one.ended));
+            let known = rows.known.iter().any(|(_, name)| name == id);
+            let collected = known.then_some(Found {
+                lot: Lot::Collected,
+                bytes: None,
+                received: None,
+                until: None,
+            });
+            held.or(dead).or(collected)
+        }))
+    }
+
+    fn copy<'a>(&'a self, id: &'a EnvelopeId, now: Moment) -> Fut<'a, Option<Vec<u8>>> {
+        self.now(self.rows().map(|rows| {
+            let (one, _) = rows
+                .letters
+                .values()
+                .find(|(one, _)| one.id() == *id && one.expires > now && one.not_before <= now)?;
+            Some(Envelope::decode(one.form()).unwrap().to_json())
         }))
     }
 

@@ -87,13 +87,17 @@ pub(super) fn dead_letters(db: &Connection, limit: u32) -> Result<Vec<DeadLetter
             bytes: count(row, 3)?,
             received: moment(row, 4)?,
             ended: moment(row, 5)?,
-            why: match row.get::<_, i64>(6)? {
-                2 => Ending::Closed,
-                _ => Ending::Expired,
-            },
+            why: ending(row.get(6)?),
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) const fn ending(why: i64) -> Ending {
+    match why {
+        2 => Ending::Closed,
+        _ => Ending::Expired,
+    }
 }
 
 /// All but the sizes of files.

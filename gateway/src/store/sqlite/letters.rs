@@ -337,19 +337,24 @@ pub(super) fn page(
 
 fn held(row: &Row<'_>) -> Result<Held, StoreError> {
     let id = envelope(row, 1)?;
-    let form = row
-        .get_ref(6)?
-        .as_blob()
-        .map_err(|error| damaged(error.to_string()))?;
-    let body = Envelope::decode_trusted(form, id)
-        .map_err(|error| damaged(format!("message {id}: {error}")))?;
     Ok(Held {
         seq: row.get(0).map(number)?,
         id,
         recipient: row.get(2)?,
-        packed: body.to_json(),
+        packed: packed(row, 6, id)?,
         priority: priority(row.get(3)?),
         received: moment(row, 4)?,
         expires: moment(row, 5)?,
     })
+}
+
+/// The packed message of a form.
+pub(super) fn packed(row: &Row<'_>, column: usize, id: EnvelopeId) -> Result<Vec<u8>, StoreError> {
+    let form = row
+        .get_ref(column)?
+        .as_blob()
+        .map_err(|error| damaged(error.to_string()))?;
+    let body = Envelope::decode_trusted(form, id)
+        .map_err(|error| damaged(format!("message {id}: {error}")))?;
+    Ok(body.to_json())
 }
