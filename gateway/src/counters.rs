@@ -38,6 +38,10 @@ counted! {
     ByLink = "packmule_received_total{door=\"link\"}";
     /// Messages that waited at a mediator.
     ByUplink = "packmule_received_total{door=\"uplink\"}";
+    /// Messages that were dropped on the page.
+    ByPage = "packmule_received_total{door=\"page\"}";
+    /// Copies of held messages that visitors took along.
+    Copied = "packmule_copied_total";
     /// Messages pushed to a live connection.
     Pushed = "packmule_pushed_total";
     /// Messages taken on to be carried for others.

@@ -12,6 +12,7 @@
 //! | `mediator` | what follows from an opened message: routing, mediation, pickup |
 //! | `office` | takes packed messages from whichever door, opens them, asks the mediator, answers |
 //! | `office/upstream` | what waited at other mediators, fetched by `packmule-uplink` |
+//! | `page` | the page for visitors, in three languages, its files in the binary |
 //! | `live` | which accounts have a live connection, and what is pushed there |
 //! | `web` | hands WebSockets of our own kind to the node, as links |
 //! | `founding`, `running` | a gateway from its home's first day to its end |
@@ -28,6 +29,7 @@ mod live;
 pub mod log;
 pub mod mediator;
 mod office;
+mod page;
 pub mod rates;
 mod running;
 pub mod store;

@@ -16,6 +16,7 @@ mod others;
 pub(crate) mod pages;
 mod talk;
 mod upstream;
+mod visitors;
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -23,16 +24,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use packmule_agent::protocol::out_of_band;
 use packmule_bus::label::DidTag;
 use packmule_node::Node;
 use packmule_uplink::UplinkStatus;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use crate::config::Config;
 use crate::counters::{Count, Counters};
 use crate::live::Seats;
 use crate::log::Logger;
 use crate::mediator::{Mediator, Trouble};
+use crate::page::{About, Pages};
 use crate::rates::Rates;
 use crate::store::{MailboxStore, canonical};
 
@@ -58,6 +61,10 @@ pub(crate) struct Office {
     pub(crate) log: Logger,
     addresses: Rates<IpAddr>,
     senders: Rates<DidTag>,
+    lookups: Rates<IpAddr>,
+    /// Held by who looks a message up.
+    looking: Mutex<()>,
+    pages: Pages,
     deny: HashSet<String>,
     pub(crate) settings: Settings,
     connections: AtomicU64,
@@ -82,6 +89,8 @@ pub(crate) struct Settings {
     pushes: usize,
     /// A proxy of this machine is in front, and stands for many.
     proxied: bool,
+    /// The longest message that is taken.
+    most: u64,
     /// Where others reach it, as pages tell.
     url: String,
 }
@@ -121,6 +130,19 @@ impl Refused {
         }
     }
 
+    /// A stable name for programs.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Unopened => "unopened",
+            Self::Denied => "denied",
+            Self::TooMany(_) => "too-many",
+            Self::NoRecipient => "no-recipient",
+            Self::TooLarge => "too-large",
+            Self::Full => "full",
+            Self::Fault => "fault",
+        }
+    }
+
     const fn counted(self) -> Count {
         match self {
             Self::Unopened => Count::Unopened,
@@ -157,6 +179,13 @@ impl Office {
     ) -> Self {
         let limits = &config.limits;
         let deny = &config.accounts.deny;
+        let invitation = out_of_band::to_url(&mediator.invitation(), &url);
+        let pages = Pages::new(&About {
+            did: mediator.did(),
+            url: &url,
+            invitation: &invitation.unwrap_or_default(),
+            most: limits.max_message,
+        });
         Self {
             node,
             mediator,
@@ -167,6 +196,9 @@ impl Office {
             log: Logger::new(config.log),
             addresses: Rates::new(limits.rate_per_address, limits.burst_per_address),
             senders: Rates::new(limits.rate_per_sender, limits.burst_per_sender),
+            lookups: Rates::new(visitors::LOOKUPS.0, visitors::LOOKUPS.1),
+            looking: Mutex::default(),
+            pages,
             deny: deny.iter().map(|did| canonical(did).to_owned()).collect(),
             settings: Settings {
                 keep: config.mailboxes.keep,
@@ -175,6 +207,7 @@ impl Office {
                 metrics: config.metrics,
                 pushes: limits.unacked,
                 proxied: config.public_url.is_some() && config.listen.ip().is_loopback(),
+                most: limits.max_message,
                 url,
             },
             connections: AtomicU64::new(0),

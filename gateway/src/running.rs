@@ -286,6 +286,8 @@ async fn bind(config: &Config) -> Result<Server, StartError> {
     at.browsers = true;
     let limits = &config.limits;
     at.limits.message = usize::try_from(limits.max_message).unwrap_or(usize::MAX);
+    // Messages are dropped on a page, too.
+    at.limits.page = at.limits.message;
     at.limits.connections = limits.connections;
     at.limits.per_address = limits.connections_per_address;
     at.limits.head_time = limits.idle;

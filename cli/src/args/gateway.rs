@@ -28,6 +28,12 @@ Examples:
   curl http://127.0.0.1:8080/                                its DID, its addresses, an invitation
   curl http://127.0.0.1:8080/metrics                         numbers for Prometheus
 
+In a browser the same address is a page for visitors: the invitation as a QR code, a place to leave \
+a message as a file, and a look at what became of one. Scripts may use what it uses:
+  curl -H 'Content-Type: application/octet-stream' --data-binary @x.dcem http://127.0.0.1:8080/drop
+  curl http://127.0.0.1:8080/messages/ID                     held, carried, collected, expired, …
+  curl -O http://127.0.0.1:8080/messages/ID.dcem             a copy, while it is held
+
 <home>/gateway.toml, or --config FILE; everything may be left out:
   listen = \"0.0.0.0:8080\"
   public-url = \"https://kiosk.example.org/\"

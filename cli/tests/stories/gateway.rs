@@ -7,6 +7,7 @@ mod guests;
 mod kill;
 mod limits;
 mod near;
+mod page;
 mod service;
 mod upstream;
 

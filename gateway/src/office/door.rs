@@ -4,6 +4,7 @@
 //! request. What can go wrong: a visitor that leaves before it is answered: what it brought is
 //! followed to its end all the same.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -49,7 +50,7 @@ impl Reception for Door {
     }
 
     fn page(&self, request: Request<Bytes>, visitor: Visitor) -> BoxFut<'_, Response<Bytes>> {
-        Box::pin(async move { self.office.page(&request, &visitor).await })
+        Box::pin(async move { self.office.page(request, &visitor).await })
     }
 
     fn socket(&self, port: Port, visitor: Visitor) -> BoxFut<'_, ()> {
@@ -67,11 +68,16 @@ impl Office {
     /// May one more message of this address be read?
     pub(super) fn let_in(&self, visitor: &Visitor) -> Result<(), Refused> {
         let from = network(visitor.address.ip());
-        if self.settings.proxied && from.is_loopback() {
+        if self.stands_for_many(from) {
             return Ok(());
         }
         let held = self.addresses.take(from, Instant::now());
         held.map_err(|wait| self.refuse(Refused::TooMany(wait)))
+    }
+
+    /// Is it a proxy, behind which many come from one address?
+    pub(super) const fn stands_for_many(&self, from: IpAddr) -> bool {
+        self.settings.proxied && from.is_loopback()
     }
 
     async fn posted(

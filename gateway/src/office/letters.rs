@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use packmule_agent::message::Message;
 use packmule_agent::protocol::basic_message;
-use packmule_bus::Envelope;
 use packmule_bus::label::DidTag;
+use packmule_bus::{Envelope, EnvelopeId};
 use packmule_node::Arrival;
 use packmule_node::desk::Letter;
 
@@ -33,6 +33,8 @@ pub(super) struct Followed {
     pub(super) back: bool,
     /// Answers, not packed yet.
     pub(super) replies: Vec<Message>,
+    /// What was put into mailboxes.
+    pub(super) stored: Vec<EnvelopeId>,
     /// A wish for live delivery, or for its end.
     pub(super) live: Option<Live>,
     /// The account that goes by the sender's DID from now on, by its old one.
@@ -103,6 +105,9 @@ impl Office {
         let sender = letter.opened.sender.clone();
         let now = Moment::now();
         let heard = self.mediator.hear(letter, visit, now).await;
+        followed
+            .stored
+            .extend(heard.stored.iter().map(|one| one.id));
         self.push_all(heard.stored, now);
         if let Some((old, _)) = heard.moved {
             // Who listens as the old one is told nothing more there, and has to ask anew.

@@ -1,33 +1,46 @@
-//! Pages: is it well, is it ready, what has it counted, who is it.
+//! Pages: who is it, for people and for programs; is it well, is it ready, what has it counted.
 //!
 //! Called by the door for everything that is no message. What can go wrong: a store that does not
 //! answer makes it not ready; it is well as long as it answers at all.
 
+use std::sync::Arc;
+
 use packmule_agent::protocol::out_of_band;
 use packmule_http::hyper::body::Bytes;
-use packmule_http::hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use packmule_http::hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, VARY};
 use packmule_http::hyper::{Method, Request, Response, StatusCode};
 use packmule_http::server::{Visitor, nothing_here, plain};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Office;
+use crate::page::{Language, guard_data, wants_page};
 use crate::store::Moment;
 
 impl Office {
     pub(super) async fn page(
-        &self,
-        request: &Request<Bytes>,
+        self: &Arc<Self>,
+        request: Request<Bytes>,
         visitor: &Visitor,
     ) -> Response<Bytes> {
-        if request.method() != Method::GET && request.method() != Method::HEAD {
-            return nothing_here(request, visitor);
+        let path = request.uri().path();
+        match *request.method() {
+            Method::GET | Method::HEAD => {}
+            Method::POST if path == "/drop" => return self.drop_off(request, visitor).await,
+            _ => return nothing_here(&request, visitor),
         }
-        match request.uri().path() {
-            "/" => self.card(),
+        match path {
+            "/" if !wants_page(request.headers()) => self.card(),
             "/healthz" => plain(StatusCode::OK, "ok"),
             "/readyz" => self.ready().await,
             "/metrics" if self.settings.metrics => self.metrics().await,
-            _ => nothing_here(request, visitor),
+            _ => match path.strip_prefix("/messages/") {
+                Some(name) => self.message(name, visitor).await,
+                None => {
+                    let lang = Language::asked(request.uri(), request.headers());
+                    let page = self.pages.at(path, lang, request.headers());
+                    page.unwrap_or_else(|| nothing_here(&request, visitor))
+                }
+            },
         }
     }
 
@@ -41,7 +54,10 @@ impl Office {
             "ws": socket_url(url),
             "invitation": out_of_band::to_url(&invitation, url).ok(),
         });
-        typed("application/json", card.to_string())
+        let mut response = data(StatusCode::OK, &card);
+        let vary = HeaderValue::from_static("accept, accept-language");
+        response.headers_mut().insert(VARY, vary);
+        response
     }
 
     async fn ready(&self) -> Response<Bytes> {
@@ -117,9 +133,17 @@ pub(crate) fn socket_url(url: &str) -> String {
     }
 }
 
-fn typed(kind: &'static str, text: String) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(text));
+/// JSON for programs and for the page's script.
+pub(super) fn data(status: StatusCode, told: &Value) -> Response<Bytes> {
+    let mut response = typed("application/json", told.to_string());
+    *response.status_mut() = status;
+    response
+}
+
+pub(super) fn typed(kind: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
+    let mut response = Response::new(body.into());
     let headers = response.headers_mut();
+    guard_data(headers);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
