@@ -8,6 +8,8 @@ use std::fmt::{Display, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde_json::{Map, Value, json};
+
 /// Seconds up to which answers are counted together.
 const STEPS: [f64; 8] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5];
 
@@ -70,6 +72,8 @@ counted! {
     TooLarge = "packmule_refused_total{reason=\"too-large\"}";
     /// Messages refused: a full mailbox or disk.
     Full = "packmule_refused_total{reason=\"full\"}";
+    /// Operators' side asked for without the token.
+    NoToken = "packmule_refused_total{reason=\"no-token\"}";
     /// Messages refused: a fault of ours.
     Fault = "packmule_refused_total{reason=\"fault\"}";
 }
@@ -110,6 +114,26 @@ impl Counters {
     pub fn of(&self, what: Count) -> u64 {
         let count = self.counts.get(what as usize);
         count.map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// What was counted, by family and label: `{"refused": {"full": 3, …}, "pushed": 7, …}`.
+    #[must_use]
+    pub fn values(&self) -> Value {
+        let mut values = Map::new();
+        for what in Count::ALL {
+            let (series, _) = what.told();
+            let (family, label) = series.split_once('{').unwrap_or((series, ""));
+            let family = family.trim_start_matches("packmule_");
+            let family = family.trim_end_matches("_total").to_owned();
+            match label.split('"').nth(1) {
+                Some(label) => {
+                    let labels = values.entry(family).or_insert_with(|| json!({}));
+                    labels[label] = self.of(*what).into();
+                }
+                None => drop(values.insert(family, self.of(*what).into())),
+            }
+        }
+        Value::Object(values)
     }
 
     /// A message was answered for after this time.
@@ -204,6 +228,18 @@ mod tests {
         for (n, what) in Count::ALL.iter().enumerate() {
             assert_eq!(counters.of(*what), n as u64 + 1, "{what:?}");
         }
+    }
+
+    #[test]
+    fn values_are_found_by_family_and_label() {
+        let counters = Counters::default();
+        counters.add(Count::Full, 3);
+        counters.add(Count::Pushed, 7);
+        let values = counters.values();
+        assert_eq!(values["refused"]["full"], 3);
+        assert_eq!(values["refused"]["denied"], 0);
+        assert_eq!(values["pushed"], 7);
+        assert!(values["received"]["http"].is_u64());
     }
 
     #[test]

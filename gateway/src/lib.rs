@@ -12,7 +12,8 @@
 //! | `mediator` | what follows from an opened message: routing, mediation, pickup |
 //! | `office` | takes packed messages from whichever door, opens them, asks the mediator, answers |
 //! | `office/upstream` | what waited at other mediators, fetched by `packmule-uplink` |
-//! | `page` | the page for visitors, in three languages, its files in the binary |
+//! | `page` | the pages for visitors and for operators, in three languages, their files in the binary |
+//! | `token`, `contacts`, `log` | who may see the operators' side, and what is kept for it |
 //! | `live` | which accounts have a live connection, and what is pushed there |
 //! | `web` | hands WebSockets of our own kind to the node, as links |
 //! | `founding`, `running` | a gateway from its home's first day to its end |
@@ -23,6 +24,7 @@
 //! and still lets accounts collect theirs.
 
 pub mod config;
+mod contacts;
 pub mod counters;
 pub mod founding;
 mod live;
@@ -33,6 +35,7 @@ mod page;
 pub mod rates;
 mod running;
 pub mod store;
+pub mod token;
 mod web;
 
 pub use running::{Gateway, Plan, StartError};

@@ -12,6 +12,7 @@ mod door;
 mod letters;
 mod links;
 mod near;
+mod operators;
 mod others;
 pub(crate) mod pages;
 mod talk;
@@ -22,7 +23,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use packmule_agent::protocol::out_of_band;
 use packmule_bus::label::DidTag;
@@ -31,13 +32,15 @@ use packmule_uplink::UplinkStatus;
 use tokio::sync::{Mutex, watch};
 
 use crate::config::Config;
+use crate::contacts::Contacts;
 use crate::counters::{Count, Counters};
 use crate::live::Seats;
-use crate::log::Logger;
+use crate::log::{Fact, Logger, Quiet};
 use crate::mediator::{Mediator, Trouble};
 use crate::page::{About, Pages};
 use crate::rates::Rates;
 use crate::store::{MailboxStore, canonical};
+use crate::token::Token;
 
 pub(crate) use door::Door;
 pub(crate) use near::Near;
@@ -65,6 +68,10 @@ pub(crate) struct Office {
     /// Held by who looks a message up.
     looking: Mutex<()>,
     pages: Pages,
+    token: Token,
+    guesses: Rates<IpAddr>,
+    pub(crate) contacts: Contacts,
+    quiet: Quiet,
     deny: HashSet<String>,
     pub(crate) settings: Settings,
     connections: AtomicU64,
@@ -91,6 +98,9 @@ pub(crate) struct Settings {
     proxied: bool,
     /// The longest message that is taken.
     most: u64,
+    /// The most that mailboxes hold.
+    quota_bytes: u64,
+    quota_messages: u64,
     /// Where others reach it, as pages tell.
     url: String,
 }
@@ -175,6 +185,7 @@ impl Office {
         near: Near,
         config: &Config,
         url: String,
+        token: Token,
         closing: watch::Receiver<bool>,
     ) -> Self {
         let limits = &config.limits;
@@ -199,6 +210,10 @@ impl Office {
             lookups: Rates::new(visitors::LOOKUPS.0, visitors::LOOKUPS.1),
             looking: Mutex::default(),
             pages,
+            token,
+            guesses: Rates::new(operators::GUESSES.0, operators::GUESSES.1),
+            contacts: Contacts::default(),
+            quiet: Quiet::default(),
             deny: deny.iter().map(|did| canonical(did).to_owned()).collect(),
             settings: Settings {
                 keep: config.mailboxes.keep,
@@ -208,6 +223,8 @@ impl Office {
                 pushes: limits.unacked,
                 proxied: config.public_url.is_some() && config.listen.ip().is_loopback(),
                 most: limits.max_message,
+                quota_bytes: config.mailboxes.total,
+                quota_messages: config.mailboxes.messages,
                 url,
             },
             connections: AtomicU64::new(0),
@@ -224,10 +241,20 @@ impl Office {
     /// Counts a refusal and tells of it, without a word about whom it concerns.
     fn refuse(&self, refused: Refused) -> Refused {
         self.counters.one(refused.counted());
-        if refused == Refused::Fault {
-            self.log.warn("message-not-taken", &[]);
-        }
+        self.tell_refusal(refused.name());
         refused
+    }
+
+    /// One line for many refusals of a kind: strangers do not write our log full.
+    fn tell_refusal(&self, why: &'static str) {
+        let Some(times) = self.quiet.tell(why, Instant::now()) else {
+            return;
+        };
+        let facts: [Fact<'_>; 2] = [("why", &why), ("times", &times)];
+        match why {
+            "fault" => self.log.warn("refused", &facts),
+            _ => self.log.info("refused", &facts),
+        }
     }
 }
 

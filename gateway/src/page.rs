@@ -30,6 +30,7 @@ const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 const KIOSK: &str = include_str!("../page/kiosk.html");
+const OPERATOR: &str = include_str!("../page/operator.html");
 
 /// What pages load: path, media type, bytes.
 const FILES: &[(&str, &str, &str)] = &[
@@ -47,6 +48,11 @@ const FILES: &[(&str, &str, &str)] = &[
         "/page/kiosk.js",
         "text/javascript; charset=utf-8",
         include_str!("../page/kiosk.js"),
+    ),
+    (
+        "/page/operator.js",
+        "text/javascript; charset=utf-8",
+        include_str!("../page/operator.js"),
     ),
     (
         "/page/icon.svg",
@@ -68,6 +74,7 @@ pub(crate) struct About<'a> {
 /// Everything that is served to browsers.
 pub(crate) struct Pages {
     kiosk: Vec<Part>,
+    operator: Vec<Part>,
     files: Vec<(&'static str, Part)>,
 }
 
@@ -131,13 +138,14 @@ impl Pages {
         let code = qr::svg(about.invitation).map(|svg| Part::new("image/svg+xml", svg));
         Self {
             kiosk: pages(KIOSK),
+            operator: pages(OPERATOR),
             files: files
                 .chain(code.map(|code| ("/page/invitation.svg", code)))
                 .collect(),
         }
     }
 
-    /// The visitors' page, or what a page loads; none: there is nothing at this path.
+    /// The visitors' page, the operators', or what a page loads; none: there is nothing at this path.
     pub(crate) fn at(
         &self,
         path: &str,
@@ -146,6 +154,7 @@ impl Pages {
     ) -> Option<Response<Bytes>> {
         let part = match path {
             "/" => self.kiosk.get(lang as usize),
+            "/operator" => self.operator.get(lang as usize),
             _ => {
                 let file = self.files.iter().find(|(name, _)| *name == path);
                 file.map(|(_, part)| part)

@@ -25,6 +25,7 @@ use crate::mediator::{Admits, Mediator, Policy};
 use crate::office::pages::socket_url;
 use crate::office::{Door, Near, Office, Patron};
 use crate::store::{Limits, MailboxStore, Moment, SqliteStore, StoreError, canonical};
+use crate::token::{Token, TokenError};
 use crate::web::web;
 
 /// The mailboxes' file in the home.
@@ -74,6 +75,9 @@ pub enum StartError {
     /// The home.
     #[error(transparent)]
     Found(#[from] FoundError),
+    /// The operators' token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The mailboxes.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -129,6 +133,7 @@ impl Gateway {
             unattended,
         } = founding::open(&home, &endpoints, passphrase.as_deref())?;
         let told = founding::endpoint(&home).map(str::to_owned);
+        let token = Token::of(home.dir())?;
         let store = SqliteStore::open(&home.dir().join(MAILBOXES), limits(&config))?;
         let store: Arc<dyn MailboxStore> = Arc::new(store);
         let (web, way, links) = web();
@@ -162,7 +167,8 @@ impl Gateway {
         }
         let (closing, closes) = watch::channel(false);
         let near = Near::of(node.desk().home()).map_err(FoundError::from)?;
-        let office = Office::new(node, mediator, store, near, &config, url.clone(), closes);
+        let url_told = url.clone();
+        let office = Office::new(node, mediator, store, near, &config, url_told, token, closes);
         let office = Arc::new(office);
         if told.as_ref() != endpoints.first() {
             office.log.warn("did-names-another-endpoint", &[]);
@@ -250,6 +256,8 @@ impl Gateway {
         let links = tokio::spawn(Arc::clone(&office).serve_links());
         let near = tokio::spawn(Arc::clone(&office).serve_near());
         let sweep = tokio::spawn(sweep(Arc::clone(&office)));
+        let meeting = Arc::clone(&office);
+        let contacts = tokio::spawn(async move { meeting.contacts.follow(&meeting.node).await });
         let node = office.node.clone();
         let patron: Arc<dyn Owner> = Arc::new(Patron(Arc::clone(&office)));
         let uplink = Uplink::start(&node, &patron, upstreams);
@@ -265,6 +273,7 @@ impl Gateway {
         server.serve(door, ends).await;
         office.log.info("ending", &[]);
         sweep.abort();
+        contacts.abort();
         uplink.stop().await;
         node.stop().await;
         let _ = links.await;

@@ -12,9 +12,10 @@ import time
 import traceback
 
 import browser
+import operators
 import visitors
 
-STORIES = {"visitor": visitors.story}
+STORIES = {"visitor": visitors.story, "operator": operators.story}
 
 
 def main():

@@ -33,6 +33,12 @@ a message as a file, and a look at what became of one. Scripts may use what it u
   curl -H 'Content-Type: application/octet-stream' --data-binary @x.dcem http://127.0.0.1:8080/drop
   curl http://127.0.0.1:8080/messages/ID                     held, carried, collected, expired, …
   curl -O http://127.0.0.1:8080/messages/ID.dcem             a copy, while it is held
+Operators find queues, links, contacts, storage, dead letters and the live log at /operator, with \
+the token of the home (`packmule gateway token`); it goes out in a header only, so use HTTPS or the \
+machine itself. The same for scripts, and nothing there changes anything:
+  curl -H \"Authorization: Bearer $(packmule --home kiosk gateway token)\" \
+http://127.0.0.1:8080/operator/state.json
+  /operator/queues.json?after=DID, dead-letters.json, log.json?after=NUMBER
 
 <home>/gateway.toml, or --config FILE; everything may be left out:
   listen = \"0.0.0.0:8080\"
@@ -126,6 +132,8 @@ pub(crate) enum GatewayVerb {
         /// The file [default: <home>/gateway.toml, if it is there]
         file: Option<PathBuf>,
     },
+    /// Print the word that opens the operators' side of the gateway's page, and of /operator/*.json
+    Token,
     /// Print an invitation to ask this gateway for a mailbox, as a URL
     Invite {
         /// Show it as a QR code too

@@ -4,6 +4,7 @@
 
 mod check_config;
 mod invite;
+mod token;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ pub(crate) fn run(globals: &Globals, args: &GatewayArgs) -> Result<Report, Fault
         None => serve(globals, &args.run),
         Some(GatewayVerb::CheckConfig { file }) => check_config::run(globals, file.as_deref()),
         Some(GatewayVerb::Invite { qr }) => invite::run(globals, *qr),
+        Some(GatewayVerb::Token) => token::run(globals),
     }
 }
 
@@ -152,6 +154,7 @@ impl From<StartError> for Fault {
         let what = err.to_string();
         match err {
             StartError::Found(found) => found.into(),
+            StartError::Token(token) => token.into(),
             StartError::Config(config) => config.into(),
             StartError::Node(node) => node.into(),
             StartError::Listen { .. } => Self::new(Exit::Internal, what)

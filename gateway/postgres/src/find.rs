@@ -6,29 +6,31 @@
 
 use packmule_bus::{Envelope, EnvelopeId};
 use packmule_gateway::store::{Ending, Found, Lot, Moment, StoreError};
+use tokio_postgres::Row;
 
 use crate::columns::{count, get, millis, moment, stem};
 use crate::connect::Session;
 use crate::endings::ending;
 use crate::fault::damaged;
 
+/// Ordered here rather than there: the planner would go through all letters in that order.
 const HELD: &str = "
     SELECT letters.bytes, received, letters.expires
-        FROM accounts, LATERAL (SELECT seq, expires FROM known
+        FROM accounts CROSS JOIN LATERAL (SELECT seq, expires FROM known
                 WHERE known.account = accounts.account AND known.envelope = $1
                     AND until IS NULL OFFSET 0) one
             JOIN letters ON letters.seq = one.seq AND letters.expires = one.expires
-        WHERE letters.envelope = $2 ORDER BY letters.expires DESC LIMIT 1";
+        WHERE letters.envelope = $2";
 const DEAD: &str = "SELECT bytes, received, ended, why FROM dead WHERE envelope = $1
     ORDER BY dead DESC LIMIT 1";
 const COLLECTED: &str = "
-    SELECT 1 FROM accounts, LATERAL (SELECT FROM known
+    SELECT 1 FROM accounts CROSS JOIN LATERAL (SELECT FROM known
             WHERE known.account = accounts.account AND known.envelope = $1
                 AND until IS NOT NULL OFFSET 0) one
         LIMIT 1";
 const COPY: &str = "
     SELECT form
-        FROM accounts, LATERAL (SELECT seq, expires FROM known
+        FROM accounts CROSS JOIN LATERAL (SELECT seq, expires FROM known
                 WHERE known.account = accounts.account AND known.envelope = $1
                     AND until IS NULL OFFSET 0) one
             JOIN letters ON letters.seq = one.seq AND letters.expires = one.expires
@@ -40,8 +42,15 @@ pub(crate) async fn find(
     now: Moment,
 ) -> Result<Option<Found>, StoreError> {
     let (stem, whole) = (stem(id), id.as_bytes().as_slice());
-    if let Some(row) = db.rows(HELD, &[&stem, &whole]).await?.first() {
-        let until = moment(row, 2)?;
+    let mut latest: Option<(Moment, Row)> = None;
+    for row in db.rows(HELD, &[&stem, &whole]).await? {
+        let until = moment(&row, 2)?;
+        if latest.as_ref().is_none_or(|(later, _)| *later < until) {
+            latest = Some((until, row));
+        }
+    }
+    if let Some((until, row)) = &latest {
+        let until = *until;
         let over = until <= now;
         return Ok(Some(Found {
             lot: match over {

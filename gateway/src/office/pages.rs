@@ -33,14 +33,17 @@ impl Office {
             "/healthz" => plain(StatusCode::OK, "ok"),
             "/readyz" => self.ready().await,
             "/metrics" if self.settings.metrics => self.metrics().await,
-            _ => match path.strip_prefix("/messages/") {
-                Some(name) => self.message(name, visitor).await,
-                None => {
-                    let lang = Language::asked(request.uri(), request.headers());
-                    let page = self.pages.at(path, lang, request.headers());
-                    page.unwrap_or_else(|| nothing_here(&request, visitor))
+            _ => {
+                if let Some(name) = path.strip_prefix("/messages/") {
+                    return self.message(name, visitor).await;
                 }
-            },
+                if let Some(name) = path.strip_prefix("/operator/") {
+                    return self.operator(name, &request, visitor).await;
+                }
+                let lang = Language::asked(request.uri(), request.headers());
+                let page = self.pages.at(path, lang, request.headers());
+                page.unwrap_or_else(|| nothing_here(&request, visitor))
+            }
         }
     }
 

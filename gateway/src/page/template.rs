@@ -116,7 +116,7 @@ mod tests {
             "invitation-url",
             "most",
         ];
-        for template in [super::super::KIOSK] {
+        for template in [super::super::KIOSK, super::super::OPERATOR] {
             for part in template.split("{{").skip(1) {
                 let (name, _) = part.split_once("}}").unwrap();
                 assert!(own.contains(&name) || english.contains_key(name), "{name}");

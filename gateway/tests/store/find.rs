@@ -33,7 +33,14 @@ async fn among_ten_thousand_accounts_it_is_found_in_no_time_that_matters() {
     let id = one.id();
     take(&*store, one, noon()).await;
     let began = std::time::Instant::now();
-    assert_eq!(store.find(&id, noon()).await.unwrap().map(|found| found.lot), Some(Lot::Held));
+    assert_eq!(
+        store
+            .find(&id, noon())
+            .await
+            .unwrap()
+            .map(|found| found.lot),
+        Some(Lot::Held)
+    );
     let found = began.elapsed();
     let began = std::time::Instant::now();
     let none = EnvelopeId::from_bytes([7; 32]);

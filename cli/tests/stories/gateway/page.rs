@@ -225,3 +225,42 @@ fn who_looks_up_too_often_waits_and_others_do_not() {
     let bob = Client::of(&gateway);
     bob.ask(mediation::request(mediation::Version::V3));
 }
+
+#[test]
+fn operators_see_everything_with_the_token_and_nothing_without() {
+    let stage = Stage::new();
+    let gateway = Gateway::start(&stage, "kiosk", &[]);
+    let kiosk = crate::stage::Party {
+        home: stage.path("kiosk"),
+    };
+    let token = kiosk.json(["gateway", "token"])["token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let asks = |name: &str, header: &str| {
+        let (status, head, body) = get(&gateway, &format!("/operator/{name}"), header);
+        assert!(head.contains("sandbox"));
+        (status, serde_json::from_slice::<Value>(&body).unwrap())
+    };
+    let right = format!("Authorization: Bearer {token}\r\n");
+    let in_the_url = format!("state.json?token={token}");
+    for (name, header) in [
+        ("state.json", ""),
+        ("log.json", "Authorization: Bearer \u{fe}\r\n"),
+        (in_the_url.as_str(), ""),
+    ] {
+        assert_eq!(
+            asks(name, header),
+            (401, serde_json::json!({ "reason": "no-token" }))
+        );
+    }
+    let bob = Client::of(&gateway);
+    bob.ask(mediation::request(mediation::Version::V3));
+    let (status, state) = asks("state.json", &right);
+    assert_eq!((status, &state["did"]), (200, &gateway.did.clone().into()));
+    assert_eq!(state["mailboxes"]["accounts"], 1);
+    assert_eq!(state["counts"]["refused"]["no-token"], 3);
+    assert_eq!(asks("queues.json", &right).1["queues"][0]["did"], bob.did());
+    let log = asks("log.json", &right).1;
+    assert!(log["lines"].to_string().contains("no-token") && !log.to_string().contains(&token));
+}
