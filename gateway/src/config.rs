@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use check::Note;
-pub use sections::{Accounts, Limits, Log, LogLevel, Mailboxes, Strangers, Tls};
+pub use sections::{Accounts, Limits, Log, LogLevel, Mailboxes, Secret, Strangers, Tls};
 pub use upstream::Upstream;
 
 /// No such file is longer.
@@ -159,6 +159,9 @@ impl Config {
         if let Some(tls) = &mut self.tls {
             tls.certificate = folder.join(&tls.certificate);
             tls.key = folder.join(&tls.key);
+        }
+        if let Some(authority) = &mut self.mailboxes.postgres_authority {
+            *authority = folder.join(&authority);
         }
     }
 }

@@ -7,10 +7,11 @@
 //! everything else, and the visitor is told so. Nothing is removed from a mailbox here: a pushed
 //! message is kept until it is acknowledged.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use packmule_bus::EnvelopeId;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::mediator::Stored;
@@ -20,6 +21,10 @@ const EACH: usize = 16;
 /// Bytes of messages that are on their way to live connections, or wait for their time: the
 /// mailboxes' own bounds do not count them any more once they are acknowledged.
 const ROOM: usize = 64 << 20;
+
+/// Messages of an account that are known to have been pushed: where several gateways share their
+/// mailboxes, what was stored here is found once more by looking for what others stored.
+const RECENT: usize = 256;
 
 /// A message on its way to live connections, and its share of the room for such.
 #[derive(Debug)]
@@ -31,8 +36,15 @@ pub(crate) struct Push {
 /// The table.
 #[derive(Debug)]
 pub(crate) struct Seats {
-    table: Mutex<HashMap<String, Vec<Seat>>>,
+    table: Mutex<HashMap<String, Row>>,
     room: Arc<Semaphore>,
+}
+
+/// An account's connections.
+#[derive(Debug, Default)]
+struct Row {
+    seats: Vec<Seat>,
+    recent: VecDeque<EnvelopeId>,
 }
 
 /// A connection that listens.
@@ -59,7 +71,7 @@ impl Seats {
     /// From now on this connection gets what comes for the account.
     pub(crate) fn enter(&self, account: &str, seat: Seat) {
         let mut table = self.table();
-        let seats = table.entry(account.to_owned()).or_default();
+        let seats = &mut table.entry(account.to_owned()).or_default().seats;
         seats.retain(|one| one.connection != seat.connection);
         if seats.len() >= EACH {
             seats.remove(0);
@@ -70,9 +82,9 @@ impl Seats {
     /// From now on it does not.
     pub(crate) fn leave(&self, account: &str, connection: u64) {
         let mut table = self.table();
-        if let Some(seats) = table.get_mut(account) {
-            seats.retain(|seat| seat.connection != connection);
-            if seats.is_empty() {
+        if let Some(row) = table.get_mut(account) {
+            row.seats.retain(|seat| seat.connection != connection);
+            if row.seats.is_empty() {
                 table.remove(account);
             }
         }
@@ -81,8 +93,8 @@ impl Seats {
     /// The account goes by another DID now: those who listen under this one are let go, but for
     /// the connection that told so, which only leaves.
     pub(crate) fn end(&self, account: &str, but: Option<u64>) {
-        let seats = self.table().remove(account);
-        for seat in seats.into_iter().flatten() {
+        let row = self.table().remove(account);
+        for seat in row.into_iter().flat_map(|row| row.seats) {
             if Some(seat.connection) != but {
                 seat.over.notify_one();
             }
@@ -98,19 +110,23 @@ impl Seats {
             let _share = share;
             return Some(Arc::new(Push { stored, _share }));
         }
-        for seat in self.table().get(&stored.account).into_iter().flatten() {
+        let table = self.table();
+        let row = table.get(&stored.account);
+        for seat in row.into_iter().flat_map(|row| &row.seats) {
             seat.behind.store(true, Ordering::Relaxed);
         }
         None
     }
 
-    /// Hands what was stored to its account's connections: to how many.
+    /// Hands what was stored to its account's connections, once: to how many.
     pub(crate) fn push(&self, push: &Arc<Push>) -> usize {
-        let table = self.table();
-        let seats = table
-            .get(&push.stored.account)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let mut table = self.table();
+        let Some(row) = table.get_mut(&push.stored.account) else {
+            return 0;
+        };
+        if row.recent.contains(&push.stored.id) {
+            return 0;
+        }
         let taken = |seat: &&Seat| {
             let taken = seat.pushes.try_send(Arc::clone(push)).is_ok();
             if !taken {
@@ -118,7 +134,24 @@ impl Seats {
             }
             taken
         };
-        seats.iter().filter(taken).count()
+        let taken = row.seats.iter().filter(taken).count();
+        if taken > 0 {
+            if row.recent.len() >= RECENT {
+                row.recent.pop_front();
+            }
+            row.recent.push_back(push.stored.id);
+        }
+        taken
+    }
+
+    /// How many pushes one of its connections still takes.
+    #[must_use]
+    pub(crate) fn room(&self, account: &str) -> usize {
+        let table = self.table();
+        let row = table.get(account);
+        let room = |seat: &Seat| seat.pushes.capacity();
+        let rooms = row.into_iter().flat_map(|row| &row.seats).map(room);
+        rooms.max().unwrap_or(0)
     }
 
     /// Has it a live connection?
@@ -130,11 +163,11 @@ impl Seats {
     /// How many connections are live.
     #[must_use]
     pub(crate) fn count(&self) -> usize {
-        self.table().values().map(Vec::len).sum()
+        self.table().values().map(|row| row.seats.len()).sum()
     }
 
     /// Whoever panicked here left whole entries, or fewer.
-    fn table(&self) -> MutexGuard<'_, HashMap<String, Vec<Seat>>> {
+    fn table(&self) -> MutexGuard<'_, HashMap<String, Row>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -181,7 +214,9 @@ mod tests {
         };
         assert_eq!(push("b", "x"), 0);
         assert_eq!(push("a", "x"), 2);
+        assert_eq!(seats.room("a"), 7);
         assert_eq!(push("a", "y"), 1, "the first one is full");
+        assert_eq!(push("a", "y"), 0, "it was pushed");
         assert!(first.behind.load(Ordering::Relaxed));
         assert!(!second.behind.load(Ordering::Relaxed));
         let text = |push: Arc<Push>| String::from_utf8(push.stored.packed.clone()).unwrap();
@@ -218,7 +253,8 @@ mod tests {
         let mut large = stored("a", "x");
         large.packed = vec![b'x'; 8 << 20];
         // Nobody reads, and mallory has acknowledged each of them elsewhere meanwhile.
-        for _ in 0..ROOM / (8 << 20) {
+        for number in 0..ROOM / (8 << 20) {
+            large.id = stored("a", &number.to_string()).id;
             let push = seats.weigh(large.clone()).unwrap();
             assert_eq!(seats.push(&push), 1);
         }

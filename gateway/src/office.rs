@@ -13,6 +13,7 @@ mod letters;
 mod links;
 mod near;
 mod operators;
+mod news;
 mod others;
 pub(crate) mod pages;
 mod talk;
@@ -44,6 +45,7 @@ use crate::token::Token;
 
 pub(crate) use door::Door;
 pub(crate) use near::Near;
+use news::Marks;
 pub(crate) use upstream::Patron;
 
 /// Work on fewer bytes than this is done where it stands: handing it to another thread and back
@@ -60,6 +62,7 @@ pub(crate) struct Office {
     pub(crate) store: Arc<dyn MailboxStore>,
     pub(crate) seats: Seats,
     near: Near,
+    marks: Marks,
     pub(crate) counters: Counters,
     pub(crate) log: Logger,
     addresses: Rates<IpAddr>,
@@ -203,6 +206,7 @@ impl Office {
             store,
             seats: Seats::default(),
             near,
+            marks: Marks::default(),
             counters: Counters::default(),
             log: Logger::new(config.log),
             addresses: Rates::new(limits.rate_per_address, limits.burst_per_address),

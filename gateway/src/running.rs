@@ -47,6 +47,9 @@ pub struct Plan {
     pub passphrase: Option<Vec<u8>>,
     /// What its node is reached by besides the web.
     pub transports: Vec<Arc<dyn Transport>>,
+    /// Mailboxes that are shared with other gateways; else it has its own, in the home. Opened
+    /// with [`limits`].
+    pub mailboxes: Option<Arc<dyn MailboxStore>>,
 }
 
 /// Why a gateway was not started.
@@ -110,6 +113,7 @@ impl Gateway {
             home,
             passphrase,
             mut transports,
+            mailboxes,
         } = plan;
         let server = bind(&config).await?;
         let scheme = if config.tls.is_some() {
@@ -134,8 +138,13 @@ impl Gateway {
         } = founding::open(&home, &endpoints, passphrase.as_deref())?;
         let told = founding::endpoint(&home).map(str::to_owned);
         let token = Token::of(home.dir())?;
-        let store = SqliteStore::open(&home.dir().join(MAILBOXES), limits(&config))?;
-        let store: Arc<dyn MailboxStore> = Arc::new(store);
+        let store: Arc<dyn MailboxStore> = match mailboxes {
+            Some(shared) => shared,
+            None => Arc::new(SqliteStore::open(
+                &home.dir().join(MAILBOXES),
+                limits(&config),
+            )?),
+        };
         let (web, way, links) = web();
         transports.push(Arc::new(web));
         let mut listen: Vec<Way> = config
@@ -258,6 +267,7 @@ impl Gateway {
         let sweep = tokio::spawn(sweep(Arc::clone(&office)));
         let meeting = Arc::clone(&office);
         let contacts = tokio::spawn(async move { meeting.contacts.follow(&meeting.node).await });
+        let news = tokio::spawn(Arc::clone(&office).hear_news());
         let node = office.node.clone();
         let patron: Arc<dyn Owner> = Arc::new(Patron(Arc::clone(&office)));
         let uplink = Uplink::start(&node, &patron, upstreams);
@@ -274,6 +284,7 @@ impl Gateway {
         office.log.info("ending", &[]);
         sweep.abort();
         contacts.abort();
+        news.abort();
         uplink.stop().await;
         node.stop().await;
         let _ = links.await;
@@ -307,7 +318,9 @@ async fn bind(config: &Config) -> Result<Server, StartError> {
     })
 }
 
-fn limits(config: &Config) -> Limits {
+/// How much the mailboxes take on.
+#[must_use]
+pub fn limits(config: &Config) -> Limits {
     Limits {
         accounts: config.accounts.most,
         bindings: config.accounts.bindings,

@@ -1,7 +1,7 @@
 //! Mailboxes: accounts, the DIDs bound to them, and the messages that wait for them; durable.
 //!
 //! What is it: the trait [`MailboxStore`] and its values. [`SqliteStore`] is the one that needs
-//! no server. Who calls it: the mediator for what messages ask for, the office for what arrives,
+//! no server; `packmule-postgres` has one for several gateways. Who calls it: the mediator for what messages ask for, the office for what arrives,
 //! the gateway's clock for [`MailboxStore::expire`], its admin for lists and backups. What can
 //! go wrong: the disk is full or fails ([`StoreError`]), and what a limit forbids ([`Refusal`]).
 //!
@@ -19,12 +19,14 @@ mod account;
 mod letter;
 mod limits;
 mod moment;
+mod news;
 mod sqlite;
 
 use std::path::Path;
 
 use packmule_bus::EnvelopeId;
 use packmule_bus::link::BoxFut;
+use tokio::sync::mpsc;
 
 pub use account::{
     Account, AccountView, Change, Listing, MAX_DID, Opening, Outcome, canonical, is_did,
@@ -34,6 +36,7 @@ pub use letter::{
 };
 pub use limits::Limits;
 pub use moment::Moment;
+pub use news::{Arrived, Mark, News};
 pub use sqlite::SqliteStore;
 
 /// What a store's verb gives, later.
@@ -126,6 +129,29 @@ pub trait MailboxStore: Send + Sync + 'static {
     /// the copy is whole. The store tells how a copy is restored: that of [`SqliteStore`] is
     /// opened.
     fn backup<'a>(&'a self, to: &'a Path) -> Fut<'a, ()>;
+
+    /// Do several gateways use this store, so that there may be news?
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Who has got something from another gateway. Only a wake-up: some may be missing, or of
+    /// nothing new. None where nobody else uses the store.
+    fn news(&self) -> Option<mpsc::Receiver<News>> {
+        None
+    }
+
+    /// What has come to wait in an account since `mark`, whoever stored it, at most `limit`, in
+    /// the order in which it came; and where the mailbox is now. Without a mark only that.
+    fn since<'a>(
+        &'a self,
+        _account: &'a str,
+        _mark: Option<Mark>,
+        _limit: u32,
+        _now: Moment,
+    ) -> Fut<'a, Arrived> {
+        Box::pin(std::future::ready(Ok(Arrived::default())))
+    }
 
     /// Was this message of this sender seen before? It is from now on, for a time and among a
     /// bounded number. Guards against replays of what asks for a change; unlike all else here a

@@ -62,6 +62,9 @@ http://127.0.0.1:8080/operator/state.json
   account = \"64MiB\"                        # bytes of one account
   account-messages = 1000
   sender-messages = 200                    # of one sender in one account
+  postgres = \"postgres://user:password@host/database\"   # for several gateways behind one
+                                           # address, with copies of one home; else in the home
+  postgres-authority = \"ca.pem\"            # that signed its certificate; else the system's
   [limits]
   max-message = \"8MiB\"
   connections = 2048

@@ -5,6 +5,7 @@
 mod check_config;
 mod invite;
 mod token;
+mod mailboxes;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -49,11 +50,12 @@ fn serve(globals: &Globals, args: &GatewayRunArgs) -> Result<Report, Fault> {
     config.upstream.extend(upstreams);
     config.check()?;
     let passphrase = passphrase::given(globals.passphrase_file.as_deref())?;
-    let plan = Plan {
+    let mut plan = Plan {
         config,
         home: home.clone(),
         passphrase: passphrase.map(|bytes| bytes.to_vec()),
         transports: for_a_node(),
+        mailboxes: None,
     };
     // Disk, keys and judging have threads of their own.
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -62,7 +64,10 @@ fn serve(globals: &Globals, args: &GatewayRunArgs) -> Result<Report, Fault> {
         .thread_name("packmule")
         .enable_all()
         .build()?;
-    let gateway = runtime.block_on(Gateway::start(plan))?;
+    let gateway = runtime.block_on(async {
+        plan.mailboxes = mailboxes::open(&plan.config).await?;
+        Ok::<_, Fault>(Gateway::start(plan).await?)
+    })?;
     // From here on nobody ends us without grace.
     let mut ends = runtime.block_on(async { ends() })?;
     tell(&gateway, &home, globals.json)?;

@@ -9,6 +9,7 @@ mod limits;
 mod near;
 mod page;
 mod service;
+mod several;
 mod upstream;
 
 use std::time::Instant;

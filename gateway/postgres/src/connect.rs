@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,8 @@ const MANNERS: &str = "
 pub struct Database {
     config: Config,
     tls: Tls,
+    /// How often it was reached.
+    reached: Arc<AtomicU64>,
 }
 
 impl Database {
@@ -77,7 +80,11 @@ impl Database {
             .tcp_user_timeout(EXCHANGE)
             .keepalives_idle(Duration::from_secs(30));
         let tls = Tls::new(authorities)?;
-        Ok(Self { config, tls })
+        Ok(Self {
+            config,
+            tls,
+            reached: Arc::default(),
+        })
     }
 
     /// Connects. What the server tells by itself goes into `told`.
@@ -103,13 +110,26 @@ impl Database {
         });
         client.batch_execute(MANNERS).await.map_err(fault)?;
         keeps.make_sure(&client).await?;
+        self.reached.fetch_add(1, Ordering::Relaxed);
         Ok(client)
     }
 
-    /// Looks at the tables, and makes them where there are none.
-    pub(crate) async fn prepare(&self) -> Result<(), StoreError> {
+    /// Looks at the tables, and makes them where there are none; gives a name that nobody has.
+    pub(crate) async fn prepare(&self) -> Result<String, StoreError> {
         let mut client = self.connect(Keeps::All, None).await?;
-        schema::make(&mut client).await
+        schema::make(&mut client).await?;
+        let name = client.query_one("SELECT gen_random_uuid()::text", &[]);
+        Ok(name.await.map_err(fault)?.get(0))
+    }
+
+    /// A session that hears what others tell.
+    pub(crate) async fn listen(
+        &self,
+        told: mpsc::UnboundedSender<AsyncMessage>,
+    ) -> Result<Client, StoreError> {
+        let client = self.connect(Keeps::Little, Some(told)).await?;
+        let listen = client.batch_execute("LISTEN packmule_news").await;
+        listen.map(|()| client).map_err(fault)
     }
 }
 
@@ -240,8 +260,8 @@ pub(crate) struct Line {
 struct State {
     session: Option<Arc<Session>>,
     pause: Duration,
-    /// It is not tried again before.
-    again: Option<(Instant, StoreError)>,
+    /// It is not tried again before, unless another line reached the server meanwhile.
+    again: Option<(Instant, u64, StoreError)>,
 }
 
 impl Line {
@@ -262,8 +282,10 @@ impl Line {
             }
             state.session = None;
         }
-        if let Some((again, fault)) = &state.again
+        let reached = self.database.reached.load(Ordering::Relaxed);
+        if let Some((again, then, fault)) = &state.again
             && Instant::now() < *again
+            && *then == reached
         {
             return Err(fault.clone());
         }
@@ -279,7 +301,7 @@ impl Line {
             }
             Err(fault) => {
                 state.pause = (2 * state.pause).clamp(PAUSE, PAUSE_MOST);
-                state.again = Some((Instant::now() + state.pause, fault.clone()));
+                state.again = Some((Instant::now() + state.pause, reached, fault.clone()));
                 Err(fault)
             }
         }

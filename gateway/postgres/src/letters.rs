@@ -6,10 +6,11 @@
 use std::collections::HashMap;
 
 use packmule_bus::Envelope;
-use packmule_gateway::store::{Held, Moment, StoreError, Waiting};
+use packmule_gateway::store::{Arrived, Held, Mark, Moment, StoreError, Waiting};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
-use crate::columns::{count, envelope, get, millis, moment, name, number, priority};
+use crate::columns::{count, envelope, get, int, millis, moment, name, number, priority};
 use crate::connect::Session;
 use crate::fault::damaged;
 
@@ -29,6 +30,13 @@ const NEXT: &str = "
         WHERE did = $1 AND ($2::text IS NULL OR recipient = $2)
             AND not_before <= $3 AND expires > $3
         ORDER BY priority DESC, seq LIMIT $4";
+/// Numbers come in the order of commits, so that none comes below one that was seen.
+const MARK: &str = "
+    SELECT coalesce(max(seq), 0) FROM accounts JOIN letters USING (account) WHERE did = $1";
+const SINCE: &str = "
+    SELECT seq, expires, letters.bytes FROM accounts JOIN letters USING (account)
+        WHERE did = $1 AND (seq > $2 OR not_before > $3) AND not_before <= $4 AND expires > $4
+        ORDER BY seq LIMIT $5";
 const BODIES: &str = "
     SELECT seq, envelope, recipient, priority, received, expires, form
         FROM letters JOIN unnest($1::bigint[], $2::bigint[]) AS wanted (seq, expires)
@@ -41,8 +49,7 @@ pub(crate) async fn status(
     now: Moment,
 ) -> Result<Waiting, StoreError> {
     let recipient = recipient.map(name);
-    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-        [&name(account), &recipient, &millis(now)];
+    let values: [&(dyn ToSql + Sync); 3] = [&name(account), &recipient, &millis(now)];
     let row = db.one(STATUS, &values).await?;
     let came = |column| {
         let millis: Option<i64> = get(&row, column)?;
@@ -111,6 +118,45 @@ pub(crate) async fn page(
         Some(error) if page.is_empty() => Err(error),
         _ => Ok(page),
     }
+}
+
+/// What came since, as many as fit into one exchange.
+pub(crate) async fn since(
+    db: &Session,
+    account: &str,
+    mark: Option<Mark>,
+    limit: u32,
+    now: Moment,
+) -> Result<Arrived, StoreError> {
+    let Some(mark) = mark else {
+        let seq = count(&db.one(MARK, &[&name(account)]).await?, 0)?;
+        return Ok(Arrived {
+            mark: Mark { seq, at: now },
+            ..Arrived::default()
+        });
+    };
+    let (seq, at) = (int(mark.seq), millis(mark.at));
+    let values: [&(dyn ToSql + Sync); 5] =
+        [&name(account), &seq, &at, &millis(now), &i64::from(limit)];
+    let rows = db.rows(SINCE, &values).await?;
+    let places = rows.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+    let some = places.get(..fitting(&places, AT_ONCE).min(places.len()));
+    let some = some.unwrap_or_default();
+    let more = some.len() < places.len() || places.len() == limit as usize;
+    let highest = some.last().map_or(0, |it| number(it.seq)).max(mark.seq);
+    // Of many whose delay is over at once, those beyond the limit are their owner's to ask for.
+    let at = if more && highest > mark.seq {
+        mark.at
+    } else {
+        now
+    };
+    // A body that is damaged is told to whoever asks for it.
+    let held = bodies(db, some).await?.into_iter().flatten().collect();
+    Ok(Arrived {
+        held,
+        mark: Mark { seq: highest, at },
+        more,
+    })
 }
 
 /// How many of the first have no more bytes than that together; one at least.

@@ -1,7 +1,7 @@
 //! Mailboxes in `PostgreSQL`: the store for several gateways behind one address.
 //!
 //! Called by the gateway, as a [`MailboxStore`]; it keeps the same laws as the one in `SQLite` and
-//! passes the same tests. Each gateway has one session that writes ([`writer`]) and some that
+//! passes the same tests. Each gateway has one session that writes and some that
 //! read; all that it answers for is committed with `synchronous_commit` on. Gateways take turns
 //! by a lock that every writing transaction takes first, so that limits are exact whoever writes.
 //!
@@ -12,7 +12,7 @@
 //! | `writer` | all that waits, in one transaction |
 //! | `enqueue`, `acks` | letters in and out, many in one statement |
 //! | `accounts`, `endings`, `guard` | all else that is written |
-//! | `letters`, `find` | what waits, and what became of it |
+//! | `letters`, `find`, `news` | what waits, what became of it, and what came by others |
 //! | `room` | what is kept back of the disk |
 //! | `backup` | a copy as a script for `psql` |
 //!
@@ -32,6 +32,7 @@ mod fault;
 mod find;
 mod guard;
 mod letters;
+mod news;
 mod room;
 mod schema;
 mod tls;
@@ -43,8 +44,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use packmule_bus::EnvelopeId;
 use packmule_gateway::store::{
-    Account, AccountView, Change, DeadLetter, Enqueued, Found, Fut, Held, Letter, Limits, Listing,
-    MailboxStore, Moment, Opening, Outcome, Refusal, StoreError, Totals, Waiting,
+    Account, AccountView, Arrived, Change, DeadLetter, Enqueued, Found, Fut, Held, Letter, Limits,
+    Listing, MailboxStore, Mark, Moment, News, Opening, Outcome, Refusal, StoreError, Totals,
+    Waiting,
 };
 use tokio::sync::mpsc;
 
@@ -81,6 +83,8 @@ pub struct PostgresStore {
     readers: Vec<Line>,
     next: AtomicUsize,
     light: Line,
+    /// How other gateways hear that it was not they who told.
+    me: String,
     /// For what is done with the tables themselves; one at a time.
     upkeep: tokio::sync::Mutex<Line>,
     writer: Writer,
@@ -93,14 +97,17 @@ impl PostgresStore {
     /// The server cannot be reached or does not keep what it is told, the user may not make
     /// tables, or they are of a newer packmule.
     pub async fn open(database: Database, limits: Limits) -> Result<Self, StoreError> {
-        database.prepare().await?;
+        let me = database.prepare().await?;
         let database = Arc::new(database);
         let line = |keeps| Line::new(&database, keeps);
-        let (stored, _) = mpsc::unbounded_channel();
+        let (stored, telling) = mpsc::unbounded_channel();
+        let light = line(Keeps::Little);
+        tokio::spawn(news::tell(line(Keeps::Little), me.clone(), telling));
         Ok(Self {
             readers: (0..READERS).map(|_| line(Keeps::All)).collect(),
             next: AtomicUsize::new(0),
-            light: line(Keeps::Little),
+            light,
+            me,
             upkeep: tokio::sync::Mutex::new(line(Keeps::All)),
             writer: Writer::start(line(Keeps::All), limits.clone(), stored),
             limits,
@@ -283,6 +290,24 @@ impl MailboxStore for PostgresStore {
             let line = Line::new(&self.database, Keeps::All);
             backup::write(line.session().await?.client(), to).await
         })
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn news(&self) -> Option<mpsc::Receiver<News>> {
+        Some(news::hear(Arc::clone(&self.database), self.me.clone()))
+    }
+
+    fn since<'a>(
+        &'a self,
+        account: &'a str,
+        mark: Option<Mark>,
+        limit: u32,
+        now: Moment,
+    ) -> Fut<'a, Arrived> {
+        Box::pin(read!(self, db => letters::since(&db, account, mark, limit, now)))
     }
 
     fn seen_message<'a>(

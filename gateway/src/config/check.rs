@@ -83,6 +83,14 @@ impl Config {
             let why = "a message must be allowed to wait for some time".to_owned();
             return Err(wrong("mailboxes.keep", why));
         }
+        if let Some(url) = &self.mailboxes.postgres
+            && !["postgres://", "postgresql://"]
+                .iter()
+                .any(|it| url.text().starts_with(it))
+        {
+            let why = "it must begin with postgres:// or postgresql://".to_owned();
+            return Err(wrong("mailboxes.postgres", why));
+        }
         Ok(())
     }
 

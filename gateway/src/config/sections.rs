@@ -4,6 +4,7 @@
 //! comes by, with little for each. What can go wrong: a size or a length of time that is none,
 //! which is told where it stands.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -70,6 +71,31 @@ pub struct Mailboxes {
     pub account_messages: u64,
     /// Messages of one sender in one account.
     pub sender_messages: u64,
+    /// The database in which they lie, for several gateways behind one address; else they lie in
+    /// the home.
+    pub postgres: Option<Secret>,
+    /// Whom to believe about the database's name, as PEM, relative to the file that names it;
+    /// else the system's authorities.
+    pub postgres_authority: Option<PathBuf>,
+}
+
+/// A text that is told to nobody, such as a URL with a password.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 impl Default for Mailboxes {
@@ -81,6 +107,8 @@ impl Default for Mailboxes {
             account: 64 << 20,
             account_messages: 1_000,
             sender_messages: 200,
+            postgres: None,
+            postgres_authority: None,
         }
     }
 }

@@ -44,6 +44,31 @@ fn a_whole_file_is_read() {
 }
 
 #[test]
+fn a_database_is_named_and_not_told() {
+    let text = "[mailboxes]\npostgres-authority = \"ca.pem\"\n";
+    let name = "PACKMULE_GATEWAY_MAILBOXES__POSTGRES";
+    let url = "postgres://kiosk:secret@db.example.org/mail";
+    let config = load(text, &[(name, url)]).unwrap();
+    assert_eq!(config.mailboxes.postgres.as_ref().unwrap().text(), url);
+    assert!(
+        config
+            .mailboxes
+            .postgres_authority
+            .as_ref()
+            .unwrap()
+            .is_absolute()
+    );
+    assert!(!format!("{config:?}").contains("secret"));
+    let told = load("", &[(name, "kiosk:secret@db")])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        told.contains("mailboxes.postgres") && !told.contains("secret"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_fault_of_the_file_has_its_line() {
     for (text, line, word) in [
         ("listen = \"0.0.0.0:80\"\nlistne = 1\n", "line 2", "listne"),

@@ -136,11 +136,13 @@ impl Office {
             && let Some(mut live) = talk.live.take_if(|live| live.account == *old)
         {
             live.rename(new);
+            self.watch(&live.account).await;
             self.listen(talk, &live);
             saids.push(Said::Live(Some(Box::new(live))));
         }
         if let Some(on) = &wish {
             // Counted once it listens: what is stored from now on is pushed.
+            self.watch(&on.account).await;
             self.listen(talk, on);
             if let Some(reply) = followed.replies.first_mut()
                 && let Ok(status) = self.mediator.live_status(on, Moment::now()).await

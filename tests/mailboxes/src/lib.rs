@@ -26,6 +26,9 @@ pub const CAROL: &str = "did:example:carol";
 
 /// A place with one store that may be opened again, with other limits.
 pub trait Stage: Sized {
+    /// How many sequences of verbs the model judges.
+    const CASES: u32 = 24;
+
     /// A place where nothing is held.
     fn new() -> impl Future<Output = Self>;
 

@@ -439,7 +439,7 @@ pub fn a_store_does_what_the_simple_one_does<S: Stage>() {
     let runtime = runtime.enable_all().build().unwrap();
     let stage = RefCell::new(runtime.block_on(S::new()));
     let config = ProptestConfig {
-        cases: 24,
+        cases: S::CASES,
         failure_persistence: None,
         ..ProptestConfig::default()
     };

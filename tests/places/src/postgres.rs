@@ -78,7 +78,12 @@ impl Postgres {
         let made = postgres
             .command("initdb")
             .args(["--username=packmule", "--auth=trust", "--encoding=UTF8"])
-            .args(["--locale=C", "--no-sync", "--no-instructions"])
+            .args([
+                "--locale=C",
+                "--no-sync",
+                "--no-instructions",
+                "--wal-segsize=1",
+            ])
             .arg("--waldir")
             .arg(postgres.path("log"))
             .arg("--pgdata")

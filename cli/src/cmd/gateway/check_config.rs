@@ -13,6 +13,7 @@ pub(super) fn run(globals: &Globals, named: Option<&Path>) -> Result<Report, Fau
     let home = crate::home::dir(globals)?;
     let file = super::file(&home, named);
     let config = super::load(&home, named)?;
+    super::mailboxes::database(&config)?;
     let notes: Vec<String> = config.notes().iter().map(ToString::to_string).collect();
     let from = match &file {
         Some(path) => format!("{} and the environment", path.display()),

@@ -225,6 +225,38 @@ impl Socket {
         Self(tungstenite::client(url, stream).unwrap().0)
     }
 
+    /// The same, with a server that may be gone.
+    pub(super) fn at(address: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        let opened = tungstenite::client(format!("ws://{address}/"), stream);
+        Ok(Self(opened.map_err(io::Error::other)?.0))
+    }
+
+    /// Says something, to a server that may be gone.
+    pub(super) fn say(&mut self, client: &Client, mut message: Message) -> io::Result<()> {
+        message.return_route = Some("all".to_owned());
+        let packed = String::from_utf8_lossy(&client.pack(message)).into_owned();
+        let sent = self.0.send(tungstenite::Message::text(packed));
+        sent.map_err(io::Error::other)
+    }
+
+    /// The next message that comes, for so long, from a server that may be gone.
+    pub(super) fn try_next(&mut self, client: &Client, wait: Duration) -> io::Result<Message> {
+        self.0.get_ref().set_read_timeout(Some(wait))?;
+        loop {
+            match self.0.read() {
+                Ok(tungstenite::Message::Text(text)) => {
+                    let opened = client.open(text.as_bytes());
+                    return opened.ok_or_else(|| io::ErrorKind::InvalidData.into());
+                }
+                Ok(_) => self.0.flush().map_err(io::Error::other)?,
+                Err(tungstenite::Error::Io(error)) => return Err(error),
+                Err(other) => return Err(io::Error::other(other)),
+            }
+        }
+    }
+
     /// Says something, and hears the answer to it.
     pub(super) fn ask(&mut self, client: &Client, mut message: Message) -> Message {
         message.return_route = Some("all".to_owned());

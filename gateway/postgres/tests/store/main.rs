@@ -39,6 +39,9 @@ impl Stage {
 }
 
 impl packmule_mailboxes::Stage for Stage {
+    /// Each takes a second.
+    const CASES: u32 = 10;
+
     async fn new() -> Self {
         Self::of(Postgres::start())
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use packmule_gateway::store::{Enqueued, Letter, Limits, MailboxStore, Opening, Refusal};
+use packmule_gateway::store::{
+    Arrived, Enqueued, Letter, Limits, MailboxStore, News, Opening, Refusal,
+};
 use packmule_mailboxes::{ALICE, BOB, CAROL, is_stored, later, letter, noon, packed, small, take};
 use packmule_places::Postgres;
 use tokio::task::JoinSet;
@@ -213,4 +215,58 @@ async fn a_zero_byte_names_nobody() {
     assert_eq!(outcome, Enqueued::Refused(Refusal::NoAccount));
     assert!(!store.seen_message(odd, odd, noon()).await.unwrap());
     assert!(store.accounts(Some(odd), 9).await.is_ok());
+}
+
+/// What the other gateway stores is told, and found from where one looked last; what we store
+/// ourselves is not news.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_other_stores_is_news() {
+    let stage = Stage::of(Postgres::start());
+    let [here, there] = two(&stage, small()).await;
+    for account in [ALICE, BOB] {
+        here.open_account(account, noon()).await.unwrap();
+    }
+    take(&*there, letter(ALICE, 0), noon()).await;
+    let before = here.since(ALICE, None, 0, noon()).await.unwrap();
+    assert_eq!((before.held.len(), before.more), (0, false));
+    let mut news = here.news().unwrap();
+    assert_eq!(news.recv().await, Some(News::Perhaps), "from here on");
+    take(&*here, letter(BOB, 9), noon()).await;
+    let mut delayed = letter(ALICE, 1);
+    delayed.not_before = later(60);
+    take(&*there, delayed.clone(), noon()).await;
+    for number in 2..7 {
+        take(&*there, letter(ALICE, number), noon()).await;
+    }
+    assert_eq!(news.recv().await, Some(News::Of(ALICE.to_owned())));
+
+    let ids = |arrived: &Arrived| arrived.held.iter().map(|it| it.id).collect::<Vec<_>>();
+    let number = |number| letter(ALICE, number).id();
+    let first = here
+        .since(ALICE, Some(before.mark), 3, noon())
+        .await
+        .unwrap();
+    assert_eq!(ids(&first), [number(2), number(3), number(4)]);
+    assert!(first.more);
+    here.ack(ALICE, &[number(6)], noon()).await.unwrap();
+    let second = here
+        .since(ALICE, Some(first.mark), 3, later(1))
+        .await
+        .unwrap();
+    assert_eq!((ids(&second), second.more), (vec![number(5)], false));
+    let third = here
+        .since(ALICE, Some(second.mark), 3, later(59))
+        .await
+        .unwrap();
+    assert_eq!(ids(&third), []);
+    let due = here
+        .since(ALICE, Some(third.mark), 3, later(60))
+        .await
+        .unwrap();
+    assert_eq!(ids(&due), [delayed.id()], "its delay is over");
+    let last = here
+        .since(ALICE, Some(due.mark), 3, later(61))
+        .await
+        .unwrap();
+    assert_eq!(ids(&last), []);
 }
