@@ -12,8 +12,8 @@ mod door;
 mod letters;
 mod links;
 mod near;
-mod operators;
 mod news;
+mod operators;
 mod others;
 pub(crate) mod pages;
 mod talk;
@@ -108,6 +108,14 @@ pub(crate) struct Settings {
     url: String,
 }
 
+/// What the home keeps for the office.
+pub(crate) struct Kept {
+    /// Accounts that were met nearby.
+    pub(crate) near: Near,
+    /// What opens the operators' pages.
+    pub(crate) token: Token,
+}
+
 /// Why a message was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
@@ -185,12 +193,12 @@ impl Office {
         node: Node,
         mediator: Mediator,
         store: Arc<dyn MailboxStore>,
-        near: Near,
+        kept: Kept,
         config: &Config,
         url: String,
-        token: Token,
         closing: watch::Receiver<bool>,
     ) -> Self {
+        let Kept { near, token } = kept;
         let limits = &config.limits;
         let deny = &config.accounts.deny;
         let invitation = out_of_band::to_url(&mediator.invitation(), &url);

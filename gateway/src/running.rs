@@ -23,7 +23,7 @@ use crate::config::{Config, ConfigError};
 use crate::founding::{self, FoundError, Founded};
 use crate::mediator::{Admits, Mediator, Policy};
 use crate::office::pages::socket_url;
-use crate::office::{Door, Near, Office, Patron};
+use crate::office::{Door, Kept, Near, Office, Patron};
 use crate::store::{Limits, MailboxStore, Moment, SqliteStore, StoreError, canonical};
 use crate::token::{Token, TokenError};
 use crate::web::web;
@@ -176,8 +176,8 @@ impl Gateway {
         }
         let (closing, closes) = watch::channel(false);
         let near = Near::of(node.desk().home()).map_err(FoundError::from)?;
-        let url_told = url.clone();
-        let office = Office::new(node, mediator, store, near, &config, url_told, token, closes);
+        let kept = Kept { near, token };
+        let office = Office::new(node, mediator, store, kept, &config, url.clone(), closes);
         let office = Arc::new(office);
         if told.as_ref() != endpoints.first() {
             office.log.warn("did-names-another-endpoint", &[]);

@@ -4,8 +4,8 @@
 
 mod check_config;
 mod invite;
-mod token;
 mod mailboxes;
+mod token;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
