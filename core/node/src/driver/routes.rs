@@ -17,6 +17,10 @@ use packmule_bus::bus::io::HandFault;
 use packmule_bus::label::DidTag;
 use packmule_bus::link::Way;
 
+/// Transports by whose ways nodes of our kind are met: a link there would be offered the bare
+/// message, by somebody who is not its recipient, and stand in the way of better ways.
+const LINKS: [&str; 3] = ["tcp", "ws", "wss"];
+
 /// The layers around a message for one recipient on one way.
 #[derive(Clone, Debug)]
 pub(crate) struct Onion {
@@ -127,6 +131,9 @@ pub(super) fn ways(
             continue;
         };
         if !route.keys.is_empty() {
+            if LINKS.contains(&way.transport()) {
+                continue;
+            }
             onions.push((way.clone(), Onion::new(did, route.keys, docs)));
         }
         published.push(way);
@@ -193,6 +200,17 @@ mod tests {
                 way("http://other/", 1)
             ]
         );
+    }
+
+    #[test]
+    fn a_mediators_socket_is_no_way_since_a_link_has_no_layers() {
+        let cloud = party(&[
+            Service::didcomm("tcp://cloud:1"),
+            Service::didcomm("http://cloud/"),
+        ]);
+        let bob = party(&[behind(&cloud.did, &[])]);
+        let ways = seen(&bob, &Here::default());
+        assert_eq!(ways, [("http://cloud/".to_owned(), 1)]);
     }
 
     #[test]
