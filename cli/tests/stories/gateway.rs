@@ -2,7 +2,6 @@
 
 mod client;
 mod crowd;
-mod far;
 mod guests;
 mod kill;
 mod limits;

@@ -200,10 +200,13 @@ impl Office {
         let mut ticks = interval(SWEEP);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks.tick().await;
+        let mut closing = self.closing.clone();
         self.compare_all().await;
         self.forget_strays().await;
         loop {
             tokio::select! {
+                // What is not done is found by comparing, at the next start.
+                _ = closing.wait_for(|closing| *closing) => break,
                 job = told.recv() => match job {
                     Some(job) => self.do_near(job).await,
                     // The node has ended.
