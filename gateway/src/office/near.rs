@@ -206,7 +206,7 @@ impl Office {
         loop {
             tokio::select! {
                 // What is not done is found by comparing, at the next start.
-                _ = closing.wait_for(|closing| *closing) => break,
+                () = async { drop(closing.wait_for(|closing| *closing).await) } => break,
                 job = told.recv() => match job {
                     Some(job) => self.do_near(job).await,
                     // The node has ended.
