@@ -122,7 +122,7 @@ pub(crate) struct GatewayRunArgs {
     /// Collect from this mediator, and be reached there; may be given several times
     #[arg(long, value_name = "DID|INVITATION")]
     pub(crate) upstream: Vec<String>,
-    /// Read this file [default: <home>/gateway.toml, if it is there]
+    /// Read this file [default: gateway.toml in the home, if it is there]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -132,7 +132,7 @@ pub(crate) struct GatewayRunArgs {
 pub(crate) enum GatewayVerb {
     /// Read the configuration and say what is wrong with it, with its line; nothing is started
     CheckConfig {
-        /// The file [default: <home>/gateway.toml, if it is there]
+        /// The file [default: gateway.toml in the home, if it is there]
         file: Option<PathBuf>,
     },
     /// Print the word that opens the operators' side of the gateway's page, and of /operator/*.json
