@@ -3,9 +3,9 @@
 //! What is it: [`Office`]. A message is opened with the node's keys, the mediator hears it, what
 //! follows is stored, and only then is it answered for; one that is for an account of ours goes
 //! into its mailbox unopened. Who calls it: the web server (`door`), a WebSocket (`talk`), the
-//! node's links (`links`), the uplink (`upstream`). What can go wrong: strangers write the bytes; each [`Refused`] has a
-//! status for HTTP and a counter, and costs nobody else anything. A disk that is full or fails
-//! refuses what is new.
+//! node's links (`links`), the uplink (`upstream`). What can go wrong: strangers write the bytes;
+//! each [`Refused`] has a status for HTTP and a counter, and costs nobody else anything. A disk
+//! that is full or fails refuses what is new.
 
 mod answer;
 mod door;

@@ -16,6 +16,7 @@
 //! store needs no clock: [`Moment`].
 
 mod account;
+pub mod kept;
 mod letter;
 mod limits;
 mod moment;

@@ -4,10 +4,11 @@
 //! ack of what is not held, or of another's, does nothing.
 
 use packmule_bus::EnvelopeId;
+use packmule_gateway::store::kept::{millis, stem};
 use packmule_gateway::store::{Limits, Moment, StoreError};
 use tokio_postgres::Statement;
 
-use crate::columns::{count, get, millis, name, stem};
+use crate::columns::{count, get, name};
 use crate::connect::Session;
 use crate::fault::fault;
 

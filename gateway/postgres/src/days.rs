@@ -8,10 +8,11 @@
 
 use std::collections::BTreeSet;
 
+use packmule_gateway::store::kept::number;
 use packmule_gateway::store::{Moment, StoreError};
 use tokio_postgres::Client;
 
-use crate::columns::{get, number};
+use crate::columns::get;
 use crate::connect::Session;
 use crate::enqueue::Brought;
 use crate::fault::fault;

@@ -3,10 +3,11 @@
 //! What changes something is called by the writer, inside its transaction; the rest by readers.
 //! What can go wrong: the server alone.
 
+use packmule_gateway::store::kept::{int, millis};
 use packmule_gateway::store::{DeadLetter, Ending, Limits, Moment, StoreError, Totals};
 use tokio_postgres::Row;
 
-use crate::columns::{count, envelope, get, int, millis, moment};
+use crate::columns::{count, envelope, get, moment};
 use crate::connect::Session;
 
 /// Letters that end in one transaction, and names that are forgotten: others wait meanwhile.

@@ -9,10 +9,11 @@ use std::collections::{HashMap, HashSet};
 use futures_util::future::join4;
 use packmule_bus::EnvelopeId;
 use packmule_bus::label::DidTag;
+use packmule_gateway::store::kept::{int, millis, number, rank, stem};
 use packmule_gateway::store::{Enqueued, Letter, Limits, Moment, Refusal, StoreError};
 use tokio_postgres::Statement;
 
-use crate::columns::{count, get, int, millis, name, number, rank, stem};
+use crate::columns::{count, get, name};
 use crate::connect::Session;
 use crate::fault::{damaged, fault};
 

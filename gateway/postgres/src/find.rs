@@ -5,10 +5,11 @@
 //! (`OFFSET 0` keeps the planner to that). What can go wrong: the server alone.
 
 use packmule_bus::{Envelope, EnvelopeId};
+use packmule_gateway::store::kept::{millis, stem};
 use packmule_gateway::store::{Ending, Found, Lot, Moment, StoreError};
 use tokio_postgres::Row;
 
-use crate::columns::{count, get, millis, moment, stem};
+use crate::columns::{count, get, moment};
 use crate::connect::Session;
 use crate::endings::ending;
 use crate::fault::damaged;

@@ -4,10 +4,10 @@
 //! disk. What can go wrong: a crash of the server forgets the last second or so. It holds a
 //! bounded number; somebody who sends more makes it forget the oldest.
 
+use packmule_gateway::store::kept::{int, millis, seen_key};
 use packmule_gateway::store::{Limits, Moment, StoreError};
-use sha2::{Digest, Sha256};
 
-use crate::columns::{get, int, millis};
+use crate::columns::get;
 use crate::connect::Session;
 
 /// A replay takes no number, so that it makes nothing be forgotten.
@@ -32,7 +32,7 @@ pub(crate) async fn seen(
 ) -> Result<bool, StoreError> {
     let until = millis(now + limits.seen_for);
     let most = int(limits.seen.max(1));
-    let key = key(sender, message);
+    let key = seen_key(sender, message);
     let row = db
         .one(SEEN, &[&key.as_slice(), &millis(now), &until, &most])
         .await?;
@@ -43,16 +43,4 @@ pub(crate) async fn seen(
 pub(crate) async fn forget(db: &Session, now: Moment) -> Result<(), StoreError> {
     let sql = "DELETE FROM seen WHERE until <= $1";
     db.change(sql, &[&millis(now)]).await.map(drop)
-}
-
-fn key(sender: &str, message: &str) -> [u8; 16] {
-    let mut hash = Sha256::new();
-    // The length keeps two texts from running into each other.
-    hash.update((sender.len() as u64).to_be_bytes());
-    hash.update(sender.as_bytes());
-    hash.update(message.as_bytes());
-    let digest: [u8; 32] = hash.finalize().into();
-    let mut key = [0; 16];
-    key.copy_from_slice(digest.split_at(16).0);
-    key
 }

@@ -6,11 +6,12 @@
 use std::collections::HashMap;
 
 use packmule_bus::Envelope;
+use packmule_gateway::store::kept::{int, millis, number, priority};
 use packmule_gateway::store::{Arrived, Held, Mark, Moment, StoreError, Waiting};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use crate::columns::{count, envelope, get, int, millis, moment, name, number, priority};
+use crate::columns::{count, envelope, get, moment, name};
 use crate::connect::Session;
 use crate::fault::damaged;
 

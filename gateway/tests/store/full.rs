@@ -2,6 +2,8 @@
 
 use packmule_gateway::store::{Letter, Limits};
 
+use packmule_mailboxes::drain;
+
 use crate::{ALICE, Stage, is_stored, later, noon, packed, small};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,17 +22,7 @@ async fn the_disk_gets_its_room_back_after_6_000_letters() {
     }
     let full = store.totals().await.unwrap().disk;
     assert!(full > 25 << 20, "{full}");
-    loop {
-        let page = store
-            .page(ALICE, None, 100, u64::MAX, noon())
-            .await
-            .unwrap();
-        if page.is_empty() {
-            break;
-        }
-        let ids: Vec<_> = page.iter().map(|held| held.id).collect();
-        store.ack(ALICE, &ids, noon()).await.unwrap();
-    }
+    drain(&*store, ALICE, 100).await;
     let mut disk = full;
     for _ in 0..300 {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;

@@ -124,6 +124,22 @@ pub fn letter(account: &str, number: usize) -> Letter {
     Letter::new(account, account, &packed(number, 700), later(3600)).unwrap()
 }
 
+/// Collects all that waits for an account at noon, so many at a time.
+///
+/// # Panics
+/// When the store fails.
+pub async fn drain(store: &dyn MailboxStore, account: &str, at_once: u32) {
+    loop {
+        let page = store.page(account, None, at_once, u64::MAX, noon());
+        let page = page.await.unwrap();
+        if page.is_empty() {
+            return;
+        }
+        let ids: Vec<_> = page.iter().map(|held| held.id).collect();
+        store.ack(account, &ids, noon()).await.unwrap();
+    }
+}
+
 /// Brings one letter.
 ///
 /// # Panics

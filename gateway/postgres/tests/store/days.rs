@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use packmule_gateway::store::{Letter, Limits, MailboxStore, Moment, StoreError};
-use packmule_mailboxes::{ALICE, is_stored, later, letter, noon, packed, small, take};
+use packmule_mailboxes::{ALICE, drain, is_stored, later, letter, noon, packed, small, take};
 use packmule_places::Postgres;
 use packmule_postgres::{Database, PostgresStore};
 
@@ -112,17 +112,7 @@ async fn the_disk_gets_its_room_back() {
     }
     let full = store.totals().await.unwrap().disk;
     assert!(full > 10 << 20, "{full}");
-    loop {
-        let page = store
-            .page(ALICE, None, 500, u64::MAX, noon())
-            .await
-            .unwrap();
-        if page.is_empty() {
-            break;
-        }
-        let ids: Vec<_> = page.iter().map(|held| held.id).collect();
-        store.ack(ALICE, &ids, noon()).await.unwrap();
-    }
+    drain(&*store, ALICE, 500).await;
     store.expire(later(1)).await.unwrap();
     let left = store.totals().await.unwrap().disk;
     println!("{full} bytes held, {left} stay");

@@ -5,8 +5,9 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::columns::{count, int, millis, moment};
+use super::columns::{count, moment};
 use super::endings;
+use crate::store::kept::{int, millis};
 use crate::store::{
     Account, AccountView, Change, Ending, Limits, Listing, Moment, Opening, Outcome, StoreError,
     canonical, is_did,

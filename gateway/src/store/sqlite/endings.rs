@@ -4,9 +4,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
-use super::columns::{count, envelope, int, millis, moment, number, stem};
+use super::columns::{count, envelope, moment};
 use super::guard::Guard;
 use super::letters::end;
+use crate::store::kept::{int, millis, number, stem};
 use crate::store::{DeadLetter, Ending, Limits, Moment, StoreError, Totals};
 
 /// Letters that end in one transaction, and names that are forgotten: others wait meanwhile.

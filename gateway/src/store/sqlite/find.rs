@@ -8,9 +8,10 @@
 use packmule_bus::EnvelopeId;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::columns::{count, millis, moment, stem};
+use super::columns::{count, moment};
 use super::endings::ending;
 use super::letters::packed;
+use crate::store::kept::{millis, stem};
 use crate::store::{Ending, Found, Lot, Moment, StoreError};
 
 pub(super) fn find(

@@ -10,9 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
-use sha2::{Digest, Sha256};
 
-use super::columns::{int, number};
+use crate::store::kept::{int, number, seen_key};
 use crate::store::{Moment, StoreError};
 
 /// A sender and a message, for 16 bytes.
@@ -53,7 +52,7 @@ impl Guard {
     /// Was it seen before? It is from now on. The second answer: is this the first that waits
     /// to be written?
     pub(super) fn seen(&self, sender: &str, message: &str, now: Moment) -> (bool, bool) {
-        let key = key(sender, message);
+        let key = seen_key(sender, message);
         let mut memory = self.memory();
         if memory
             .until
@@ -119,16 +118,4 @@ impl Memory {
             }
         }
     }
-}
-
-fn key(sender: &str, message: &str) -> Key {
-    let mut hash = Sha256::new();
-    // The length keeps two texts from running into each other.
-    hash.update((sender.len() as u64).to_be_bytes());
-    hash.update(sender.as_bytes());
-    hash.update(message.as_bytes());
-    let digest: [u8; 32] = hash.finalize().into();
-    let mut key = [0; 16];
-    key.copy_from_slice(digest.split_at(16).0);
-    key
 }

@@ -9,9 +9,10 @@ use packmule_bus::{Envelope, EnvelopeId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::accounts::{self, Load, pair_is_full};
-use super::columns::{count, envelope, int, millis, moment, number, priority, rank, stem};
+use super::columns::{count, envelope, moment};
 use super::fault::damaged;
 use super::room::Room;
+use crate::store::kept::{int, millis, number, priority, rank, stem};
 use crate::store::{
     Enqueued, Held, Letter, Limits, Moment, Refusal, StoreError, Waiting, canonical,
 };
