@@ -8,7 +8,6 @@
 //! message is kept until it is acknowledged.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use packmule_bus::EnvelopeId;
@@ -52,8 +51,8 @@ struct Row {
 pub(crate) struct Seat {
     pub(crate) connection: u64,
     pub(crate) pushes: mpsc::Sender<Arc<Push>>,
-    /// Something was not pushed that its visitor might wait for.
-    pub(crate) behind: Arc<AtomicBool>,
+    /// Told when something was not pushed that its visitor might wait for.
+    pub(crate) behind: Arc<Notify>,
     /// Its conversation is to end.
     pub(crate) over: Arc<Notify>,
 }
@@ -113,7 +112,7 @@ impl Seats {
         let table = self.table();
         let row = table.get(&stored.account);
         for seat in row.into_iter().flat_map(|row| &row.seats) {
-            seat.behind.store(true, Ordering::Relaxed);
+            seat.behind.notify_one();
         }
         None
     }
@@ -130,7 +129,7 @@ impl Seats {
         let taken = |seat: &&Seat| {
             let taken = seat.pushes.try_send(Arc::clone(push)).is_ok();
             if !taken {
-                seat.behind.store(true, Ordering::Relaxed);
+                seat.behind.notify_one();
             }
             taken
         };
@@ -174,6 +173,9 @@ impl Seats {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
     use packmule_bus::Envelope;
 
     use super::*;
@@ -200,6 +202,14 @@ mod tests {
         }
     }
 
+    /// Has it been told since it was asked last?
+    fn is_behind(seat: &Seat) -> bool {
+        let mut told = pin!(seat.behind.notified());
+        told.as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_ready()
+    }
+
     #[test]
     fn only_those_who_entered_get_it_and_a_full_one_does_not_block() {
         let seats = Seats::default();
@@ -217,8 +227,8 @@ mod tests {
         assert_eq!(seats.room("a"), 7);
         assert_eq!(push("a", "y"), 1, "the first one is full");
         assert_eq!(push("a", "y"), 0, "it was pushed");
-        assert!(first.behind.load(Ordering::Relaxed));
-        assert!(!second.behind.load(Ordering::Relaxed));
+        assert!(is_behind(&first));
+        assert!(!is_behind(&second));
         let text = |push: Arc<Push>| String::from_utf8(push.stored.packed.clone()).unwrap();
         assert!(text(at_first.try_recv().unwrap()).contains('x'));
         assert!(text(at_second.try_recv().unwrap()).contains('x'));
@@ -258,9 +268,9 @@ mod tests {
             let push = seats.weigh(large.clone()).unwrap();
             assert_eq!(seats.push(&push), 1);
         }
-        assert!(!listener.behind.load(Ordering::Relaxed));
+        assert!(!is_behind(&listener));
         assert!(seats.weigh(large.clone()).is_none());
-        assert!(listener.behind.load(Ordering::Relaxed));
+        assert!(is_behind(&listener));
         drop(at);
         assert!(seats.weigh(large).is_some(), "the room is free again");
     }

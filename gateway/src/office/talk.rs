@@ -8,7 +8,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use packmule_agent::message::Message;
@@ -45,7 +44,7 @@ struct Talk {
     /// Those who have live delivery.
     live: Option<Live>,
     pushes: mpsc::Sender<Arc<Push>>,
-    behind: Arc<AtomicBool>,
+    behind: Arc<Notify>,
     over: Arc<Notify>,
     answers: mpsc::Sender<Said>,
 }
@@ -189,7 +188,7 @@ impl Office {
         mailbox: &dyn Mailbox,
         mut answers: mpsc::Receiver<Said>,
         mut pushed: mpsc::Receiver<Arc<Push>>,
-        behind: Arc<AtomicBool>,
+        behind: Arc<Notify>,
     ) -> Result<(), LinkError> {
         let mut live: Option<Box<Live>> = None;
         loop {
@@ -209,14 +208,14 @@ impl Office {
                     for packed in self.deliveries(live.as_deref(), &pushes).await {
                         deliver(mailbox, packed).await?;
                     }
-                    drop(pushes);
-                    // It may have given up waiting for what did not fit.
-                    if pushed.is_empty() && behind.swap(false, Ordering::Relaxed)
-                        && let Some(packed) = self.left(live.as_deref()).await
-                    {
-                        deliver(mailbox, packed).await?;
-                    }
                     continue;
+                }
+                // When all else was said: it would wait for ever for what did not fit.
+                () = behind.notified(), if live.is_some() => {
+                    match self.left(live.as_deref()).await {
+                        Some(packed) => packed,
+                        None => continue,
+                    }
                 }
             };
             deliver(mailbox, packed).await?;

@@ -5,13 +5,13 @@ use std::net::TcpStream;
 
 use data_encoding::BASE64URL_NOPAD;
 use packmule_agent::protocol::mediation::{self, Version as Mediation};
-use packmule_agent::protocol::pickup::{self, Version};
+use packmule_agent::protocol::pickup::{self, Answer, Version};
 use packmule_agent::protocol::{basic_message, trust_ping};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::client::{Client, letters, post};
+use super::client::{Client, Socket, letters, post};
 use super::service::Gateway;
 use crate::stage::Stage;
 
@@ -93,6 +93,32 @@ fn what_is_for_several_reaches_each_of_them() {
         let got: Value = serde_json::from_slice(&got[0].1).unwrap();
         assert_eq!(got["recipients"], packed["recipients"]);
     }
+}
+
+#[test]
+fn who_listens_slowly_is_told_what_was_not_pushed() {
+    let stage = Stage::new();
+    let few = [("PACKMULE_GATEWAY_LIMITS__UNACKED", "1")];
+    let gateway = Gateway::start(&stage, "kiosk", &few);
+    let (alice, stranger) = (Client::of(&gateway), Client::of(&gateway));
+    alice.ask(mediation::request(Mediation::V3));
+    let mut socket = Socket::open(&gateway);
+    socket.ask(&alice, pickup::live(Version::V3, true));
+    // She reads nothing meanwhile: one is on its way, one waits, and there is no room for more.
+    for number in 0..6 {
+        let letter = stranger.letter(&alice, &number.to_string());
+        assert_eq!(stranger.forward(alice.did(), &letter), 202);
+    }
+    let mut pushed = 0;
+    let left = loop {
+        let heard = socket.next(&alice);
+        match pickup::read_answer(&heard) {
+            Some(Answer::Status(status)) => break status,
+            _ => pushed += letters(&heard).len(),
+        }
+    };
+    assert!((1..6).contains(&pushed), "{pushed} were pushed");
+    assert_eq!((left.count, left.live), (6, Some(true)));
 }
 
 #[test]
