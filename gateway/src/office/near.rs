@@ -18,7 +18,7 @@ use packmule_node::{Change, Home, HomeError, OutState, Submit};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Office;
+use super::{LIGHT, Office};
 use crate::counters::Count;
 use crate::mediator::Stored;
 use crate::store::{Held, Moment, canonical};
@@ -174,8 +174,11 @@ impl Office {
     pub(super) fn offer_near(&self, stored: &[Stored]) {
         let near = stored.iter().filter(|one| self.near.has(&one.account));
         for one in near {
-            // What is delayed is found by a sweep.
-            if one.not_before.since(Moment::now()).is_zero() {
+            if one.packed.len() > LIGHT {
+                // Many such would fill the memory while they wait: they are found by comparing.
+                self.near.behind.notify_one();
+            } else if one.not_before.since(Moment::now()).is_zero() {
+                // What is delayed is found by a sweep.
                 self.near.queue(Job::Stored(one.clone()));
             }
         }
