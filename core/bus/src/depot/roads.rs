@@ -101,7 +101,7 @@ impl Depot {
                         entry.handing = Some(way.clone());
                     }
                     if let Some(state) = self.ways.states.get_mut(&way) {
-                        state.handing.insert(id);
+                        state.handing.insert(id, state.tries);
                     }
                     handed.push((id, way.clone()));
                 }
@@ -120,8 +120,9 @@ impl Depot {
         turn: &mut Turn,
     ) {
         self.read(now);
+        let mut of_this_try = true;
         if let Some(state) = self.ways.states.get_mut(way) {
-            state.handing.remove(id);
+            of_this_try = state.handing.remove(id) == Some(state.tries);
         }
         if let Some(entry) = self.queue.get_mut(id) {
             entry.handing = None;
@@ -134,7 +135,11 @@ impl Depot {
                 self.in_mailbox(id, way, turn);
                 self.ways.due.insert((now.time, way.clone()));
             }
-            Err(HandFault::Later(_)) => self.put_off(way),
+            Err(HandFault::Later(_)) if of_this_try => self.put_off(way),
+            Err(HandFault::Later(_)) => {
+                let next = self.ways.get(way).map_or(now.time, |state| state.next);
+                self.ways.due.insert((next.max(now.time), way.clone()));
+            }
             Err(HandFault::Never(_)) => {
                 if let Some(entry) = self.queue.get_mut(id) {
                     entry.barred.insert(way.clone());

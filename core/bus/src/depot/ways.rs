@@ -29,8 +29,9 @@ pub(super) struct State {
     pub(super) dialling: bool,
     /// Links that it opened.
     pub(super) links: usize,
-    /// Messages that are being handed to it.
-    pub(super) handing: BTreeSet<EnvelopeId>,
+    /// Messages that are being handed to it, and after how many failures each set out: all that
+    /// set out together fail of one cause, which counts once.
+    pub(super) handing: BTreeMap<EnvelopeId, u32>,
     /// Whom it leads to.
     pub(super) to: BTreeSet<DidTag>,
 }

@@ -124,6 +124,38 @@ fn a_mailbox_is_given_a_few_at_a_time_until_all_is_there() {
 }
 
 #[test]
+fn one_cut_of_the_network_is_one_failure_however_many_were_on_their_way() {
+    let mut alice = Party::new(ALICE);
+    let mail = way("mail:bob@example.org");
+    alice.depot.ways(tag(BOB), vec![mail.clone()]);
+    for n in 1..=16 {
+        alice.submit(letter(n, BOB)).unwrap();
+    }
+    let some = deliveries(&mut alice);
+    assert_eq!(some.len(), 16);
+    let cut = Err(HandFault::Later("no network".into()));
+    for (n, (id, way)) in some.into_iter().enumerate() {
+        // The last ones time out when the way may already be tried again.
+        alice.wait(u64::from(n == 12) * 30);
+        alice.act(|depot, now, turn| depot.handed(now, &id, &way, &cut, turn));
+    }
+    let again = deliveries(&mut alice);
+    assert_eq!(
+        again.len(),
+        16,
+        "30 s after the first failure all may go again"
+    );
+    for (id, way) in again {
+        alice.act(|depot, now, turn| depot.handed(now, &id, &way, &cut, turn));
+    }
+    // The second failure: not before twice the first wait, and far from the longest.
+    let wait = alice.depot.deadline().0.unwrap().since(alice.now.time);
+    let retry = DepotConfig::default().retry;
+    assert_eq!(alice.depot.ways.get(&mail).unwrap().tries, 2);
+    assert!(wait <= retry.wait(2, u64::MAX), "{wait:?}");
+}
+
+#[test]
 fn whoever_turns_up_is_dialled_once() {
     let mut alice = Party::new(ALICE);
     let lan = way("tcp://192.0.2.7:4460");
