@@ -2,6 +2,7 @@
 
 mod client;
 mod crowd;
+mod far;
 mod guests;
 mod kill;
 mod limits;
