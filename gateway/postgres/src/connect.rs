@@ -32,12 +32,14 @@ const PAUSE_MOST: Duration = Duration::from_secs(5);
 
 /// A gateway that stops in the middle of a transaction holds up all others, for so long. Every
 /// statement of ours has an index; statistics of tables that fill and empty are always old, and
-/// would have one read whole. Compiling such short statements takes longer than running them.
+/// would have one read whole, or sorted where an index has the order. Compiling such short
+/// statements takes longer than running them.
 const MANNERS: &str = "
     SET search_path = packmule, pg_temp;
     SET statement_timeout = '20s';
     SET idle_in_transaction_session_timeout = '10s';
     SET enable_seqscan = off;
+    SET enable_bitmapscan = off;
     SET jit = off;
 ";
 
