@@ -20,7 +20,10 @@ use clap::{Args, Parser, Subcommand};
 use crate::exit::Exit;
 
 pub(crate) use aids::{CompletionsArgs, DemoArgs};
-pub(crate) use carriers::{ExportArgs, ImportArgs, PictureFormat, QrArgs, QrVerb};
+pub(crate) use carriers::{
+    ExportArgs, Graphics, ImportArgs, PictureFormat, QrArgs, QrSaveArgs, QrScanArgs, QrShowArgs,
+    QrVerb,
+};
 pub(crate) use gateway::{GatewayArgs, GatewayRunArgs, GatewayVerb};
 pub(crate) use letters::{By, InboxArgs, InboxVerb, OutboxArgs, OutboxVerb, Priority, SendArgs};
 pub(crate) use node::{

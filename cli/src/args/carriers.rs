@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use packmule_transports::qr::Profile;
 
 /// `export`
 #[derive(Args, Debug)]
@@ -52,40 +53,12 @@ pub(crate) enum PictureFormat {
 /// What to do with QR pictures.
 #[derive(Debug, Subcommand)]
 pub(crate) enum QrVerb {
-    /// Show a waiting message in the terminal
-    Show {
-        /// The message's id or its beginning [default: the oldest that waits]
-        id: Option<String>,
-        /// Milliseconds a picture stays, when there are several
-        #[arg(long, default_value_t = 400, value_name = "MS")]
-        pause: u64,
-        /// How often the series is shown
-        #[arg(long, default_value_t = 10, value_name = "N")]
-        rounds: u32,
-        /// The message has reached the other camera: do not let it wait any longer
-        #[arg(long)]
-        sent: bool,
-    },
-    /// Save waiting messages as pictures
-    Save {
-        /// Into this directory (made if missing)
-        dir: PathBuf,
-        /// Only this message (id or its beginning) [default: all that wait]
-        #[arg(long)]
-        id: Option<String>,
-        /// Only for this peer
-        #[arg(long)]
-        peer: Option<String>,
-        /// The kind of picture
-        #[arg(long, value_enum, default_value_t)]
-        format: PictureFormat,
-        /// How many pictures, as a percentage of the fewest that could do: more survive more loss
-        #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(100..=1000))]
-        redundancy: Option<u32>,
-        /// A packed message's file instead of the outbox (no home is used)
-        #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "peer"])]
-        message: Option<PathBuf>,
-    },
+    /// Show a message in the terminal
+    Show(QrShowArgs),
+    /// Save messages as pictures or as a moving picture
+    Save(QrSaveArgs),
+    /// Scan messages and invitations from pictures, videos, y4m streams and cameras
+    Scan(QrScanArgs),
     /// Read messages and invitations from pictures, in any order
     Read {
         /// Pictures (PNG, JPEG, GIF) or directories of them
@@ -98,4 +71,115 @@ pub(crate) enum QrVerb {
         #[arg(long)]
         forget: bool,
     },
+}
+
+/// `qr scan`
+#[derive(Args, Debug)]
+pub(crate) struct QrScanArgs {
+    /// Pictures (PNG, APNG, JPEG, GIF), directories of them, y4m files and pipes, cameras
+    /// (/dev/video0), any video that ffmpeg knows; `-` is a y4m stream on standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Write the first whole message into this file and stop: no home is used, and what is
+    /// unfinished is kept beside it in FILE.partial
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// A stream is raw 8-bit grey pictures of this size (`ffmpeg … -f rawvideo -pix_fmt gray -`)
+    #[arg(long, value_name = "WxH", value_parser = parse_size)]
+    pub(crate) raw: Option<(u32, u32)>,
+    /// Ask a camera for pictures of this size [default: the camera's choice]
+    #[arg(long, value_name = "WxH", value_parser = parse_size)]
+    pub(crate) camera_size: Option<(u32, u32)>,
+    /// Threads that look for codes [default: as many as the machine has, at most 8]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(crate) threads: usize,
+    /// Take messages into custody but do not open them: needs no passphrase
+    #[arg(long)]
+    pub(crate) keep_sealed: bool,
+    /// Forget the frames of unfinished messages that were read before
+    #[arg(long)]
+    pub(crate) forget: bool,
+}
+
+/// `1280x720`
+fn parse_size(text: &str) -> Result<(u32, u32), String> {
+    let (width, height) = text.split_once('x').ok_or("a size is like 1280x720")?;
+    let side = |digits: &str| match digits.parse() {
+        Ok(n @ 1..) => Ok(n),
+        _ => Err(format!("{digits:?} is no number of pixels")),
+    };
+    Ok((side(width)?, side(height)?))
+}
+
+/// How a terminal draws.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Graphics {
+    /// Pixels where the terminal is known to draw them, else letters
+    #[default]
+    Auto,
+    /// Half blocks: letters that any terminal has
+    Blocks,
+    /// Sixels (foot, mlterm, xterm -ti vt340)
+    Sixel,
+    /// Kitty's protocol (kitty, WezTerm, ghostty)
+    Kitty,
+}
+
+/// `qr show`
+#[derive(Args, Debug)]
+pub(crate) struct QrShowArgs {
+    /// The message's id or its beginning [default: the oldest that waits]
+    pub(crate) id: Option<String>,
+    /// A packed message's file instead of the outbox (no home is used)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "sent"])]
+    pub(crate) message: Option<PathBuf>,
+    /// How large the codes may be and how fast they follow each other: robust, normal, fast, max;
+    /// never larger than the screen has room for [default: normal where it has, else robust]
+    #[arg(long)]
+    pub(crate) profile: Option<Profile>,
+    /// Milliseconds a picture stays, when there are several [default: as the profile says]
+    #[arg(long, value_name = "MS")]
+    pub(crate) pause: Option<u64>,
+    /// How many times the pictures that suffice are shown, always fresh ones; `q` ends it earlier
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub(crate) rounds: u32,
+    /// How the terminal draws
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) graphics: Graphics,
+    /// The message has reached the other camera: do not let it wait any longer
+    #[arg(long)]
+    pub(crate) sent: bool,
+}
+
+/// `qr save`
+#[derive(Args, Debug)]
+pub(crate) struct QrSaveArgs {
+    /// With --out: a packed message's file, for which no home is used [default: what waits in the
+    /// outbox]. Without --out: the directory for what waits
+    #[arg(value_name = "FILE", required_unless_present = "out")]
+    pub(crate) path: Option<PathBuf>,
+    /// A directory for pictures (made if missing), or one file with all codes in it: x.gif, x.png
+    /// (animated), x.y4m, and with ffmpeg x.mp4, x.mkv, x.webm
+    #[arg(long, value_name = "DIR|FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// How large the codes are and how fast they follow each other: robust (10 a second), normal
+    /// (15), fast (20), max (30)
+    #[arg(long, default_value = "normal")]
+    pub(crate) profile: Profile,
+    /// Only this message (id or its beginning) [default: all that wait]
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+    /// Only for this peer
+    #[arg(long)]
+    pub(crate) peer: Option<String>,
+    /// The kind of picture in a directory
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: PictureFormat,
+    /// How many pictures in a directory, as a percentage of the fewest that could do: more survive
+    /// more loss
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(100..=1000))]
+    pub(crate) redundancy: Option<u32>,
+    /// A packed message's file instead of the outbox (no home is used)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "peer"])]
+    pub(crate) message: Option<PathBuf>,
 }

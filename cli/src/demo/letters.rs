@@ -51,8 +51,9 @@ pub(super) fn frames(stage: &mut Stage) -> Result<Vec<String>, Fault> {
         let how = Saving {
             format: PictureFormat::Png,
             redundancy: Some(170),
+            ..Saving::default()
         };
-        let paths = pictures::save(&envelope, &dir, how, true)?;
+        let paths = pictures::save(&envelope, &dir, how, true)?.files;
         bob.home().mark_sent(&[row.id], "qr", now())?;
         let hello = row.message_id != queued.message_id;
         told.push(format!(

@@ -12,7 +12,7 @@ use packmule_node::{ApplyError, CreateError, HomeError, PeerError, QueueError, U
 use packmule_transports::drive::{
     AckError, CollectError, DeliverError, FolderError, SettleError, SyncError,
 };
-use packmule_transports::qr::{DrawError, ReadError, RenderError, ShowError};
+use packmule_transports::qr::{DrawError, RenderError, ShowError, SourceError};
 
 use super::{Fault, SPACE, exit_of_io};
 use crate::exit::Exit;
@@ -339,14 +339,20 @@ impl From<AckError> for Fault {
     }
 }
 
-impl From<ReadError> for Fault {
-    fn from(err: ReadError) -> Self {
+impl From<SourceError> for Fault {
+    fn from(err: SourceError) -> Self {
         let what = err.to_string();
         match err {
-            ReadError::File { source, .. } => {
+            SourceError::File { source, .. } => {
                 Self::new(exit_of_io(&source), what).hint("check the path")
             }
-            _ => Self::damaged(what).hint("PNG, JPEG and GIF can be read"),
+            SourceError::NoFfmpeg(_) => Self::new(Exit::NotFound, what).hint(
+                "install ffmpeg (apt install ffmpeg), or give pictures, a GIF, or a y4m stream",
+            ),
+            SourceError::Ffmpeg { .. } => Self::damaged(what)
+                .hint("pictures, videos and cameras can be scanned; `packmule qr scan --help`"),
+            SourceError::Broken(io) => Self::new(exit_of_io(&io), what),
+            _ => Self::damaged(what).hint("PNG, JPEG and GIF pictures and y4m streams can be read"),
         }
     }
 }
@@ -356,6 +362,8 @@ impl From<RenderError> for Fault {
         let what = err.to_string();
         match err {
             RenderError::Write(io) => Self::new(exit_of_io(&io), what).hint(SPACE),
+            RenderError::NoFfmpeg => Self::new(Exit::NotFound, what)
+                .hint("install ffmpeg (apt install ffmpeg), or save as .gif, .png or .y4m"),
             _ => Self::new(Exit::Internal, what),
         }
     }

@@ -15,6 +15,7 @@ pub(crate) mod node;
 pub(crate) mod partials;
 pub(crate) mod party;
 pub(crate) mod pictures;
+pub(crate) mod scanning;
 pub(crate) mod service;
 pub(crate) mod settings;
 pub(crate) mod take;

@@ -1,7 +1,7 @@
 //! Unfinished QR transfers, kept in the home between runs.
 //!
 //! What it is: one file a transfer in `partials/`, in the form that `fountain::Partial` defines.
-//! Who calls it: `qr read`. What can go wrong: a damaged file (its transfer is forgotten: the
+//! Who calls it: `qr read` and `qr scan`. What can go wrong: a damaged file (its transfer is forgotten: the
 //! frames can be shown again), too many (the oldest goes).
 
 use std::fs;

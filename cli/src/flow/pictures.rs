@@ -7,113 +7,67 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use packmule_bus::Envelope;
-use packmule_bus::fountain::{Limits, Partial, Progress as Transfer};
-use packmule_transports::qr::{Found, Picture, Profile, Reader, Show, Tally, picture_files, show};
+use packmule_bus::fountain::Partial;
+use packmule_transports::qr::{Picture, Profile, Show, picture_files, show};
 
 use crate::args::PictureFormat;
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::flow::{files, partials};
+use crate::flow::files;
+use crate::flow::scanning::{Gathered, Scan};
 use crate::ui::progress::Progress;
 
 /// Pixels a module has in saved pictures: sharp on screens, small on disk.
 pub(crate) const MODULE_PIXELS: u32 = 4;
 
-/// What a set of pictures held.
-#[derive(Default)]
-pub(crate) struct Gathered {
-    /// Whole messages.
-    pub(crate) envelopes: Vec<Envelope>,
-    /// Invitation URLs.
-    pub(crate) invitations: Vec<String>,
-    /// Transfers that need more frames, and what is held of them.
-    pub(crate) unfinished: Vec<Transfer>,
-    pub(crate) partials: Vec<Partial>,
-    /// Transfers that were dropped, because there were too many at the same time.
-    pub(crate) dropped: Vec<Transfer>,
-    /// Files that could not be read as pictures, with the reason.
-    pub(crate) unreadable: Vec<(PathBuf, String)>,
-    /// Codes seen.
-    pub(crate) tally: Tally,
-}
-
 /// Reads pictures and directories of pictures, taking up what was held before.
 pub(crate) fn read(paths: &[PathBuf], held: &[Partial], quiet: bool) -> Result<Gathered, Fault> {
-    let mut pictures = Vec::new();
+    let mut any = false;
     for path in paths {
-        pictures.extend(picture_files(path)?);
+        any |= !picture_files(path)?.is_empty();
     }
-    if pictures.is_empty() {
+    if !any {
         return Err(
             Fault::not_found("there are no pictures (PNG, JPEG, GIF) there")
                 .hint("name the picture files, or the directory they lie in"),
         );
     }
-    let mut limits = Limits::default();
-    limits.sessions = partials::MAX_KEPT;
-    let mut reader = Reader::new(limits);
-    let mut gathered = Gathered::default();
-    for partial in held {
-        gathered.sort_in(reader.resume(partial));
-    }
-    let mut progress = Progress::new("reading pictures", pictures.len() as u64, quiet);
-    for path in pictures {
-        match reader.read_file(&path) {
-            Ok(found) => found.into_iter().for_each(|one| gathered.sort_in(one)),
-            Err(err) => {
-                let why = err.to_string();
-                gathered.unreadable.push((path, why));
-            }
-        }
-        progress.add(1);
-    }
-    gathered.unfinished = reader.progress();
-    gathered.partials = reader.partials();
-    gathered.dropped = reader.take_evicted();
-    gathered.tally = reader.tally();
-    Ok(gathered)
+    Scan::stills(paths, held, quiet).run(&mut |_| Ok(()))
 }
 
-impl Gathered {
-    fn sort_in(&mut self, found: Found) {
-        match found {
-            Found::Envelope(envelope) if !self.envelopes.contains(&envelope) => {
-                self.envelopes.push(envelope);
-            }
-            Found::Invitation(url) if !self.invitations.contains(&url) => {
-                self.invitations.push(url);
-            }
-            _ => {}
-        }
-    }
-}
-
-/// How a message is saved.
-#[derive(Clone, Copy)]
+/// How a message is saved in a folder.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Saving {
     /// The kind of picture.
     pub(crate) format: PictureFormat,
     /// Frames as a percentage of the fewest that could do; `None`: the usual loop.
     pub(crate) redundancy: Option<u32>,
+    /// How large and how fast the codes are.
+    pub(crate) profile: Profile,
 }
 
-/// Saves one message as pictures in `dir`, which exists. Returns the files, in order.
+/// What was saved.
+pub(crate) struct Saved {
+    /// The files, in order.
+    pub(crate) files: Vec<PathBuf>,
+    /// Codes in them, and how many of those a reader needs.
+    pub(crate) codes: u32,
+    pub(crate) needed: u32,
+}
+
+/// Saves one message as pictures in `dir`, which exists.
 pub(crate) fn save(
     envelope: &Envelope,
     dir: &Path,
     how: Saving,
     quiet: bool,
-) -> Result<Vec<PathBuf>, Fault> {
-    let profile = Profile::default();
-    let shown = show(envelope, profile)?;
+) -> Result<Saved, Fault> {
     let short: String = envelope.id().short().chars().take(10).collect();
     if how.format == PictureFormat::Gif {
         let path = dir.join(format!("{short}.gif"));
-        let mut bytes = Vec::new();
-        shown.save_gif(&mut bytes, MODULE_PIXELS, profile.codes_per_second())?;
-        files::write_whole(&path, &bytes)?;
-        return Ok(vec![path]);
+        return save_moving(envelope, &path, how.profile);
     }
+    let shown = show(envelope, how.profile)?;
     let count = count(&shown, how.redundancy);
     let mut progress = Progress::new("drawing", u64::from(count), quiet);
     let mut paths = Vec::new();
@@ -134,7 +88,79 @@ pub(crate) fn save(
         progress.add(1);
     }
     sync(&paths, dir)?;
-    Ok(paths)
+    Ok(Saved {
+        files: paths,
+        codes: count,
+        needed: shown.needed(),
+    })
+}
+
+/// Whether a name is that of one file with all the codes in it, rather than of a folder.
+pub(crate) fn is_moving(path: &Path) -> bool {
+    let known = [
+        "gif", "png", "apng", "svg", "y4m", "mp4", "mkv", "webm", "mov", "avi",
+    ];
+    let extension = path.extension().and_then(|e| e.to_str());
+    !path.is_dir() && extension.is_some_and(|e| known.contains(&e.to_ascii_lowercase().as_str()))
+}
+
+/// Saves one message as one file, in the format that its name's ending stands for.
+pub(crate) fn save_moving(
+    envelope: &Envelope,
+    path: &Path,
+    profile: Profile,
+) -> Result<Saved, Fault> {
+    let shown = show(envelope, profile)?;
+    let speed = profile.codes_per_second();
+    let extension = path
+        .extension()
+        .and_then(|e| e.to_str())
+        .unwrap_or_default();
+    let mut whole = Vec::new();
+    let codes = match (extension.to_ascii_lowercase().as_str(), &shown) {
+        ("svg", Show::Single(picture)) => {
+            whole = picture.svg().into_bytes();
+            1
+        }
+        ("svg", Show::Frames(frames)) => {
+            return Err(Fault::usage(format!(
+                "an SVG holds one code, and the message takes {} or more",
+                frames.needed()
+            ))
+            .hint("name a directory, or a .gif, .png or .mp4 file"));
+        }
+        ("gif", _) => shown.save_gif(&mut whole, MODULE_PIXELS, speed)?,
+        ("png" | "apng", _) => shown.save_apng(&mut whole, MODULE_PIXELS, speed)?,
+        (video, _) => {
+            // Too large for memory: written beside it, and then renamed like all others.
+            let name = format!("{}.tmp.{video}", std::process::id());
+            let beside = path.with_extension(name);
+            let written = if video == "y4m" {
+                let file =
+                    fs::File::create(&beside).map_err(|err| Fault::file("write", &beside, &err))?;
+                shown.save_y4m(file, MODULE_PIXELS, speed)
+            } else {
+                shown.save_film(&beside, MODULE_PIXELS, speed)
+            };
+            let renamed = written.map_err(Fault::from).and_then(|codes| {
+                fs::rename(&beside, path).map_err(|err| Fault::file("write", path, &err))?;
+                Ok(codes)
+            });
+            if renamed.is_err() {
+                // Half of a film is none; the fault says why.
+                let _ = fs::remove_file(&beside);
+            }
+            renamed?
+        }
+    };
+    if !whole.is_empty() {
+        files::write_whole(path, &whole)?;
+    }
+    Ok(Saved {
+        files: vec![path.to_owned()],
+        codes,
+        needed: shown.needed(),
+    })
 }
 
 /// Saves one picture; the file name's extension decides between PNG and SVG.

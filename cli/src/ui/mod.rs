@@ -4,4 +4,5 @@ pub(crate) mod events;
 pub(crate) mod output;
 pub(crate) mod passphrase;
 pub(crate) mod progress;
+pub(crate) mod screen;
 pub(crate) mod time;

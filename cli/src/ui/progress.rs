@@ -58,6 +58,56 @@ impl Drop for Progress {
     }
 }
 
+/// How often a line that tells of something live is drawn anew.
+const OFTEN: Duration = Duration::from_millis(200);
+
+/// One line that says how something goes on whose end is not known, a camera's scan for one.
+pub(crate) struct Live {
+    bar: Option<ProgressBar>,
+    started: Instant,
+    said: Option<Instant>,
+    wanted: bool,
+}
+
+impl Live {
+    /// A line that waits a second before it shows itself.
+    pub(crate) fn new(quiet: bool) -> Self {
+        Self {
+            bar: None,
+            started: Instant::now(),
+            said: None,
+            wanted: !quiet && std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// Whether it is time to say something again: what is to be said may be costly to find out.
+    pub(crate) fn is_due(&self) -> bool {
+        self.wanted
+            && self.started.elapsed() >= PATIENCE
+            && self.said.is_none_or(|said| said.elapsed() >= OFTEN)
+    }
+
+    /// Says it.
+    pub(crate) fn say(&mut self, line: String) {
+        self.said = Some(Instant::now());
+        let bar = self.bar.get_or_insert_with(|| {
+            let bar = ProgressBar::new_spinner();
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+            bar
+        });
+        bar.set_message(line);
+        bar.tick();
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 fn draw(what: &'static str, total: u64) -> ProgressBar {
     let (bar, template) = if total == 0 {
         (ProgressBar::new_spinner(), "{spinner} {msg} {pos}")

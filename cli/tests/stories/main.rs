@@ -23,6 +23,7 @@ mod pipes;
 mod qr;
 mod refusals;
 mod rotation;
+mod scan;
 mod sim;
 mod stage;
 mod storm;

@@ -1,11 +1,13 @@
 //! Base45 (RFC 9285): bytes as text of the 45 characters that a QR code packs densest.
 //!
-//! Called by the text form of a frame. Reading is strict: a stranger's text either is the one
+//! Called by the text form of a frame, to read what others write by the standard; we write a denser
+//! form of the same alphabet. Reading is strict: a stranger's text either is the one
 //! encoding of some bytes or it is refused.
 
-const ALPHABET: &[u8; 45] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:";
+pub(crate) const ALPHABET: &[u8; 45] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:";
 
 /// Appends the text of `bytes`: three characters for two bytes, two for a last single one.
+#[cfg(test)]
 pub(crate) fn encode_into(text: &mut String, bytes: &[u8]) {
     let mut put = |digit: usize| text.extend(ALPHABET.get(digit % 45).map(|c| char::from(*c)));
     for pair in bytes.chunks(2) {
@@ -35,7 +37,7 @@ pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn digit(character: u8) -> Option<u32> {
+pub(crate) fn digit(character: u8) -> Option<u32> {
     let place = ALPHABET.iter().position(|c| *c == character)?;
     u32::try_from(place).ok()
 }

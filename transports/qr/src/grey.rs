@@ -1,12 +1,13 @@
 //! A grey picture, and how files become such pictures without a stranger's file costing more than
 //! it may.
 //!
-//! Called by the reader. What can go wrong: not a picture, a picture that claims huge dimensions,
+//! Called by the reader and by the sources of pictures. What can go wrong: not a picture, a picture that claims huge dimensions,
 //! one that breaks off; all are errors, none a panic.
 
 use std::io::Cursor;
 
 use image::codecs::gif::GifDecoder;
+use image::codecs::png::PngDecoder;
 use image::{AnimationDecoder as _, DynamicImage, ImageFormat, ImageReader, Limits};
 
 /// The longest side of a picture that is decoded, in pixels.
@@ -117,40 +118,80 @@ impl Grey {
     }
 }
 
-/// Gives `each` every picture of a PNG, JPEG or GIF file (all frames of a GIF) and returns how
-/// many there were.
+/// The pictures of a PNG, APNG, JPEG or GIF file, decoded as they are asked for. One that breaks
+/// off gives an error after those that were whole, and then ends.
+pub(crate) struct Pictures {
+    frames: Box<dyn Iterator<Item = Result<Grey, PictureError>>>,
+    animation: bool,
+}
+
+impl Pictures {
+    /// Whether the file has frames: then the next one often shows what this one spoiled.
+    pub(crate) fn is_animation(&self) -> bool {
+        self.animation
+    }
+}
+
+impl Iterator for Pictures {
+    type Item = Result<Grey, PictureError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.frames.next();
+        if !matches!(next, Some(Ok(_))) {
+            // What failed once is not asked again: a decoder might fail for ever.
+            self.frames = Box::new(core::iter::empty());
+        }
+        next
+    }
+}
+
+/// Opens a picture file.
 ///
 /// # Errors
-/// The file is no such picture, or breaks a bound. If it broke off after some frames, those were
-/// given, and the error comes all the same.
-pub(crate) fn each_picture(file: &[u8], mut each: impl FnMut(&Grey)) -> Result<u32, PictureError> {
-    let format = image::guess_format(file).map_err(|_| PictureError::NotAPicture)?;
-    match format {
-        ImageFormat::Png | ImageFormat::Jpeg => {
-            let (width, height) = reader(file, format).into_dimensions()?;
-            within(width, height)?;
-            each(&Grey::of(reader(file, format).decode()?)?);
-            Ok(1)
-        }
+/// The file is no such picture, or claims to be larger than is read.
+pub(crate) fn pictures(file: Vec<u8>) -> Result<Pictures, PictureError> {
+    let format = image::guess_format(&file).map_err(|_| PictureError::NotAPicture)?;
+    if !matches!(
+        format,
+        ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Gif
+    ) {
+        return Err(PictureError::NotAPicture);
+    }
+    let (width, height) = reader(&file, format).into_dimensions()?;
+    within(width, height)?;
+    let frames = match format {
         ImageFormat::Gif => {
-            let (width, height) = reader(file, format).into_dimensions()?;
-            within(width, height)?;
-            let frame_pixels = u64::from(width) * u64::from(height);
-            let most = MAX_FILE_PIXELS / frame_pixels.max(1);
             let mut decoder = GifDecoder::new(Cursor::new(file))?;
             image::ImageDecoder::set_limits(&mut decoder, limits())?;
-            let mut count = 0;
-            for frame in decoder.into_frames() {
-                if u64::from(count) >= most {
-                    return Err(PictureError::TooManyFrames(count));
-                }
-                each(&Grey::of(frame?.into_buffer().into())?);
-                count += 1;
-            }
-            Ok(count)
+            decoder.into_frames()
         }
-        _ => Err(PictureError::NotAPicture),
-    }
+        ImageFormat::Png if is_apng(&file)? => {
+            let decoder = PngDecoder::with_limits(Cursor::new(file), limits())?;
+            decoder.apng()?.into_frames()
+        }
+        _ => {
+            let picture = Grey::of(reader(&file, format).decode()?)?;
+            return Ok(Pictures {
+                frames: Box::new(core::iter::once(Ok(picture))),
+                animation: false,
+            });
+        }
+    };
+    let most = MAX_FILE_PIXELS / (u64::from(width) * u64::from(height)).max(1);
+    let numbered = (0..).zip(frames).map(move |(n, frame)| {
+        if u64::from(n) >= most {
+            return Err(PictureError::TooManyFrames(n));
+        }
+        Grey::of(frame?.into_buffer().into())
+    });
+    Ok(Pictures {
+        frames: Box::new(numbered),
+        animation: true,
+    })
+}
+
+fn is_apng(file: &[u8]) -> Result<bool, PictureError> {
+    Ok(PngDecoder::with_limits(Cursor::new(file), limits())?.is_apng()?)
 }
 
 fn reader(file: &[u8], format: ImageFormat) -> ImageReader<Cursor<&[u8]>> {
@@ -167,7 +208,7 @@ fn limits() -> Limits {
     limits
 }
 
-fn within(width: u32, height: u32) -> Result<(), PictureError> {
+pub(crate) fn within(width: u32, height: u32) -> Result<(), PictureError> {
     let fits = width <= MAX_SIDE
         && height <= MAX_SIDE
         && u64::from(width) * u64::from(height) <= MAX_PIXELS;
@@ -185,6 +226,9 @@ pub enum PictureError {
     /// Neither PNG, JPEG nor GIF.
     #[error("not a PNG, JPEG or GIF file")]
     NotAPicture,
+    /// More bytes than are read of one file (256 MiB).
+    #[error("the file is too large for a picture")]
+    File,
     /// Beyond [`MAX_SIDE`] or [`MAX_PIXELS`].
     #[error("a picture of {width} × {height} pixels is too large")]
     TooLarge {

@@ -1,20 +1,32 @@
 #![doc = include_str!("../README.md")]
 
+mod animate;
 mod base45;
+mod dense;
+mod graphics;
 mod grey;
+mod mask;
+mod pace;
 mod picture;
 mod profile;
 mod reader;
 mod render;
 mod scan;
 mod show;
+mod source;
 mod text;
+mod watch;
 
 pub use grey::{Grey, MAX_PIXELS, MAX_SIDE, PictureError};
+pub use pace::Pace;
 pub use picture::{DrawError, Picture, QUIET_ZONE};
 pub use profile::{ParseProfileError, Profile};
-pub use reader::{Found, ReadError, Reader, Tally, is_invitation, picture_files};
+pub use reader::{Found, Reader, Tally, is_invitation};
 pub use render::{Background, MAX_MODULE_PIXELS, RenderError};
-pub use scan::{scan, scan_rqrr, scan_rxing};
-pub use show::{Frames, Show, ShowError, show, show_text};
-pub use text::{PREFIX, TextError, frame_of_text, text_of_frame};
+pub use scan::{scan, scan_quickly, scan_rqrr, scan_rxing};
+pub use show::{Frames, Show, ShowError, show, show_text, show_within};
+pub use source::{
+    Camera, FrameSource, Hints, RawGrey, SourceError, Stills, Video, Y4m, open, picture_files,
+};
+pub use text::{BASE45_PREFIX, PREFIX, TextError, frame_of_text, text_of_frame};
+pub use watch::{Seen, watch};

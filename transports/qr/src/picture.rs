@@ -1,7 +1,11 @@
 //! One QR code as a grid of modules, before it becomes pixels.
 
 use qrcode::bits::Bits;
-use qrcode::{Color, EcLevel, QrCode, Version};
+use qrcode::canvas::Canvas;
+use qrcode::ec::construct_codewords;
+use qrcode::{Color, EcLevel, Version};
+
+use crate::mask;
 
 /// Light modules that the standard wants around a code (ISO/IEC 18004 §9.1).
 pub const QUIET_ZONE: usize = 4;
@@ -42,14 +46,18 @@ impl Picture {
             Some((version, bits))
         };
         let (version, bits) = (1..=largest).find_map(fits).ok_or(DrawError { largest })?;
-        let code = QrCode::with_bits(bits, level).map_err(|_| DrawError { largest })?;
+        let normal = Version::Normal(i16::from(version));
+        let (data, correction) = construct_codewords(&bits.into_bytes(), normal, level)
+            .map_err(|_| DrawError { largest })?;
+        let mut canvas = Canvas::new(normal, level);
+        canvas.draw_all_functional_patterns();
+        canvas.draw_data(&data, &correction);
+        let width = 17 + 4 * usize::from(version);
+        canvas.apply_mask(mask::best(&canvas, width));
+        let colors = canvas.into_colors().into_iter();
         Ok(Self {
-            width: code.width(),
-            dark: code
-                .into_colors()
-                .into_iter()
-                .map(|c| c == Color::Dark)
-                .collect(),
+            width,
+            dark: colors.map(|color| color == Color::Dark).collect(),
             version,
         })
     }

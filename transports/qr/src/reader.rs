@@ -1,18 +1,14 @@
 //! The reading side: pictures in any order in, envelopes out.
 
-use std::fs::{self, File};
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use packmule_bus::fountain::{Catcher, Caught, Frame, Limits, Partial, Progress, TransferId};
 use packmule_bus::{Envelope, Kind};
 
-use crate::grey::{Grey, PictureError, each_picture};
+use crate::grey::{Grey, PictureError, pictures};
 use crate::scan::scan;
+use crate::source::{SourceError, load};
 use crate::text::{TextError, frame_of_bytes};
-
-/// The largest picture file that is read, in bytes (256 MiB).
-const MAX_FILE: u64 = 256 << 20;
 
 /// What one code, or one file, led to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -73,25 +69,14 @@ impl Reader {
         }
     }
 
-    /// Reads a PNG, JPEG or GIF file.
+    /// Reads a PNG, APNG, JPEG or GIF file.
     ///
     /// # Errors
     /// The file cannot be read, or is not a picture that can.
-    pub fn read_file(&mut self, path: &Path) -> Result<Vec<Found>, ReadError> {
-        let failed = |source| ReadError::File {
-            path: path.to_owned(),
-            source,
-        };
-        let file = File::open(path).map_err(failed)?;
-        let mut bytes = Vec::new();
-        file.take(MAX_FILE + 1)
-            .read_to_end(&mut bytes)
-            .map_err(failed)?;
-        if bytes.len() as u64 > MAX_FILE {
-            return Err(ReadError::TooLarge(path.to_owned()));
-        }
-        self.read_bytes(&bytes)
-            .map_err(|source| ReadError::Picture {
+    pub fn read_file(&mut self, path: &Path) -> Result<Vec<Found>, SourceError> {
+        let bytes = load(path)?;
+        self.read_pictures(bytes)
+            .map_err(|source| SourceError::Picture {
                 path: path.to_owned(),
                 source,
             })
@@ -103,27 +88,34 @@ impl Reader {
     /// # Errors
     /// Not a picture that can be read.
     pub fn read_bytes(&mut self, file: &[u8]) -> Result<Vec<Found>, PictureError> {
+        self.read_pictures(file.to_vec())
+    }
+
+    fn read_pictures(&mut self, file: Vec<u8>) -> Result<Vec<Found>, PictureError> {
         let mut found = Vec::new();
-        let mut pictures = 0;
-        let read = each_picture(file, |picture| {
-            pictures += 1;
-            found.extend(self.feed(picture));
-        });
-        match read {
-            Err(error) if pictures == 0 => return Err(error),
-            Err(error) => {
-                self.tally.damaged += 1;
-                found.push(Found::Damaged(error.to_string()));
+        let mut none_yet = true;
+        for picture in pictures(file)? {
+            match picture {
+                Ok(picture) => found.extend(self.feed(&picture)),
+                Err(error) if none_yet => return Err(error),
+                Err(error) => {
+                    self.tally.damaged += 1;
+                    found.push(Found::Damaged(error.to_string()));
+                }
             }
-            Ok(_) => {}
+            none_yet = false;
         }
         Ok(found)
     }
 
     /// Reads a picture: a camera's, say.
     pub fn feed(&mut self, picture: &Grey) -> Vec<Found> {
+        self.take_picture(&scan(picture))
+    }
+
+    /// Takes what all the codes of one picture say, from whatever decoder.
+    pub fn take_picture(&mut self, codes: &[Vec<u8>]) -> Vec<Found> {
         self.tally.pictures += 1;
-        let codes = scan(picture);
         if codes.is_empty() {
             self.tally.blank += 1;
         }
@@ -242,55 +234,4 @@ pub fn is_invitation(text: &str) -> bool {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             matches!(name, "_oob" | "_oobid" | "oob") && !value.is_empty()
         })
-}
-
-/// The picture files under a path: the path itself, or the PNG, JPEG and GIF files of a folder
-/// by name.
-///
-/// # Errors
-/// The folder cannot be listed.
-pub fn picture_files(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
-    let failed = |source| ReadError::File {
-        path: path.to_owned(),
-        source,
-    };
-    if !fs::metadata(path).map_err(failed)?.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut files = Vec::new();
-    for entry in fs::read_dir(path).map_err(failed)? {
-        let file = entry.map_err(failed)?.path();
-        let extension = file.extension().map(|e| e.to_ascii_lowercase());
-        let extension = extension.as_deref().and_then(|e| e.to_str());
-        if matches!(extension, Some("png" | "jpg" | "jpeg" | "gif")) {
-            files.push(file);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// Why a file could not be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// The file system refused.
-    #[error("{}: {source}", path.display())]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// What it said.
-        source: std::io::Error,
-    },
-    /// More than 256 MiB.
-    #[error("{}: too large for a picture", .0.display())]
-    TooLarge(PathBuf),
-    /// Not a picture that can be read.
-    #[error("{}: {source}", path.display())]
-    Picture {
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        source: PictureError,
-    },
 }

@@ -1,10 +1,7 @@
-//! Pictures as PNG, SVG, terminal text and animated GIF.
+//! Pictures as PNG, SVG and terminal text.
 //!
 //! Called by whoever shows or saves. What can go wrong: a module size of 0 or beyond
 //! [`MAX_MODULE_PIXELS`], and the writer's own errors.
-
-use std::borrow::Cow;
-use std::io::Write;
 
 use crate::picture::Picture;
 
@@ -32,22 +29,9 @@ impl Picture {
         encoder.set_color(png::ColorType::Grayscale);
         encoder.set_depth(png::BitDepth::One);
         let mut writer = encoder.write_header().map_err(RenderError::png)?;
-        let mut pixels = Vec::new();
-        for y in 0..self.full_width() {
-            let line = self.line(y, px);
-            let packed: Vec<u8> = line
-                .chunks(8)
-                .map(|eight| {
-                    (0..8).fold(0, |byte, i| {
-                        byte << 1 | u8::from(eight.get(i) != Some(&true))
-                    })
-                })
-                .collect();
-            for _ in 0..px {
-                pixels.extend(&packed);
-            }
-        }
-        writer.write_image_data(&pixels).map_err(RenderError::png)?;
+        writer
+            .write_image_data(&self.packed(px))
+            .map_err(RenderError::png)?;
         writer.finish().map_err(RenderError::png)?;
         Ok(file)
     }
@@ -108,6 +92,40 @@ impl Picture {
         text
     }
 
+    /// The pixels as a one-bit greyscale PNG has them: eight to a byte, rows whole bytes.
+    pub(crate) fn packed(&self, px: u32) -> Vec<u8> {
+        let mut pixels = Vec::new();
+        for y in 0..self.full_width() {
+            let line = self.line(y, px);
+            let packed: Vec<u8> = line
+                .chunks(8)
+                .map(|eight| {
+                    (0..8).fold(0, |byte, i| {
+                        byte << 1 | u8::from(eight.get(i) != Some(&true))
+                    })
+                })
+                .collect();
+            for _ in 0..px {
+                pixels.extend(&packed);
+            }
+        }
+        pixels
+    }
+
+    /// The pixels as bytes, of these two values.
+    pub(crate) fn bytes_of(&self, px: u32, dark: u8, light: u8) -> Vec<u8> {
+        let mut pixels = Vec::new();
+        for y in 0..self.full_width() {
+            let line = self.line(y, px);
+            let line = line.into_iter().map(|is| if is { dark } else { light });
+            let line: Vec<u8> = line.collect();
+            for _ in 0..px {
+                pixels.extend(&line);
+            }
+        }
+        pixels
+    }
+
     /// One row of pixels: dark or not.
     fn line(&self, y: usize, px: u32) -> Vec<bool> {
         (0..self.full_width())
@@ -116,60 +134,13 @@ impl Picture {
     }
 
     /// Pixels along one side.
-    fn side(&self, px: u32) -> Result<u32, RenderError> {
+    pub(crate) fn side(&self, px: u32) -> Result<u32, RenderError> {
         if !(1..=MAX_MODULE_PIXELS).contains(&px) {
             return Err(RenderError::ModulePixels(px));
         }
         // At most (177 + 8) × 32.
         Ok(u32::try_from(self.full_width()).unwrap_or(0) * px)
     }
-}
-
-/// Writes an animated GIF that loops for ever. All pictures are as large as the first; a smaller
-/// one would be drawn in the corner.
-///
-/// # Errors
-/// There are no pictures, `px` is out of bounds, or the writer failed.
-pub(crate) fn gif(
-    out: impl Write,
-    pictures: impl IntoIterator<Item = Result<Picture, RenderError>>,
-    px: u32,
-    codes_per_second: u16,
-) -> Result<u32, RenderError> {
-    let mut pictures = pictures.into_iter().peekable();
-    let side = match pictures.peek() {
-        Some(Ok(first)) => {
-            u16::try_from(first.side(px)?).map_err(|_| RenderError::ModulePixels(px))?
-        }
-        Some(Err(_)) | None => 0,
-    };
-    let palette = [255, 255, 255, 0, 0, 0];
-    let mut encoder = gif::Encoder::new(out, side, side, &palette).map_err(RenderError::gif)?;
-    encoder
-        .set_repeat(gif::Repeat::Infinite)
-        .map_err(RenderError::gif)?;
-    let mut count = 0;
-    for picture in pictures {
-        let picture = picture?;
-        let side = u16::try_from(picture.side(px)?).map_err(|_| RenderError::ModulePixels(px))?;
-        let pixels: Vec<u8> = (0..picture.full_width())
-            .flat_map(|y| {
-                let line: Vec<u8> = picture.line(y, px).into_iter().map(u8::from).collect();
-                core::iter::repeat_n(line, px as usize).flatten()
-            })
-            .collect();
-        let frame = gif::Frame {
-            width: side,
-            height: side,
-            // Hundredths of a second.
-            delay: 100 / codes_per_second.clamp(1, 50),
-            buffer: Cow::Owned(pixels),
-            ..gif::Frame::default()
-        };
-        encoder.write_frame(&frame).map_err(RenderError::gif)?;
-        count += 1;
-    }
-    Ok(count)
 }
 
 /// Why a picture could not be drawn or written.
@@ -185,14 +156,20 @@ pub enum RenderError {
     /// A file or stream could not be written.
     #[error("the picture could not be written: {0}")]
     Write(#[from] std::io::Error),
+    /// `ffmpeg` is not installed.
+    #[error("videos are written by ffmpeg, which is not installed")]
+    NoFfmpeg,
+    /// `ffmpeg` could not write it; its words.
+    #[error("ffmpeg: {0}")]
+    Ffmpeg(String),
 }
 
 impl RenderError {
-    fn png(error: png::EncodingError) -> Self {
+    pub(crate) fn png(error: png::EncodingError) -> Self {
         Self::Write(error.into())
     }
 
-    fn gif(error: gif::EncodingError) -> Self {
+    pub(crate) fn gif(error: gif::EncodingError) -> Self {
         Self::Write(std::io::Error::other(error))
     }
 }

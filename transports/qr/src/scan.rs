@@ -43,11 +43,21 @@ pub fn scan(picture: &Grey) -> Vec<Vec<u8>> {
     } else {
         picture
     };
-    let tries: [&dyn Fn() -> Vec<Vec<u8>>; 4] = [
+    let codes = scan_quickly(picture);
+    if codes.is_empty() {
+        scan_crowdless(picture)
+    } else {
+        codes
+    }
+}
+
+/// The same without the slow last resort: for moving pictures, where the next one comes at once.
+#[must_use]
+pub fn scan_quickly(picture: &Grey) -> Vec<Vec<u8>> {
+    let tries: [&dyn Fn() -> Vec<Vec<u8>>; 3] = [
         &|| scan_rxing(picture),
         &|| scan_rxing(&picture.halved()),
         &|| scan_rxing(&picture.inverted()),
-        &|| scan_crowdless(picture),
     ];
     tries
         .iter()

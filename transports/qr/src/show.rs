@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use packmule_bus::Envelope;
 use packmule_bus::fountain::{Fountain, FountainError, MIN_SYMBOL, TransferId};
 
+use crate::animate::Animation;
 use crate::picture::{DrawError, Picture};
 use crate::profile::Profile;
-use crate::render::{self, RenderError};
+use crate::render::RenderError;
 use crate::text::text_of_frame;
 
 /// The largest QR version there is.
@@ -33,15 +34,23 @@ pub enum Show {
 /// # Errors
 /// The envelope's wire form is larger than a beacon carries (4 MiB).
 pub fn show(envelope: &Envelope, profile: Profile) -> Result<Show, ShowError> {
-    show_object(&envelope.to_wire(), profile)
+    show_within(envelope, profile.version())
 }
 
-/// Shows any object (what [`show`] does with an envelope's wire form).
-pub(crate) fn show_object(object: &[u8], profile: Profile) -> Result<Show, ShowError> {
-    let count = object.len().div_ceil(profile.symbol_bytes()).max(1);
+/// The same with codes up to version `largest` (1 ..= 40): what a screen has room for.
+///
+/// # Errors
+/// As [`show`]; and in codes below version 3 no frame finds room.
+pub fn show_within(envelope: &Envelope, largest: u8) -> Result<Show, ShowError> {
+    let object = &envelope.to_wire();
+    let most = Profile::symbol_bytes_of(largest);
+    if most < MIN_SYMBOL {
+        return Err(DrawError { largest }.into());
+    }
+    let count = object.len().div_ceil(most).max(1);
     let symbol = object.len().div_ceil(count).max(MIN_SYMBOL);
     let fountain = Fountain::new(object, symbol)?;
-    let frames = Frames { fountain, profile };
+    let frames = Frames { fountain, largest };
     Ok(if frames.needed() == 1 {
         Show::Single(frames.picture(0)?)
     } else {
@@ -80,7 +89,7 @@ impl Show {
     }
 
     /// The pictures of one round, for a file that is shown in a loop or a folder of stills. Drawn
-    /// as they are asked for: a version 25 code takes some 10 ms.
+    /// as they are asked for.
     pub fn pictures(&self) -> impl Iterator<Item = Result<Picture, ShowError>> {
         (0..self.count()).map(|n| match self {
             Self::Single(picture) => Ok(picture.clone()),
@@ -114,19 +123,52 @@ impl Show {
     ///
     /// # Errors
     /// A picture could not be drawn, or the writer failed.
-    pub fn save_gif(
+    pub fn save_gif(&self, out: impl Write, px: u32, speed: u16) -> Result<u32, ShowError> {
+        Ok(self.animation(px, speed).gif(out)?)
+    }
+
+    /// Writes one round as an animated PNG that loops for ever. Returns the number of frames.
+    ///
+    /// # Errors
+    /// A picture could not be drawn, or the writer failed.
+    pub fn save_apng(&self, out: impl Write, px: u32, speed: u16) -> Result<u32, ShowError> {
+        Ok(self.animation(px, speed).apng(out)?)
+    }
+
+    /// Writes one round as a y4m stream. Returns the number of frames.
+    ///
+    /// # Errors
+    /// A picture could not be drawn, or the writer failed.
+    pub fn save_y4m(&self, out: impl Write, px: u32, speed: u16) -> Result<u32, ShowError> {
+        Ok(self.animation(px, speed).y4m(out)?)
+    }
+
+    /// Writes one round as a video, in the format that the name's ending stands for, by `ffmpeg`.
+    /// A file of that name is replaced. Returns the number of frames.
+    ///
+    /// # Errors
+    /// A picture could not be drawn; `ffmpeg` is missing or could not write it.
+    pub fn save_film(&self, path: &Path, px: u32, speed: u16) -> Result<u32, ShowError> {
+        Ok(self.animation(px, speed).film(path)?)
+    }
+
+    fn animation(
         &self,
-        out: impl Write,
         px: u32,
         codes_per_second: u16,
-    ) -> Result<u32, ShowError> {
+    ) -> Animation<impl Iterator<Item = Result<Picture, RenderError>>> {
         let pictures = self.pictures().map(|picture| {
             picture.map_err(|error| match error {
                 ShowError::Render(error) => error,
                 other => RenderError::Write(std::io::Error::other(other)),
             })
         });
-        Ok(render::gif(out, pictures, px, codes_per_second)?)
+        Animation {
+            pictures,
+            count: self.count(),
+            px,
+            codes_per_second,
+        }
     }
 }
 
@@ -134,7 +176,7 @@ impl Show {
 #[derive(Clone, Debug)]
 pub struct Frames {
     fountain: Fountain,
-    profile: Profile,
+    largest: u8,
 }
 
 impl Frames {
@@ -156,7 +198,7 @@ impl Frames {
     /// `n` is 2^24 or more.
     pub fn picture(&self, n: u32) -> Result<Picture, ShowError> {
         let text = text_of_frame(&self.fountain.frame(n)?);
-        Ok(Picture::alphanumeric(&text, self.profile.version())?)
+        Ok(Picture::alphanumeric(&text, self.largest)?)
     }
 }
 

@@ -186,7 +186,9 @@ fn damaged_and_foreign_codes_are_counted_and_end_nothing() {
         (text_of_frame(&torn), true),
         ("DCQ1lower".to_owned(), true),
         ("DCQ1".to_owned(), true),
-        ("DCQ2ABC".to_owned(), false),
+        ("DCQ2".to_owned(), true),
+        ("DCQ2AAAA".to_owned(), true),
+        ("DCQ3ABC".to_owned(), false),
         ("WIFI:S:cafe;;".to_owned(), false),
         ("B$2H0100".to_owned(), false),
         (String::new(), false),
@@ -197,7 +199,7 @@ fn damaged_and_foreign_codes_are_counted_and_end_nothing() {
             other => panic!("{code}: {other:?}"),
         }
     }
-    assert_eq!((bob.tally().damaged, bob.tally().foreign), (3, 4));
+    assert_eq!((bob.tally().damaged, bob.tally().foreign), (5, 4));
     let mut last = None;
     for n in 1..frames.needed() {
         last = Some(bob.take(said(n).as_bytes()));
@@ -236,9 +238,11 @@ fn an_object_that_is_no_envelope_is_damage() {
 #[test]
 fn texts_that_are_no_frames_say_why() {
     assert_eq!(frame_of_text("https://a.example"), Err(TextError::NotOurs));
-    assert_eq!(frame_of_text("dcq1AB"), Err(TextError::NotOurs));
+    assert_eq!(frame_of_text("dcq2AB"), Err(TextError::NotOurs));
     assert_eq!(frame_of_text("DCQ1a"), Err(TextError::Base45));
+    assert_eq!(frame_of_text("DCQ20"), Err(TextError::Base45));
     assert!(matches!(frame_of_text("DCQ100"), Err(TextError::Frame(_))));
+    assert!(matches!(frame_of_text("DCQ200"), Err(TextError::Frame(_))));
 }
 
 proptest! {
@@ -247,11 +251,13 @@ proptest! {
         let mut bob = Reader::default();
         for code in &codes {
             bob.take(code);
-            let mut ours = b"DCQ1".to_vec();
-            ours.extend(code);
-            bob.take(&ours);
+            for prefix in [b"DCQ1", b"DCQ2"] {
+                let mut ours = prefix.to_vec();
+                ours.extend(code);
+                bob.take(&ours);
+            }
         }
-        prop_assert_eq!(bob.tally().codes as usize, 2 * codes.len());
+        prop_assert_eq!(bob.tally().codes as usize, 3 * codes.len());
     }
 
     #[test]

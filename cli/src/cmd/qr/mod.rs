@@ -2,6 +2,7 @@
 
 mod read;
 mod save;
+mod scan;
 mod show;
 
 use packmule_bus::Envelope;
@@ -14,29 +15,12 @@ use crate::flow::carry;
 use crate::ui::output::Report;
 use crate::ui::time::now;
 
-/// Runs one of the three.
+/// Runs one of them.
 pub(crate) fn run(globals: &Globals, verb: QrVerb) -> Result<Report, Fault> {
     match verb {
-        QrVerb::Show {
-            id,
-            pause,
-            rounds,
-            sent,
-        } => show::run(globals, id.as_deref(), pause, rounds, sent),
-        QrVerb::Save {
-            dir,
-            id,
-            peer,
-            format,
-            redundancy,
-            message,
-        } => {
-            let how = crate::flow::pictures::Saving { format, redundancy };
-            match message {
-                Some(file) => save::file(globals, &file, &dir, how),
-                None => save::waiting(globals, id.as_deref(), peer.as_deref(), &dir, how),
-            }
-        }
+        QrVerb::Show(args) => show::run(globals, &args),
+        QrVerb::Save(args) => save::run(globals, &args),
+        QrVerb::Scan(args) => scan::run(globals, &args),
         QrVerb::Read {
             files,
             keep_sealed,

@@ -8,7 +8,8 @@ use crate::args::Globals;
 use crate::cmd::arrived::{self, Opener};
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::flow::pictures::{self, Gathered};
+use crate::flow::pictures;
+use crate::flow::scanning::Gathered;
 use crate::flow::{partials, take};
 use crate::ui::output::{Report, one_line};
 
@@ -35,7 +36,8 @@ pub(super) fn run(
     Ok(tell(report, &gathered))
 }
 
-fn tell(mut report: Report, gathered: &Gathered) -> Report {
+/// Adds what the pictures held to a report of what became of the messages.
+pub(super) fn tell(mut report: Report, gathered: &Gathered) -> Report {
     let tally = gathered.tally;
     let mut lines = vec![format!(
         "{} pictures: {} codes, {} new, {} known, {} foreign, {} damaged, {} without a code",

@@ -1,0 +1,220 @@
+//! Bob holds his camera at what alice shows: films, streams and animations instead of pictures.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::stage::{Party, Stage, noise, text};
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Runs the machine's `ffmpeg`, and gives what it writes to standard output.
+fn ffmpeg<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
+    let ran = Command::new("ffmpeg")
+        .args(["-nostdin", "-y", "-loglevel", "error"])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("ffmpeg is needed (Debian: ffmpeg)");
+    assert!(ran.status.success(), "{ran:?}");
+    ran.stdout
+}
+
+/// A film of the pictures in a folder.
+fn film(dir: &Path, film: &Path) {
+    let pictures = format!("{}/*.png", text(dir));
+    ffmpeg([
+        "-framerate",
+        "15",
+        "-pattern_type",
+        "glob",
+        "-i",
+        &pictures,
+        "-c:v",
+        "libx264",
+        "-pix_fmt",
+        "yuv420p",
+        "-vf",
+        "pad=ceil(iw/2)*2:ceil(ih/2)*2",
+        text(film),
+    ]);
+}
+
+fn nobody(stage: &Stage) -> Party {
+    Party {
+        home: stage.path("none"),
+    }
+}
+
+#[test]
+fn a_script_scans_a_film_into_a_file() {
+    let stage = Stage::new();
+    let nobody = nobody(&stage);
+    let sent = noise(11, 9_000);
+    let packed = stage.file("message.bin", &sent);
+    let dir = stage.path("frames");
+    nobody.ok(["qr", "save", text(&dir), "--message", text(&packed)]);
+    let mp4 = stage.path("film.mp4");
+    film(&dir, &mp4);
+    let out = stage.path("got.bin");
+    let told = nobody.json(["qr", "scan", text(&mp4), "--out", text(&out)]);
+    assert_eq!(told["complete"], true, "{told}");
+    assert_eq!(told["frames_read"], told["frames_needed"], "{told}");
+    assert_eq!(told["frames_needed"], 8, "{told}");
+    assert_eq!(told["sha256"], sha256(&sent), "{told}");
+    assert_eq!(fs::read(&out).unwrap(), sent);
+}
+
+#[test]
+fn what_one_scan_saw_the_next_one_goes_on_with() {
+    let stage = Stage::new();
+    let nobody = nobody(&stage);
+    let sent = noise(12, 9_000);
+    let packed = stage.file("message.bin", &sent);
+    let dir = stage.path("frames");
+    nobody.ok(["qr", "save", text(&dir), "--message", text(&packed)]);
+    let mut frames: Vec<_> = fs::read_dir(&dir)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    frames.sort();
+    let (early, late) = frames.split_at(5);
+    let out = stage.path("got.bin");
+    let first = early.iter().map(|p| text(p));
+    let told = nobody.fails(
+        8,
+        ["qr", "scan", "--out", text(&out)].into_iter().chain(first),
+    );
+    assert_eq!(told["complete"], false, "{told}");
+    assert_eq!(told["frames_read"], 5, "{told}");
+    assert_eq!(told["frames_needed"], 8, "{told}");
+    assert!(told["sha256"].is_null(), "{told}");
+    assert!(stage.path("got.bin.partial").exists());
+    let rest = late.iter().rev().map(|p| text(p));
+    let told = nobody.json(["qr", "scan", "--out", text(&out)].into_iter().chain(rest));
+    assert_eq!(told["sha256"], sha256(&sent), "{told}");
+    assert_eq!(told["pictures"], 3, "three more are enough: {told}");
+    assert!(!stage.path("got.bin.partial").exists());
+}
+
+#[test]
+fn a_stream_on_standard_input_ends_when_the_message_is_there() {
+    let stage = Stage::new();
+    let (alice, bob) = stage.pair();
+    let map = stage.file("map.bin", &noise(13, 6_000));
+    alice.ok(["send", "bob", "The map.", "--attach", text(&map)]);
+    let dir = stage.path("frames");
+    alice.ok(["qr", "save", text(&dir)]);
+    let pictures = format!("{}/*.png", text(&dir));
+    let scanned = |arguments: &[&str], stream: &[u8]| {
+        let input = stage.file("stream", stream);
+        let ran = bob
+            .command(["qr", "scan", "-", "--json"].iter().chain(arguments))
+            .stdin(fs::File::open(&input).unwrap())
+            .output()
+            .unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+        (ran.status.code(), told)
+    };
+    let stream = |format: &[&str]| {
+        let from = ["-framerate", "15", "-pattern_type", "glob", "-i", &pictures];
+        ffmpeg(from.into_iter().chain(format.iter().copied()).chain(["-"]))
+    };
+    let y4m = stream(&["-f", "yuv4mpegpipe", "-pix_fmt", "yuv420p"]);
+    let (code, told) = scanned(&[], &y4m);
+    assert_eq!((code, &told["new"]), (Some(0), &1.into()), "{told}");
+    assert_eq!(told["complete"], true, "{told}");
+    assert!(told["pictures"].as_u64() < Some(17), "it went on: {told}");
+    assert!(bob.ok(["inbox"]).contains("The map."));
+    // The same as raw pictures: known, and nothing new.
+    let raw = stream(&["-f", "rawvideo", "-pix_fmt", "gray"]);
+    let probe = fs::read_dir(&dir).unwrap().next().unwrap().unwrap().path();
+    // A PNG's width is at its 16th byte; codes are square.
+    let side = fs::read(probe).unwrap()[16..20].try_into().unwrap();
+    let size = format!("{0}x{0}", u32::from_be_bytes(side));
+    let (code, told) = scanned(&["--raw", &size], &raw);
+    assert_eq!((code, &told["duplicate"]), (Some(0), &1.into()), "{told}");
+}
+
+#[test]
+fn what_cannot_be_scanned_says_why() {
+    let stage = Stage::new();
+    let nobody = nobody(&stage);
+    let out = stage.path("got.bin");
+    let out = text(&out);
+    let junk = stage.file("junk.mp4", b"no film");
+    let scan = |path: &str| ["qr", "scan", path, "--out", out].map(String::from);
+    assert_eq!(nobody.run(scan(text(&junk))).code, 6);
+    assert_eq!(nobody.run(scan("/nowhere/film.mp4")).code, 3);
+    assert_eq!(nobody.run(scan("/dev/video-none")).code, 3);
+    // Without ffmpeg in the path, the error names it and how to get it.
+    let ran = nobody
+        .command(["qr", "scan", text(&junk), "--out", out])
+        .env("PATH", stage.path("empty"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(3), "{told}");
+    assert!(told.contains("apt install ffmpeg"), "{told}");
+}
+
+#[test]
+fn every_kind_of_moving_picture_is_saved_and_scanned_by_script() {
+    let stage = Stage::new();
+    let nobody = nobody(&stage);
+    let sent = noise(14, 7_000);
+    let packed = stage.file("message.bin", &sent);
+    for (profile, name, needed) in [
+        ("normal", "x.gif", 6),
+        ("fast", "x.png", 5),
+        ("max", "x.mp4", 3),
+        ("robust", "x.y4m", 15),
+        ("normal", "folder", 6),
+    ] {
+        let to = stage.path(name);
+        let save = ["qr", "save", text(&packed), "--out", text(&to)];
+        let saved = nobody.json(save.into_iter().chain(["--profile", profile]));
+        let saved = &saved["messages"][0];
+        assert_eq!(saved["frames_needed"], needed, "{name}: {saved}");
+        assert_eq!(saved["sha256"], sha256(&sent), "{saved}");
+        let frames = saved["frames"].as_u64().unwrap();
+        assert!((2..frames).all(|d| !frames.is_multiple_of(d)), "{frames} is no prime");
+        let out = stage.path("got.bin");
+        let told = nobody.json(["qr", "scan", text(&to), "--out", text(&out)]);
+        assert_eq!(told["sha256"], sha256(&sent), "{name}: {told}");
+        assert_eq!(told["frames_needed"], needed, "{name}: {told}");
+        assert_eq!(fs::read(&out).unwrap(), sent, "{name}");
+        fs::remove_file(&out).unwrap();
+    }
+}
+
+#[test]
+fn one_file_takes_one_message_and_says_so() {
+    let stage = Stage::new();
+    let (alice, bob) = stage.pair();
+    alice.ok(["send", "bob", "One."]);
+    let gif = stage.path("letter.gif");
+    let saved = alice.json(["qr", "save", "--out", text(&gif)]);
+    assert_eq!(saved["messages"][0]["frames"], 1, "{saved}");
+    assert_eq!(bob.json(["qr", "scan", text(&gif)])["new"], 1);
+    alice.ok(["send", "bob", "Two."]);
+    alice.ok(["send", "bob", "Three."]);
+    assert_eq!(alice.run(["qr", "save", "--out", text(&gif)]).code, 2);
+    assert_eq!(alice.run(["qr", "save"]).code, 2);
+    let twice = ["qr", "save", "a", "--out", "b.gif", "--message", "c"];
+    assert_eq!(alice.run(twice).code, 2);
+    let redundant = ["qr", "save", "a", "--out", "b.gif", "--redundancy", "200"];
+    assert_eq!(alice.run(redundant).code, 2);
+    // A row of codes is no drawing, and nothing of it is left behind.
+    let large = stage.file("large.bin", &noise(15, 5_000));
+    let svg = stage.path("large.svg");
+    let save = ["qr", "save", text(&large), "--out", text(&svg)];
+    assert_eq!(alice.run(save).code, 2);
+    assert!(!svg.exists());
+}
