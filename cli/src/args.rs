@@ -21,14 +21,14 @@ use crate::exit::Exit;
 
 pub(crate) use aids::{CompletionsArgs, DemoArgs};
 pub(crate) use carriers::{
-    ExportArgs, Graphics, ImportArgs, PictureFormat, QrArgs, QrSaveArgs, QrScanArgs, QrShowArgs,
-    QrVerb,
+    ExportArgs, Form, Graphics, ImportArgs, PictureFormat, QrArgs, QrSaveArgs, QrScanArgs,
+    QrShowArgs, QrVerb,
 };
 pub(crate) use gateway::{GatewayArgs, GatewayRunArgs, GatewayVerb};
 pub(crate) use letters::{By, InboxArgs, InboxVerb, OutboxArgs, OutboxVerb, Priority, SendArgs};
 pub(crate) use node::{
-    BenchArgs, BenchLinkArgs, BenchVerb, DeadLettersArgs, DeadLettersVerb, ForgetArgs, RunArgs,
-    WatchArgs, WhyArgs, YesNo, parse_upstream, parse_way,
+    BenchArgs, BenchLinkArgs, BenchQrArgs, BenchVerb, DeadLettersArgs, DeadLettersVerb, ForgetArgs,
+    RunArgs, WatchArgs, WhyArgs, YesNo, parse_upstream, parse_way,
 };
 pub(crate) use parties::{AcceptArgs, DidMethod, InitArgs, InviteArgs, PeersArgs, PeersVerb};
 pub(crate) use pipes::{Foreign, InspectArgs, PackArgs, UnpackArgs};

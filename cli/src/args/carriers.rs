@@ -111,6 +111,18 @@ fn parse_size(text: &str) -> Result<(u32, u32), String> {
     Ok((side(width)?, side(height)?))
 }
 
+/// What the codes say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// Our own frames: the fewest codes, any of which suffice
+    #[default]
+    Frames,
+    /// Parts of a UR (ur:x-didcomm), for readers of Blockchain Commons' convention
+    Ur,
+    /// The packed message as it is, in one code that any scanner reads
+    Plain,
+}
+
 /// How a terminal draws.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Graphics {
@@ -140,6 +152,9 @@ pub(crate) struct QrShowArgs {
     /// Milliseconds a picture stays, when there are several [default: as the profile says]
     #[arg(long, value_name = "MS")]
     pub(crate) pause: Option<u64>,
+    /// What the codes say
+    #[arg(long = "as", value_enum, default_value_t)]
+    pub(crate) form: Form,
     /// How many times the pictures that suffice are shown, always fresh ones; `q` ends it earlier
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub(crate) rounds: u32,
@@ -166,6 +181,9 @@ pub(crate) struct QrSaveArgs {
     /// (15), fast (20), max (30)
     #[arg(long, default_value = "normal")]
     pub(crate) profile: Profile,
+    /// What the codes say
+    #[arg(long = "as", value_enum, default_value_t)]
+    pub(crate) form: Form,
     /// Only this message (id or its beginning) [default: all that wait]
     #[arg(long)]
     pub(crate) id: Option<String>,

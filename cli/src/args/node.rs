@@ -159,6 +159,17 @@ pub(crate) struct BenchArgs {
 pub(crate) enum BenchVerb {
     /// Two nodes as processes of their own on this machine, messages over TCP, both stores durable
     Link(BenchLinkArgs),
+    /// QR codes: frames needed by losses, time to draw and to find a code, bytes a second through a
+    /// modelled camera
+    Qr(BenchQrArgs),
+}
+
+/// `bench qr`
+#[derive(Args, Clone, Debug)]
+pub(crate) struct BenchQrArgs {
+    /// Runs for each number of frames and kind of loss
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) seeds: u32,
 }
 
 /// `bench link`

@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 
 use packmule_bus::Envelope;
 use packmule_bus::fountain::Partial;
-use packmule_transports::qr::{Picture, Profile, Show, picture_files, show};
+use packmule_transports::qr::{
+    Picture, Profile, Show, picture_files, show_text, show_ur, show_within,
+};
 
-use crate::args::PictureFormat;
+use crate::args::{Form, PictureFormat};
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::flow::files;
@@ -35,6 +37,20 @@ pub(crate) fn read(paths: &[PathBuf], held: &[Partial], quiet: bool) -> Result<G
     Scan::stills(paths, held, quiet).run(&mut |_| Ok(()))
 }
 
+/// A message as codes up to this version.
+pub(crate) fn shown(envelope: &Envelope, form: Form, largest: u8) -> Result<Show, Fault> {
+    Ok(match form {
+        Form::Frames => show_within(envelope, largest)?,
+        Form::Ur => show_ur(envelope, largest)?,
+        Form::Plain => {
+            let packed = envelope.to_json();
+            let text = str::from_utf8(&packed)
+                .map_err(|_| Fault::usage("only text can be shown as it is"))?;
+            Show::Single(show_text(text)?)
+        }
+    })
+}
+
 /// How a message is saved in a folder.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Saving {
@@ -44,6 +60,8 @@ pub(crate) struct Saving {
     pub(crate) redundancy: Option<u32>,
     /// How large and how fast the codes are.
     pub(crate) profile: Profile,
+    /// What the codes say.
+    pub(crate) form: Form,
 }
 
 /// What was saved.
@@ -65,9 +83,9 @@ pub(crate) fn save(
     let short: String = envelope.id().short().chars().take(10).collect();
     if how.format == PictureFormat::Gif {
         let path = dir.join(format!("{short}.gif"));
-        return save_moving(envelope, &path, how.profile);
+        return save_moving(envelope, &path, how);
     }
-    let shown = show(envelope, how.profile)?;
+    let shown = shown(envelope, how.form, how.profile.version())?;
     let count = count(&shown, how.redundancy);
     let mut progress = Progress::new("drawing", u64::from(count), quiet);
     let mut paths = Vec::new();
@@ -105,13 +123,9 @@ pub(crate) fn is_moving(path: &Path) -> bool {
 }
 
 /// Saves one message as one file, in the format that its name's ending stands for.
-pub(crate) fn save_moving(
-    envelope: &Envelope,
-    path: &Path,
-    profile: Profile,
-) -> Result<Saved, Fault> {
-    let shown = show(envelope, profile)?;
-    let speed = profile.codes_per_second();
+pub(crate) fn save_moving(envelope: &Envelope, path: &Path, how: Saving) -> Result<Saved, Fault> {
+    let shown = shown(envelope, how.form, how.profile.version())?;
+    let speed = how.profile.codes_per_second();
     let extension = path
         .extension()
         .and_then(|e| e.to_str())

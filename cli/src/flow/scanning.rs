@@ -42,6 +42,8 @@ pub(crate) struct Gathered {
     pub(crate) skipped: u32,
     /// Frames held and needed of every transfer met, finished or not.
     pub(crate) frames: BTreeMap<TransferId, (u32, u32)>,
+    /// The same of the foreign row of codes (UR, BBQr) that was seen last.
+    pub(crate) foreign: Option<(u32, u32)>,
 }
 
 /// When a scan ends before its sources do.
@@ -211,12 +213,18 @@ impl<'a> State<'a> {
                     pace.note(self.began.elapsed(), progress.received);
                 }
             }
+            Found::Part(count) => {
+                self.gathered.foreign = Some((count.received, count.needed));
+            }
             Found::Envelope(envelope) => {
                 let transfer = TransferId::of(&envelope.to_wire());
                 self.paces.remove(&transfer);
                 if !self.gathered.envelopes.contains(&envelope) {
-                    // The frame that made it whole was not told of as one more.
-                    let count = self.gathered.frames.entry(transfer).or_insert((0, 1));
+                    // The frame that made it whole was not told of as one more. What lacked one
+                    // part of a foreign row, and is whole now, came by that.
+                    let foreign = self.gathered.foreign.filter(|f| f.0 + 1 == f.1);
+                    let count = self.gathered.frames.entry(transfer);
+                    let count = count.or_insert_with(|| foreign.unwrap_or((0, 1)));
                     count.0 += 1;
                     self.gathered.envelopes.push(envelope);
                 }
@@ -236,7 +244,8 @@ impl<'a> State<'a> {
             Until::NothingLacks => {
                 let lacking = reader.progress();
                 let seen_now = |t: &Transfer| self.paces.contains_key(&t.transfer);
-                (arrived || !self.gathered.invitations.is_empty()) && !lacking.iter().any(seen_now)
+                let any = arrived || !self.gathered.invitations.is_empty();
+                any && !lacking.iter().any(seen_now) && reader.foreign_progress().is_empty()
             }
         }
     }
@@ -258,6 +267,9 @@ impl<'a> State<'a> {
                 "{} of {} frames{left}",
                 transfer.received, transfer.needed
             ));
+        }
+        for count in reader.foreign_progress() {
+            lines.push(format!("{} of {} parts", count.received, count.needed));
         }
         if lines.is_empty() {
             let tally = reader.tally();

@@ -184,7 +184,10 @@ fn every_kind_of_moving_picture_is_saved_and_scanned_by_script() {
         assert_eq!(saved["frames_needed"], needed, "{name}: {saved}");
         assert_eq!(saved["sha256"], sha256(&sent), "{saved}");
         let frames = saved["frames"].as_u64().unwrap();
-        assert!((2..frames).all(|d| !frames.is_multiple_of(d)), "{frames} is no prime");
+        assert!(
+            (2..frames).all(|d| !frames.is_multiple_of(d)),
+            "{frames} is no prime"
+        );
         let out = stage.path("got.bin");
         let told = nobody.json(["qr", "scan", text(&to), "--out", text(&out)]);
         assert_eq!(told["sha256"], sha256(&sent), "{name}: {told}");
@@ -217,4 +220,29 @@ fn one_file_takes_one_message_and_says_so() {
     let save = ["qr", "save", text(&large), "--out", text(&svg)];
     assert_eq!(alice.run(save).code, 2);
     assert!(!svg.exists());
+}
+
+#[test]
+fn strangers_scan_urs_and_plain_codes() {
+    let stage = Stage::new();
+    let (alice, bob) = stage.pair();
+    for (words, form, name) in [
+        ("By UR.", "ur", "ur.gif"),
+        ("In plain sight.", "plain", "plain.png"),
+    ] {
+        alice.ok(["send", "bob", words]);
+        let picture = stage.path(name);
+        let save = ["qr", "save", "--out", text(&picture), "--as", form];
+        let saved = alice.json(save.into_iter().chain(["--profile", "robust"]));
+        let frames = saved["messages"][0]["frames"].as_u64().unwrap();
+        assert_eq!(frames == 1, form == "plain", "{saved}");
+        let read = bob.json(["qr", "scan", text(&picture)]);
+        assert_eq!(
+            (&read["new"], &read["complete"]),
+            (&1.into(), &true.into()),
+            "{read}"
+        );
+        assert_eq!(read["frames_read"], read["frames_needed"], "{read}");
+        assert!(bob.ok(["inbox"]).contains(words));
+    }
 }

@@ -2,6 +2,7 @@
 
 mod animate;
 mod base45;
+mod bbqr;
 mod dense;
 mod graphics;
 mod grey;
@@ -15,6 +16,7 @@ mod scan;
 mod show;
 mod source;
 mod text;
+mod ur;
 mod watch;
 
 pub use grey::{Grey, MAX_PIXELS, MAX_SIDE, PictureError};
@@ -24,9 +26,10 @@ pub use profile::{ParseProfileError, Profile};
 pub use reader::{Found, Reader, Tally, is_invitation};
 pub use render::{Background, MAX_MODULE_PIXELS, RenderError};
 pub use scan::{scan, scan_quickly, scan_rqrr, scan_rxing};
-pub use show::{Frames, Show, ShowError, show, show_text, show_within};
+pub use show::{Frames, Show, ShowError, show, show_text, show_ur, show_within};
 pub use source::{
     Camera, FrameSource, Hints, RawGrey, SourceError, Stills, Video, Y4m, open, picture_files,
 };
 pub use text::{BASE45_PREFIX, PREFIX, TextError, frame_of_text, text_of_frame};
+pub use ur::{Count, Ur};
 pub use watch::{Seen, watch};

@@ -69,17 +69,7 @@ impl Profile {
     /// where a frame leaves no room for any.
     #[must_use]
     pub fn symbol_bytes_of(version: u8) -> usize {
-        let bits = Bits::new(Version::Normal(i16::from(version.clamp(1, 40))));
-        let bits = bits.max_len(EcLevel::L).unwrap_or_default();
-        // Mode and count of characters come first; then eleven bits hold two characters, and six
-        // a last single one.
-        let bits = bits.saturating_sub(match version {
-            0..=9 => 4 + 9,
-            10..=26 => 4 + 11,
-            _ => 4 + 13,
-        });
-        let characters = bits / 11 * 2 + bits % 11 / 6;
-        let encoded = characters.saturating_sub(PREFIX.len());
+        let encoded = characters_of(version).saturating_sub(PREFIX.len());
         dense::bytes_in(encoded).saturating_sub(OVERHEAD)
     }
 
@@ -91,6 +81,20 @@ impl Profile {
             Self::Max => "max",
         }
     }
+}
+
+/// Alphanumeric characters that a code of this version (1 ..= 40) holds at level L.
+pub(crate) fn characters_of(version: u8) -> usize {
+    let bits = Bits::new(Version::Normal(i16::from(version.clamp(1, 40))));
+    let bits = bits.max_len(EcLevel::L).unwrap_or_default();
+    // Mode and count of characters come first; then eleven bits hold two characters, and six a
+    // last single one.
+    let bits = bits.saturating_sub(match version {
+        0..=9 => 4 + 9,
+        10..=26 => 4 + 11,
+        _ => 4 + 13,
+    });
+    bits / 11 * 2 + bits % 11 / 6
 }
 
 impl fmt::Display for Profile {

@@ -5,10 +5,12 @@ use std::path::Path;
 use packmule_bus::fountain::{Catcher, Caught, Frame, Limits, Partial, Progress, TransferId};
 use packmule_bus::{Envelope, Kind};
 
+use crate::bbqr;
 use crate::grey::{Grey, PictureError, pictures};
 use crate::scan::scan;
 use crate::source::{SourceError, load};
 use crate::text::{TextError, frame_of_bytes};
+use crate::ur::{self, Count, Part, PartError};
 
 /// What one code, or one file, led to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,6 +32,8 @@ pub enum Found {
     Damaged(String),
     /// A transfer whose frames do not fit each other: someone forges. It goes on.
     Mismatch(TransferId),
+    /// A part of a message in a foreign row of codes (UR, BBQr), new or known.
+    Part(Count),
 }
 
 /// How much of what a reader has seen.
@@ -56,6 +60,8 @@ pub struct Tally {
 #[derive(Default)]
 pub struct Reader {
     catcher: Catcher,
+    urs: ur::Collector,
+    bbqrs: bbqr::Collector,
     tally: Tally,
 }
 
@@ -65,7 +71,7 @@ impl Reader {
     pub fn new(limits: Limits) -> Self {
         Self {
             catcher: Catcher::new(limits),
-            tally: Tally::default(),
+            ..Self::default()
         }
     }
 
@@ -127,14 +133,21 @@ impl Reader {
         self.tally.codes += 1;
         let found = match frame_of_bytes(code) {
             Ok(frame) => self.catch(&frame),
-            Err(TextError::NotOurs) => self.take_other(code),
+            Err(TextError::NotOurs) => return self.take_other(code),
             Err(error) => Found::Damaged(error.to_string()),
         };
+        self.counted(found, true)
+    }
+
+    /// Counts what a code led to; `fresh` tells of parts whether they were new.
+    fn counted(&mut self, found: Found, fresh: bool) -> Found {
         match found {
             Found::Envelope(_) | Found::Fresh(_) => self.tally.fresh += 1,
             Found::Duplicate(_) | Found::Again(_) => self.tally.duplicate += 1,
             Found::Foreign(_) => self.tally.foreign += 1,
             Found::Damaged(_) | Found::Mismatch(_) => self.tally.damaged += 1,
+            Found::Part(_) if fresh => self.tally.fresh += 1,
+            Found::Part(_) => self.tally.duplicate += 1,
             Found::Invitation(_) => {}
         }
         found
@@ -144,6 +157,14 @@ impl Reader {
     #[must_use]
     pub fn progress(&self) -> Vec<Progress> {
         self.catcher.progress()
+    }
+
+    /// How far messages in foreign rows of codes are. These are not kept for another day.
+    #[must_use]
+    pub fn foreign_progress(&self) -> Vec<Count> {
+        let mut all = self.urs.counts();
+        all.extend(self.bbqrs.counts());
+        all
     }
 
     /// What is held of the unfinished transfers, for a store to keep until more is seen.
@@ -173,19 +194,52 @@ impl Reader {
         self.tally
     }
 
-    /// A frame as bytes, an envelope unframed, an invitation, or a stranger's code.
+    /// A frame as bytes, an envelope unframed, a foreign row of codes, an invitation, or a
+    /// stranger's code.
     fn take_other(&mut self, code: &[u8]) -> Found {
         if Frame::parse(code).is_ok() {
-            return self.catch(code);
+            let found = self.catch(code);
+            return self.counted(found, true);
         }
         if let Some(envelope) = bare_envelope(code) {
-            return Found::Envelope(envelope);
+            return self.counted(Found::Envelope(envelope), true);
         }
-        let text = String::from_utf8_lossy(code).into_owned();
-        if is_invitation(&text) {
-            Found::Invitation(text)
-        } else {
-            Found::Foreign(text)
+        let (found, fresh) = match Part::read(code) {
+            // A UR of another kind is a wallet's, most likely: not ours, and not damaged.
+            Some(part) if part != Err(PartError::Kind) => self.take_ur(part),
+            None if bbqr::is_part(code) => self.take_bbqr(code),
+            _ => {
+                let text = String::from_utf8_lossy(code).into_owned();
+                let found = if is_invitation(&text) {
+                    Found::Invitation(text)
+                } else {
+                    Found::Foreign(text)
+                };
+                (found, true)
+            }
+        };
+        self.counted(found, fresh)
+    }
+
+    fn take_ur(&mut self, part: Result<Part, PartError>) -> (Found, bool) {
+        let part = match part {
+            Ok(part) => part,
+            Err(error) => return (Found::Damaged(error.to_string()), true),
+        };
+        match self.urs.take(&part) {
+            ur::Taken::Fresh(count) => (Found::Part(count), true),
+            ur::Taken::Known(count) => (Found::Part(count), false),
+            ur::Taken::Whole(bytes) => (in_foreign(&bytes), true),
+            ur::Taken::Spoiled => (Found::Damaged("UR parts contradict".into()), true),
+        }
+    }
+
+    fn take_bbqr(&mut self, code: &[u8]) -> (Found, bool) {
+        match self.bbqrs.take(code) {
+            bbqr::Taken::Fresh(count) => (Found::Part(count), true),
+            bbqr::Taken::Known(count) => (Found::Part(count), false),
+            bbqr::Taken::Whole(bytes) => (in_foreign(&bytes), true),
+            bbqr::Taken::Damaged(why) => (Found::Damaged(format!("BBQr: {why}")), true),
         }
     }
 
@@ -209,6 +263,14 @@ impl Reader {
             // A newer fountain may tell of more than this reader knows to pass on.
             other => Found::Damaged(format!("{other:?}")),
         }
+    }
+}
+
+/// What a foreign row of codes held. Those carry anything; only what is surely a message counts.
+fn in_foreign(bytes: &[u8]) -> Found {
+    match bare_envelope(bytes) {
+        Some(envelope) => Found::Envelope(envelope),
+        None => Found::Foreign(String::from_utf8_lossy(bytes).into_owned()),
     }
 }
 

@@ -5,13 +5,20 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use packmule_bus::Envelope;
-use packmule_bus::fountain::{Fountain, FountainError, MIN_SYMBOL, TransferId};
+use packmule_bus::fountain::{Fountain, FountainError, MIN_SYMBOL};
 
 use crate::animate::Animation;
 use crate::picture::{DrawError, Picture};
-use crate::profile::Profile;
+use crate::profile::{Profile, characters_of};
 use crate::render::RenderError;
 use crate::text::text_of_frame;
+use crate::ur::Ur;
+
+/// `UR:X-DIDCOMM/` and the longest `number-count/`.
+const UR_HEAD: usize = 13 + 10 + 1 + 4 + 1;
+
+/// A part's fields and checksums, at their longest.
+const UR_FIELDS: usize = 1 + 5 + 3 + 5 + 5 + 3 + 4;
 
 /// The largest QR version there is.
 const LARGEST: u8 = 40;
@@ -50,7 +57,29 @@ pub fn show_within(envelope: &Envelope, largest: u8) -> Result<Show, ShowError> 
     let count = object.len().div_ceil(most).max(1);
     let symbol = object.len().div_ceil(count).max(MIN_SYMBOL);
     let fountain = Fountain::new(object, symbol)?;
-    let frames = Frames { fountain, largest };
+    shown(Frames {
+        codes: Codes::Fountain(fountain),
+        largest,
+    })
+}
+
+/// Shows `envelope` to readers that know Blockchain Commons' URs and not our frames: its packed
+/// message as `ur:x-didcomm`, in codes up to version `largest`. It takes a third more codes, and a
+/// reader that does not solve equations needs twice as many.
+///
+/// # Errors
+/// The packed message is longer than such codes carry.
+pub fn show_ur(envelope: &Envelope, largest: u8) -> Result<Show, ShowError> {
+    // Two letters a byte, after the kind, the numbers and the fields of a part.
+    let letters = characters_of(largest).saturating_sub(UR_HEAD);
+    let ur = Ur::of(&envelope.to_json(), (letters / 2).saturating_sub(UR_FIELDS));
+    shown(Frames {
+        codes: Codes::Ur(Box::new(ur.ok_or(DrawError { largest })?)),
+        largest,
+    })
+}
+
+fn shown(frames: Frames) -> Result<Show, ShowError> {
     Ok(if frames.needed() == 1 {
         Show::Single(frames.picture(0)?)
     } else {
@@ -75,7 +104,7 @@ impl Show {
     pub fn count(&self) -> u32 {
         match self {
             Self::Single(_) => 1,
-            Self::Frames(frames) => frames.fountain.loop_length(),
+            Self::Frames(frames) => frames.loop_length(),
         }
     }
 
@@ -175,21 +204,31 @@ impl Show {
 /// An envelope as an endless row of codes.
 #[derive(Clone, Debug)]
 pub struct Frames {
-    fountain: Fountain,
+    codes: Codes,
     largest: u8,
 }
 
+#[derive(Clone, Debug)]
+enum Codes {
+    Fountain(Fountain),
+    Ur(Box<Ur>),
+}
+
 impl Frames {
-    /// K: how many codes a reader needs.
+    /// K: how many codes a reader needs; of URs, a few more.
     #[must_use]
     pub fn needed(&self) -> u32 {
-        self.fountain.source_count()
+        match &self.codes {
+            Codes::Fountain(fountain) => fountain.source_count(),
+            Codes::Ur(ur) => ur.count(),
+        }
     }
 
-    /// The transfer's name.
-    #[must_use]
-    pub fn transfer(&self) -> TransferId {
-        self.fountain.transfer()
+    fn loop_length(&self) -> u32 {
+        match &self.codes {
+            Codes::Fountain(fountain) => fountain.loop_length(),
+            Codes::Ur(ur) => ur.loop_length(),
+        }
     }
 
     /// The code number `n`: the first K carry the object itself, all others repair; none repeats.
@@ -197,7 +236,10 @@ impl Frames {
     /// # Errors
     /// `n` is 2^24 or more.
     pub fn picture(&self, n: u32) -> Result<Picture, ShowError> {
-        let text = text_of_frame(&self.fountain.frame(n)?);
+        let text = match &self.codes {
+            Codes::Fountain(fountain) => text_of_frame(&fountain.frame(n)?),
+            Codes::Ur(ur) => ur.part(n.saturating_add(1)),
+        };
         Ok(Picture::alphanumeric(&text, self.largest)?)
     }
 }

@@ -268,3 +268,83 @@ proptest! {
         let _ = Reader::default().read_bytes(&file);
     }
 }
+
+#[test]
+fn a_code_torn_between_two_frames_is_none_or_one_of_them() {
+    let sent = Envelope::from_packed(&object(4_000, 8)).expect("envelope");
+    let Show::Frames(frames) = show(&sent, Profile::Robust).expect("show") else {
+        panic!("frames");
+    };
+    let [first, second] = [3, 4].map(|n| camera::flat(&frames.picture(n).expect("picture"), 3));
+    let said = [&first, &second].map(|seen| packmule_qr::scan(seen).remove(0));
+    let rows = first.height();
+    let mut read = 0;
+    for step in 0..=20 {
+        // The upper part still shows the first, the lower one the second already.
+        let at = rows * step / 20 * first.width();
+        let mut pixels = first.pixels()[..at].to_vec();
+        pixels.extend(&second.pixels()[at..]);
+        // And all of it blended, as a long exposure does.
+        let blend = |(a, b): (&u8, &u8)| {
+            ((usize::from(*a) * step + usize::from(*b) * (20 - step)) / 20) as u8
+        };
+        let both = first.pixels().iter().zip(second.pixels());
+        for pixels in [pixels, both.map(blend).collect()] {
+            let seen = Grey::new(first.width() as u32, rows as u32, pixels).expect("grey");
+            for code in packmule_qr::scan(&seen) {
+                assert!(said.contains(&code), "step {step}");
+                read += 1;
+            }
+        }
+    }
+    assert!(read >= 4, "{read} of the ends and near them");
+}
+
+#[test]
+fn foreign_rows_of_codes_bring_a_message_among_strangers_codes() {
+    let message = br#"{"payload":"eyJhIjoxfQ","signatures":[{"protected":"eyJhbGciOiJFZERTQSJ9","signature":"AAAA","header":{"kid":"did:example:a#1"}}]}"#;
+    let sent = Envelope::from_packed(message).expect("envelope");
+    let ur = packmule_qr::Ur::of(message, 30).expect("a UR");
+    let mut bob = Reader::default();
+    let mut got = Vec::new();
+    for number in 3..3 + 4 * ur.count() {
+        // Every second part is lost; between them, a wallet's, a torn one and a forged frame.
+        if number % 2 == 0 {
+            continue;
+        }
+        let text = ur.part(number);
+        for code in [
+            "UR:CRYPTO-PSBT/AEAE",
+            "ur:bytes/1-2/aeae",
+            "B$2J0102AA",
+            "DCQ2A",
+        ] {
+            assert!(!matches!(bob.take(code.as_bytes()), Found::Envelope(_)));
+        }
+        let found = bob.take(text.as_bytes());
+        if let Found::Part(count) = &found {
+            assert!(count.received < count.needed, "{count:?}");
+        }
+        if matches!(found, Found::Envelope(_)) {
+            got.push(found);
+            break;
+        }
+    }
+    assert_eq!(got, [Found::Envelope(sent)]);
+    assert!(bob.foreign_progress().is_empty());
+}
+
+#[test]
+fn a_foreign_row_that_holds_no_message_is_foreign() {
+    let mut bob = Reader::default();
+    let seed = packmule_qr::Ur::of(b"abandon abandon about", 100).expect("a UR");
+    assert!(matches!(
+        bob.take(seed.part(1).as_bytes()),
+        Found::Foreign(_)
+    ));
+    assert!(matches!(bob.take(b"B$2U0100MFRGG"), Found::Foreign(t) if t == "abc"));
+    assert!(
+        matches!(bob.take(b"UR:CRYPTO-SEED/AE"), Found::Foreign(t) if t == "UR:CRYPTO-SEED/AE")
+    );
+    assert_eq!((bob.tally().foreign, bob.tally().damaged), (3, 0));
+}

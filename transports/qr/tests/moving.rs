@@ -15,8 +15,8 @@ use std::path::Path;
 use camera::object;
 use packmule_bus::Envelope;
 use packmule_qr::{
-    Found, Hints, Profile, Reader, Seen, Show, open, scan_rqrr, scan_rxing, show, show_within,
-    watch,
+    Found, Hints, Profile, Reader, Seen, Show, open, scan_rqrr, scan_rxing, show, show_ur,
+    show_within, watch,
 };
 
 const SPEED: u16 = 15;
@@ -135,4 +135,46 @@ fn codes_are_drawn_as_fast_as_they_are_shown() {
         let shown = std::time::Duration::from_secs(1) / u32::from(profile.codes_per_second());
         assert!(each < shown, "{profile}: {each:?} a code of {shown:?}");
     }
+}
+
+#[test]
+fn urs_in_a_looped_file_are_read_with_every_third_lost() {
+    let sent = Envelope::from_packed(&signed(3000)).expect("an envelope");
+    for largest in [5, 15, 25, 40] {
+        let shown = show_ur(&sent, largest).expect("show");
+        let mut bob = Reader::default();
+        let mut got = Vec::new();
+        let mut parts = 0;
+        for (n, picture) in shown.pictures().enumerate() {
+            let picture = picture.expect("picture");
+            assert!(picture.version() <= largest);
+            // In the middle they begin to come.
+            if n % 3 == 1 || n < shown.needed() as usize / 2 {
+                continue;
+            }
+            parts += 1;
+            got.extend(bob.feed(&camera::flat(&picture, 3)));
+            if got.contains(&Found::Envelope(sent.clone())) {
+                break;
+            }
+        }
+        assert!(
+            got.contains(&Found::Envelope(sent.clone())),
+            "{largest}: {parts} of {}, {:?}",
+            shown.needed(),
+            bob.tally()
+        );
+    }
+    assert!(show_ur(&sent, 1).is_err());
+}
+
+/// A signed message with a payload of this many bytes: JSON, so surely a message in any code.
+fn signed(length: usize) -> Vec<u8> {
+    let payload: String = (0..length)
+        .map(|n| char::from(b'a' + (n * n % 26) as u8))
+        .collect();
+    format!(
+        r#"{{"payload":"{payload}","signatures":[{{"protected":"eyJhbGciOiJFZERTQSJ9","signature":"AAAA","header":{{"kid":"did:example:a#1"}}}}]}}"#
+    )
+    .into_bytes()
 }

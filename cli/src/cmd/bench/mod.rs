@@ -2,6 +2,7 @@
 
 mod link;
 mod pair;
+mod qr;
 
 use crate::args::{BenchVerb, Globals};
 use crate::fault::Fault;
@@ -11,5 +12,6 @@ use crate::ui::output::Report;
 pub(crate) fn run(globals: &Globals, verb: &BenchVerb) -> Result<Report, Fault> {
     match verb {
         BenchVerb::Link(args) => link::run(globals, args),
+        BenchVerb::Qr(args) => qr::run(globals, args),
     }
 }

@@ -43,6 +43,7 @@ pub(super) fn run(globals: &Globals, args: &QrSaveArgs) -> Result<Report, Fault>
             format: args.format,
             redundancy: args.redundancy,
             profile: args.profile,
+            form: args.form,
         },
         quiet: globals.quiet || globals.json,
     };
@@ -63,7 +64,7 @@ struct How<'a> {
 impl How<'_> {
     fn save(&self, envelope: &Envelope) -> Result<Saved, Fault> {
         if self.moving {
-            return pictures::save_moving(envelope, self.to, self.saving.profile);
+            return pictures::save_moving(envelope, self.to, self.saving);
         }
         files::make_dir(self.to)?;
         pictures::save(envelope, self.to, self.saving, self.quiet)

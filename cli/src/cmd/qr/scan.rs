@@ -137,6 +137,7 @@ fn contract(gathered: &Gathered) -> Map<String, Value> {
         None => furthest(gathered.partials.iter()).map(Partial::transfer),
     };
     let frames = transfer.and_then(|transfer| gathered.frames.get(&transfer));
+    let frames = frames.or(gathered.foreign.as_ref());
     map.insert("complete".into(), json!(whole.is_some()));
     map.insert("frames_read".into(), json!(frames.map_or(0, |f| f.0)));
     map.insert("frames_needed".into(), json!(frames.map(|f| f.1)));

@@ -5,13 +5,13 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use packmule_bus::Envelope;
-use packmule_transports::qr::{Frames, Profile, Show, show_within};
+use packmule_transports::qr::{Frames, Profile, Show};
 use serde_json::json;
 
 use crate::args::{Globals, QrShowArgs};
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::flow::{files, read_envelope};
+use crate::flow::{files, pictures, read_envelope};
 use crate::ui::output::Report;
 use crate::ui::screen::{Keys, Screen};
 use crate::ui::time::now;
@@ -78,7 +78,7 @@ fn shown(
                 .hint("make it larger or its letters smaller, or `packmule qr save`"),
         );
     }
-    let shown = show_within(envelope, largest)?;
+    let shown = pictures::shown(envelope, args.form, largest)?;
     match &shown {
         Show::Frames(frames) if terminal => {
             let pause = args.pause.map(Duration::from_millis);

@@ -38,6 +38,25 @@ impl Rng {
     }
 }
 
+/// Whatever has modules to photograph.
+pub(crate) trait Modules {
+    /// Modules along one side, with the quiet zone.
+    fn full_width(&self) -> usize;
+
+    /// Whether a module, counted with the quiet zone, is dark.
+    fn is_dark(&self, x: usize, y: usize) -> bool;
+}
+
+impl Modules for Picture {
+    fn full_width(&self) -> usize {
+        self.full_width()
+    }
+
+    fn is_dark(&self, x: usize, y: usize) -> bool {
+        self.is_dark(x, y)
+    }
+}
+
 /// Bytes that do not compress.
 pub(crate) fn object(length: usize, seed: u64) -> Vec<u8> {
     let mut rng = Rng::new(seed + 1);
@@ -45,13 +64,13 @@ pub(crate) fn object(length: usize, seed: u64) -> Vec<u8> {
 }
 
 /// The picture as it is, `px` pixels to a module.
-pub(crate) fn flat(picture: &Picture, px: usize) -> Grey {
+pub(crate) fn flat(picture: &impl Modules, px: usize) -> Grey {
     sheet(std::slice::from_ref(picture), 1, px)
 }
 
 /// Pictures of one size side by side, `columns` in a row.
-pub(crate) fn sheet(pictures: &[Picture], columns: usize, px: usize) -> Grey {
-    let side = pictures.iter().map(Picture::full_width).max().unwrap_or(0) * px;
+pub(crate) fn sheet(pictures: &[impl Modules], columns: usize, px: usize) -> Grey {
+    let side = pictures.iter().map(Modules::full_width).max().unwrap_or(0) * px;
     let (width, height) = (side * columns, side * pictures.len().div_ceil(columns));
     let pixels = (0..width * height)
         .map(|i| {
@@ -115,6 +134,8 @@ pub(crate) enum Trouble {
     Camera,
     /// A quarter of the code before is still on the screen.
     Ghost,
+    /// Out of focus by half a module: what no decoder reads as it is.
+    Blur,
 }
 
 impl Trouble {
@@ -132,8 +153,8 @@ impl Trouble {
 
 /// The picture as a camera sees it; `before` is what the screen showed just before.
 pub(crate) fn photograph(
-    picture: &Picture,
-    before: &Picture,
+    picture: &impl Modules,
+    before: &impl Modules,
     px: f64,
     trouble: Trouble,
     rng: &mut Rng,
@@ -153,6 +174,10 @@ pub(crate) fn photograph(
             .grey(),
         Trouble::Slanted => View::new(px, side(0.0, 5.0, rng), 0.10, rng)
             .of(picture)
+            .grey(),
+        Trouble::Blur => View::new(px, side(0.0, 2.0, rng), 0.01, rng)
+            .of(picture)
+            .blur(0.5 * px)
             .grey(),
         Trouble::Noise => {
             let seen = View::new(px, side(0.0, 2.0, rng), 0.01, rng).of(picture);
@@ -206,7 +231,7 @@ impl View {
     }
 
     /// Every pixel is the mean of 3 × 3 samples, as a sensor integrates.
-    fn of(&self, picture: &Picture) -> Film {
+    fn of(&self, picture: &impl Modules) -> Film {
         let modules = picture.full_width() as f64;
         let grow = if self.turn.abs() < 0.05 { 1.0 } else { 1.3 };
         let side = (modules * self.px * grow * 1.24) as usize + 16;
