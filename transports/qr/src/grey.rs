@@ -90,6 +90,54 @@ impl Grey {
         }
     }
 
+    /// The picture with its edges raised: every pixel is moved away from the mean of those within
+    /// `reach`, by `gain` times what it differs. Undoes part of a blur of about that reach.
+    pub(crate) fn sharpened(&self, reach: usize, gain: i32) -> Self {
+        let means = self.means(reach);
+        let pixels = self.pixels.iter().zip(means).map(|(p, mean)| {
+            let (p, mean) = (i32::from(*p), i32::from(mean));
+            u8::try_from((p + gain * (p - mean)).clamp(0, 255)).unwrap_or(u8::MAX)
+        });
+        Self {
+            pixels: pixels.collect(),
+            ..*self
+        }
+    }
+
+    /// The mean around each pixel: of a square that reaches so many pixels each way, less at the
+    /// borders.
+    fn means(&self, reach: usize) -> Vec<u8> {
+        let (width, height) = (self.width, self.height);
+        // Sums above and left of each pixel, with a row and a column of zeroes first. 64 Mpx of
+        // 255 are more than 32 bits hold, but what counts are differences of small squares.
+        let mut sums = vec![0u32; (width + 1) * (height + 1)];
+        for (y, row) in self.pixels.chunks_exact(width.max(1)).enumerate() {
+            let (above, below) = sums.split_at_mut((y + 1) * (width + 1));
+            let above = above.get(y * (width + 1)..).unwrap_or_default();
+            let mut left = 0u32;
+            let below = below.iter_mut().skip(1);
+            for ((sum, above), pixel) in below.zip(above.iter().skip(1)).zip(row) {
+                left = left.wrapping_add(u32::from(*pixel));
+                *sum = above.wrapping_add(left);
+            }
+        }
+        let at = |x: usize, y: usize| sums.get(y * (width + 1) + x).copied().unwrap_or_default();
+        let mut means = Vec::with_capacity(self.pixels.len());
+        for y in 0..height {
+            let (top, bottom) = (y.saturating_sub(reach), (y + reach + 1).min(height));
+            for x in 0..width {
+                let (left, right) = (x.saturating_sub(reach), (x + reach + 1).min(width));
+                let sum = at(right, bottom)
+                    .wrapping_sub(at(left, bottom))
+                    .wrapping_sub(at(right, top))
+                    .wrapping_add(at(left, top));
+                let count = u32::try_from((right - left) * (bottom - top)).unwrap_or(u32::MAX);
+                means.push(u8::try_from(sum / count.max(1)).unwrap_or(u8::MAX));
+            }
+        }
+        means
+    }
+
     /// The picture with dark and light exchanged.
     pub(crate) fn inverted(&self) -> Self {
         Self {

@@ -134,12 +134,12 @@ pub(crate) enum Trouble {
     Camera,
     /// A quarter of the code before is still on the screen.
     Ghost,
-    /// Out of focus by half a module: what no decoder reads as it is.
+    /// Out of focus by half a module (sigma): what no decoder reads as it is.
     Blur,
 }
 
 impl Trouble {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Clean,
         Self::Rotated,
         Self::Slanted,
@@ -148,6 +148,7 @@ impl Trouble {
         Self::Light,
         Self::Camera,
         Self::Ghost,
+        Self::Blur,
     ];
 }
 
