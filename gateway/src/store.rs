@@ -7,7 +7,9 @@
 //!
 //! Laws that every store keeps, and that the suite in `gateway/tests/store` asks of it:
 //! - What was answered is on the disk, whole, whatever is killed when.
-//! - A message is held once in an account, and is not taken again for some time after its ack.
+//! - A message is held once in an account, for as long and as soon as any copy of it asks, and is
+//!   not taken again for some time after its ack. Nothing but an ack makes it known: what has
+//!   expired may come again.
 //! - Nothing that was taken on is dropped to make room: a full store refuses what is new, and
 //!   acks, removals and changes of accounts still work.
 //! - What ends without an ack leaves a [`DeadLetter`] behind: who, when and why, never the bytes.
@@ -33,7 +35,7 @@ pub use account::{
     Account, AccountView, Change, Listing, MAX_DID, Opening, Outcome, canonical, is_did,
 };
 pub use letter::{
-    DeadLetter, Ending, Enqueued, Found, Held, Letter, Lot, Refusal, Totals, Waiting,
+    DeadLetter, Ending, Enqueued, Found, Held, Letter, Lot, Refusal, Span, Totals, Waiting,
 };
 pub use limits::Limits;
 pub use moment::Moment;

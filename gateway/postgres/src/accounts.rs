@@ -117,6 +117,22 @@ async fn hand_over(db: &Session, from: i64, to: i64, now: Moment) -> Result<(), 
     let over = "DELETE FROM known WHERE account IN ($1, $2) AND until <= $3";
     db.change(over, &[&from, &to, &millis(now)]).await?;
     for step in [
+        // Of two copies the longer life and the shorter delay.
+        "WITH twins AS MATERIALIZED (
+            SELECT theirs.seq, theirs.expires AS before, known.envelope,
+                    greatest(theirs.expires, ours.expires) AS expires,
+                    least(theirs.not_before, ours.not_before) AS not_before
+                FROM letters ours
+                    JOIN known ON known.account = $2 AND known.until IS NULL
+                        AND known.envelope = substr(ours.envelope, 1, 16)
+                    JOIN letters theirs
+                        ON theirs.seq = known.seq AND theirs.expires = known.expires
+                WHERE ours.account = $1),
+        renewed AS (
+            UPDATE letters SET expires = twins.expires, not_before = twins.not_before FROM twins
+                WHERE letters.seq = twins.seq AND letters.expires = twins.before)
+        UPDATE known SET expires = twins.expires FROM twins
+            WHERE known.account = $2 AND known.envelope = twins.envelope",
         "DELETE FROM letters USING known
             WHERE letters.account = $1 AND known.account = $2
                 AND known.envelope = substr(letters.envelope, 1, 16)",

@@ -13,8 +13,8 @@ use crate::connect::Session;
 /// Letters that end in one transaction, and names that are forgotten: others wait meanwhile.
 pub(crate) const STEP: u64 = 500;
 
-/// `$1` is now, `$2` until when they are known, `$3` why. Rows that somebody else holds, such as
-/// an operator with a shell, are left for the next time.
+/// `$1` is now, `$2` why. Nobody has them: they may come again, with more time. Rows that somebody
+/// else holds, such as an operator with a shell, are left for the next time.
 macro_rules! bury {
     ($which:literal) => {
         concat!(
@@ -27,14 +27,14 @@ macro_rules! bury {
                     WHERE letters.seq = over.seq AND letters.expires = over.expires
                     RETURNING letters.seq, account, recipient, envelope, bytes, received,
                         letters.expires),
-            marked AS (
-                UPDATE known SET until = $2::bigint FROM gone
+            forgotten AS (
+                DELETE FROM known USING gone
                     WHERE known.account = gone.account
                         AND known.envelope = substr(gone.envelope, 1, 16)),
             buried AS (
                 INSERT INTO dead (envelope, account, recipient, bytes, received, ended, why)
                     SELECT envelope, did, recipient, gone.bytes, received,
-                            $1::bigint, $3::smallint
+                            $1::bigint, $2::smallint
                         FROM gone JOIN accounts USING (account) ORDER BY gone.expires, gone.seq
                     RETURNING 1)
             SELECT count(*) FROM buried"
@@ -42,8 +42,8 @@ macro_rules! bury {
     };
 }
 
-const EXPIRE: &str = bury!("expires <= $1 ORDER BY expires LIMIT $4");
-const CLOSE: &str = bury!("account = $4");
+const EXPIRE: &str = bury!("expires <= $1 ORDER BY expires LIMIT $3");
+const CLOSE: &str = bury!("account = $3");
 
 /// Ends some of what has expired. Answers how many; fewer than [`STEP`] were the last.
 pub(crate) async fn expire(db: &Session, limits: &Limits, now: Moment) -> Result<u64, StoreError> {
@@ -68,8 +68,7 @@ async fn bury(
     limits: &Limits,
     now: Moment,
 ) -> Result<u64, StoreError> {
-    let until = millis(now + limits.known_for);
-    let row = db.one(sql, &[&millis(now), &until, &why, &which]).await?;
+    let row = db.one(sql, &[&millis(now), &why, &which]).await?;
     let ended = count(&row, 0)?;
     if ended > 0 {
         let sql = "DELETE FROM dead WHERE dead <= (SELECT max(dead) FROM dead) - $1";

@@ -9,13 +9,14 @@ use std::collections::{HashMap, HashSet};
 use futures_util::future::join4;
 use packmule_bus::EnvelopeId;
 use packmule_bus::label::DidTag;
-use packmule_gateway::store::kept::{int, millis, number, rank, stem};
-use packmule_gateway::store::{Enqueued, Letter, Limits, Moment, Refusal, StoreError};
+use packmule_gateway::store::kept::{int, millis, rank, stem};
+use packmule_gateway::store::{Enqueued, Letter, Limits, Moment, Refusal, Span, StoreError};
 use tokio_postgres::Statement;
 
 use crate::columns::{count, get, name};
 use crate::connect::Session;
 use crate::fault::{damaged, fault};
+use crate::renew::{self, Known};
 
 /// What one caller brings.
 pub(crate) struct Brought {
@@ -44,10 +45,13 @@ impl Brought {
 const TOTALS: &str = "SELECT letters, bytes, to_regclass('packmule.room') IS NOT NULL FROM totals";
 const ACCOUNTS: &str = "SELECT did, account, letters, bytes FROM accounts WHERE did = ANY ($1)";
 const KNOWN: &str = "
-    SELECT known.account, known.envelope, known.until
+    SELECT known.account, known.envelope, known.until, letters.seq, letters.expires,
+            letters.not_before
         FROM unnest($1::text[], $2::bytea[]) AS wanted (did, envelope)
         JOIN accounts ON accounts.did = wanted.did
-        JOIN known ON known.account = accounts.account AND known.envelope = wanted.envelope";
+        JOIN known ON known.account = accounts.account AND known.envelope = wanted.envelope
+        LEFT JOIN letters ON known.until IS NULL
+            AND letters.seq = known.seq AND letters.expires = known.expires";
 const PAIRS: &str = "
     SELECT accounts.account, wanted.sender,
             (SELECT count(*) FROM (SELECT FROM letters
@@ -83,6 +87,7 @@ pub(crate) struct Ready {
     known: Statement,
     pairs: Statement,
     insert: Statement,
+    renew: Statement,
 }
 
 /// What must be known of the store to judge some letters.
@@ -93,10 +98,12 @@ pub(crate) struct Facts {
     /// The disk has room beside what is kept back.
     disk: bool,
     accounts: HashMap<String, Load>,
-    /// Held, or for how long it is known.
-    known: HashMap<(i64, Vec<u8>), Option<u64>>,
-    pairs: HashMap<(i64, Vec<u8>), u64>,
+    known: HashMap<Name, Known>,
+    pairs: HashMap<Name, u64>,
 }
+
+/// A number of an account, and what is unique in it.
+pub(crate) type Name = (i64, Vec<u8>);
 
 #[derive(Clone, Copy)]
 struct Load {
@@ -113,6 +120,7 @@ impl Ready {
             known: db.ready(KNOWN).await?,
             pairs: db.ready(PAIRS).await?,
             insert: db.ready(INSERT).await?,
+            renew: renew::ready(db).await?,
         })
     }
 
@@ -161,10 +169,8 @@ impl Ready {
             facts.accounts.insert(get(&row, 0)?, load);
         }
         for row in known.map_err(fault)? {
-            let until: Option<i64> = get(&row, 2)?;
-            facts
-                .known
-                .insert((get(&row, 0)?, get(&row, 1)?), until.map(number));
+            let name = (get(&row, 0)?, get(&row, 1)?);
+            facts.known.insert(name, Known::of(&row)?);
         }
         for row in pairs.map_err(fault)? {
             facts
@@ -187,7 +193,8 @@ impl Ready {
             .flat_map(|it| it.letters.iter().zip(&it.senders).map(|one| (one, it.now)));
         for (((letter, sender), now), verdict) in all.zip(decided.verdicts.iter().flatten()) {
             if let Verdict::Taken(account) = verdict {
-                rows.add(letter, tag(sender), *account, now);
+                let span = decided.span(*account, letter);
+                rows.add(letter, tag(sender), *account, span, now);
             }
         }
         let mut numbers = Numbers::new();
@@ -240,26 +247,34 @@ struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    fn add(&mut self, letter: &'a Letter, sender: Option<&'a [u8]>, account: i64, now: Moment) {
+    fn add(
+        &mut self,
+        letter: &'a Letter,
+        sender: Option<&'a [u8]>,
+        account: i64,
+        span: Span,
+        now: Moment,
+    ) {
         self.accounts.push(account);
         self.recipients.push(name(&letter.recipient));
         self.ids.push(letter.id());
         self.senders.push(sender);
         self.priorities.push(rank(letter.priority));
         self.received.push(millis(now));
-        self.expires.push(millis(letter.expires));
-        self.not_before.push(millis(letter.not_before));
+        self.expires.push(millis(span.expires));
+        self.not_before.push(millis(span.not_before));
         self.bytes.push(int(letter.bytes()));
         self.forms.push(letter.form());
     }
 }
 
 /// Numbers of letters by account and stem.
-pub(crate) type Numbers = HashMap<(i64, Vec<u8>), u64>;
+pub(crate) type Numbers = HashMap<Name, u64>;
 
 enum Verdict {
     Taken(i64),
     Duplicate,
+    Sooner,
     Refused(Refusal),
 }
 
@@ -267,17 +282,18 @@ enum Verdict {
 pub(crate) struct Decided {
     verdicts: Vec<Vec<Verdict>>,
     keys: Vec<Vec<(String, Vec<u8>)>>,
+    known: HashMap<Name, Known>,
 }
 
 /// Judges letters in order; each counts for those after it.
 pub(crate) fn decide(brought: &[&Brought], mut facts: Facts, limits: &Limits) -> Decided {
-    let one = |it: &&Brought| -> Vec<Verdict> {
+    let mut one = |it: &&Brought| -> Vec<Verdict> {
         let letters = it.letters.iter().zip(&it.senders);
         letters
             .map(|(letter, sender)| facts.judge(letter, tag(sender), limits, it.now))
             .collect()
     };
-    let verdicts = brought.iter().map(one).collect();
+    let verdicts = brought.iter().map(&mut one).collect();
     let key = |letter: &Letter| {
         (
             name(&letter.account).to_owned(),
@@ -288,7 +304,11 @@ pub(crate) fn decide(brought: &[&Brought], mut facts: Facts, limits: &Limits) ->
         .iter()
         .map(|it| it.letters.iter().map(key).collect())
         .collect();
-    Decided { verdicts, keys }
+    Decided {
+        verdicts,
+        keys,
+        known: facts.known,
+    }
 }
 
 impl Facts {
@@ -305,9 +325,15 @@ impl Facts {
             return Verdict::Refused(Refusal::NoAccount);
         };
         let name = (load.account, stem(&letter.id()).to_vec());
-        let known = self.known.get(&name);
-        if known.is_some_and(|until| until.is_none_or(|until| until > now.as_millis())) {
-            return Verdict::Duplicate;
+        match self.known.get_mut(&name) {
+            Some(Known::Held(kept)) => {
+                return match kept.renew(letter.span(), now) {
+                    true => Verdict::Sooner,
+                    false => Verdict::Duplicate,
+                };
+            }
+            Some(Known::Until(until)) if *until > now.as_millis() => return Verdict::Duplicate,
+            _ => {}
         }
         let bytes = letter.bytes();
         let mut pair = sender.map(|sender| {
@@ -339,7 +365,7 @@ impl Facts {
             load.bytes = load.bytes.saturating_add(bytes);
             self.letters += 1;
             self.bytes = self.bytes.saturating_add(bytes);
-            self.known.insert(name, None);
+            self.known.insert(name, Known::new(letter.span()));
             return Verdict::Taken(load.account);
         };
         Verdict::Refused(refusal)
@@ -347,6 +373,19 @@ impl Facts {
 }
 
 impl Decided {
+    /// What copies changed.
+    pub(crate) async fn renew(&self, db: &Session, ready: &Ready) -> Result<(), StoreError> {
+        renew::write(db, &ready.renew, &self.known).await
+    }
+
+    /// When a letter is given out that is taken: what came after it may have been a copy.
+    fn span(&self, account: i64, letter: &Letter) -> Span {
+        match self.known.get(&(account, stem(&letter.id()).to_vec())) {
+            Some(Known::Held(kept)) => kept.span,
+            _ => letter.span(),
+        }
+    }
+
     /// The answers, and the accounts that have something new.
     pub(crate) fn told(
         &self,
@@ -357,13 +396,15 @@ impl Decided {
         for (verdicts, keys) in self.verdicts.iter().zip(&self.keys) {
             let mut told = Vec::with_capacity(verdicts.len());
             for (verdict, (did, stem)) in verdicts.iter().zip(keys) {
+                let news = matches!(verdict, Verdict::Taken(_) | Verdict::Sooner);
+                if news && !accounts.contains(did) {
+                    accounts.push(did.clone());
+                }
                 told.push(match verdict {
                     Verdict::Duplicate => Enqueued::Duplicate,
+                    Verdict::Sooner => Enqueued::Sooner,
                     Verdict::Refused(why) => Enqueued::Refused(*why),
                     Verdict::Taken(account) => {
-                        if !accounts.contains(did) {
-                            accounts.push(did.clone());
-                        }
                         let number = numbers.get(&(*account, stem.clone()));
                         let lost = || damaged("a letter was written without a number");
                         Enqueued::Stored(*number.ok_or_else(lost)?)

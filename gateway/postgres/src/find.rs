@@ -22,7 +22,10 @@ const HELD: &str = "
                     AND until IS NULL OFFSET 0) one
             JOIN letters ON letters.seq = one.seq AND letters.expires = one.expires
         WHERE letters.envelope = $2";
+/// Whoever collected it after it had expired and come again has it.
 const DEAD: &str = "SELECT bytes, received, ended, why FROM dead WHERE envelope = $1
+        AND NOT EXISTS (SELECT FROM accounts JOIN known USING (account)
+            WHERE accounts.did = dead.account AND known.envelope = $2)
     ORDER BY dead DESC LIMIT 1";
 const COLLECTED: &str = "
     SELECT 1 FROM accounts CROSS JOIN LATERAL (SELECT FROM known
@@ -63,7 +66,7 @@ pub(crate) async fn find(
             until: Some(until),
         }));
     }
-    if let Some(row) = db.rows(DEAD, &[&whole]).await?.first() {
+    if let Some(row) = db.rows(DEAD, &[&whole, &stem]).await?.first() {
         return Ok(Some(Found {
             lot: Lot::Ended(ending(get(row, 3)?)),
             bytes: Some(count(row, 0)?),

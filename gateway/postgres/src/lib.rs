@@ -10,7 +10,7 @@
 //! | `connect`, `tls` | where the server is; sessions, again when it was away |
 //! | `schema`, `days` | the tables; one for the letters of each day |
 //! | `writer` | all that waits, in one transaction |
-//! | `enqueue`, `acks` | letters in and out, many in one statement |
+//! | `enqueue`, `renew`, `acks` | letters in, once more, and out, many in one statement |
 //! | `accounts`, `endings`, `guard` | all else that is written |
 //! | `letters`, `find`, `news` | what waits, what became of it, and what came by others |
 //! | `room` | what is kept back of the disk |
@@ -33,6 +33,7 @@ mod find;
 mod guard;
 mod letters;
 mod news;
+mod renew;
 mod room;
 mod schema;
 mod tls;

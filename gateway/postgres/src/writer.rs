@@ -326,9 +326,16 @@ async fn transaction(
     let acked = acked?;
     let decided = enqueue::decide(&brought, facts?, limits);
     let commit = || db.client().batch_execute("COMMIT");
-    let insert = ready.insert(db, &brought, &decided);
+    let insert = async {
+        let (renewed, numbers) = join(
+            decided.renew(db, &ready),
+            ready.insert(db, &brought, &decided),
+        )
+        .await;
+        renewed.and(numbers)
+    };
     let (numbers, committed) = if group.others.is_empty() {
-        // The server makes it a rollback where the insert failed.
+        // The server makes it a rollback where one of them failed.
         join(insert, commit()).await
     } else {
         let numbers = insert.await;

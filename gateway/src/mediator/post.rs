@@ -200,6 +200,11 @@ impl Mediator {
                 }
                 // It is safe here, or was collected.
                 Enqueued::Duplicate => self.tally.add(Count::Duplicate),
+                // Whoever listens for it has not been given it yet.
+                Enqueued::Sooner => {
+                    self.tally.add(Count::Duplicate);
+                    heard.stored.push(stored);
+                }
                 Enqueued::Refused(why) => {
                     problem = self.refused(why).or(problem);
                     if why == Refusal::NoAccount {

@@ -59,6 +59,15 @@ impl Letter {
         })
     }
 
+    /// From when until when it is given out.
+    #[must_use]
+    pub const fn span(&self) -> Span {
+        Span {
+            not_before: self.not_before,
+            expires: self.expires,
+        }
+    }
+
     /// The message's name.
     #[must_use]
     pub const fn id(&self) -> EnvelopeId {
@@ -95,8 +104,49 @@ pub enum Enqueued {
     Stored(u64),
     /// It is held already, or was collected not long ago.
     Duplicate,
+    /// It is held already, and is given out sooner for this copy: its delay is shorter, or what
+    /// is held was over and nobody had looked.
+    Sooner,
     /// It was not taken.
     Refused(Refusal),
+}
+
+/// From when until when a letter is given out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Span {
+    /// Not before.
+    pub not_before: Moment,
+    /// When it ends.
+    pub expires: Moment,
+}
+
+impl Span {
+    /// What a copy that comes now makes of a letter that is held: the longer life and the shorter
+    /// delay, or whoever has seen a message could end it early for its recipient, by bringing it
+    /// first. None: nothing changes.
+    #[must_use]
+    pub fn renewed(self, copy: Self, now: Moment) -> Option<Self> {
+        if copy.expires <= now {
+            return None;
+        }
+        let open = self.not_before <= now && self.expires > now;
+        let renewed = Self {
+            not_before: match open {
+                true => self.not_before,
+                // From now on, not from some moment before: whoever asks what has come to wait
+                // since it asked last is to be told.
+                false => self.not_before.min(copy.not_before.max(now)).max(now),
+            },
+            expires: self.expires.max(copy.expires),
+        };
+        (renewed != self).then_some(renewed)
+    }
+
+    /// Is it given out sooner than it would be as `before`?
+    #[must_use]
+    pub fn is_sooner_than(self, before: Self, now: Moment) -> bool {
+        self.not_before < before.not_before || before.expires <= now
+    }
 }
 
 /// Why a letter was not taken on.

@@ -34,8 +34,7 @@ pub struct Limits {
     /// room, in the log and in the store. A part of it is held by a file that is let go in need.
     /// None: 5 % of `total_bytes`, 64 MiB at most.
     pub reserve: Option<u64>,
-    /// How long a message that was collected or has ended is known, and not taken again.
-    /// 7 days.
+    /// How long a message that was collected is known, and not taken again. 7 days.
     pub known_for: Duration,
     /// How many such messages are known at most; the first to be forgotten go. 1,000,000.
     pub known: u64,

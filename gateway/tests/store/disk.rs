@@ -54,7 +54,7 @@ async fn story(disk: &Path) {
         match take(&store, large(stored), noon()).await {
             Enqueued::Stored(_) => stored += 1,
             Enqueued::Refused(why) => break why,
-            Enqueued::Duplicate => panic!("it is new"),
+            Enqueued::Duplicate | Enqueued::Sooner => panic!("it is new"),
         }
         assert!(stored < 5000, "the disk never fills");
     };

@@ -46,6 +46,31 @@ pub async fn a_message_is_followed_from_its_coming_to_its_end<S: Stage>() {
     assert_eq!(lot(&*store, three.id(), later(5)).await, closed);
 }
 
+/// What had expired came again.
+pub async fn what_was_collected_after_all_counts_as_collected<S: Stage>() {
+    let stage = S::new().await;
+    let store = stage.open(small()).await;
+    for did in [ALICE, BOB] {
+        store.open_account(did, noon()).await.unwrap();
+        let mut short = letter(did, 1);
+        short.expires = later(10);
+        take(&*store, short, noon()).await;
+    }
+    store.expire(later(10)).await.unwrap();
+    let again = letter(ALICE, 1);
+    let id = again.id();
+    take(&*store, again, later(11)).await;
+    assert_eq!(lot(&*store, id, later(11)).await, Some(Lot::Held));
+    store.ack(ALICE, &[id], later(12)).await.unwrap();
+    let expired = Some(Lot::Ended(Ending::Expired));
+    assert_eq!(lot(&*store, id, later(13)).await, expired, "Bob has it not");
+    store.close_account(BOB, later(14)).await.unwrap();
+    store.open_account(BOB, later(14)).await.unwrap();
+    take(&*store, letter(BOB, 1), later(15)).await;
+    store.ack(BOB, &[id], later(15)).await.unwrap();
+    assert_eq!(lot(&*store, id, later(16)).await, Some(Lot::Collected));
+}
+
 /// One envelope in two mailboxes.
 pub async fn of_several_who_got_it_the_one_that_holds_it_counts<S: Stage>() {
     let stage = S::new().await;

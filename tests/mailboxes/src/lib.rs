@@ -7,6 +7,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails fails its test")]
 
+pub mod copies;
 pub mod find;
 pub mod full;
 pub mod model;
@@ -59,9 +60,15 @@ macro_rules! laws {
         );
         $crate::laws!(@ $stage, find,
             a_message_is_followed_from_its_coming_to_its_end,
+            what_was_collected_after_all_counts_as_collected,
             of_several_who_got_it_the_one_that_holds_it_counts,
             a_copy_is_the_message_and_leaves_it_held,
             a_name_that_begins_alike_is_another,
+        );
+        $crate::laws!(@ $stage, copies,
+            what_expired_may_come_again_and_what_was_collected_may_not,
+            a_copy_gives_what_is_held_the_longer_life_and_the_shorter_delay,
+            of_two_copies_that_come_together_the_longer_life_and_the_shorter_delay_count,
         );
         $crate::laws!(@ $stage, full,
             each_limit_refuses_with_its_own_reason_and_acks_make_room,

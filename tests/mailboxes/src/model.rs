@@ -124,9 +124,19 @@ impl Mailbox {
             .is_some_and(|until| until.is_none_or(|until| until > now))
     }
 
-    fn end(&mut self, id: &EnvelopeId, now: Moment) {
-        self.letters.retain(|kept| kept.id != *id);
-        self.known.insert(*id, Some(now + limits().known_for));
+    /// A copy came of what is held: may it be given out sooner now?
+    fn renew(&mut self, copy: &Letter, now: Moment) -> bool {
+        let held = self.letters.iter_mut().find(|it| it.id == copy.id());
+        let Some(held) = held.filter(|_| copy.expires > now) else {
+            return false;
+        };
+        let over = held.expires <= now;
+        held.expires = held.expires.max(copy.expires);
+        let later = held.not_before > now && held.not_before > copy.not_before;
+        if later {
+            held.not_before = copy.not_before;
+        }
+        over || later
     }
 
     fn waiting(&self, recipient: Option<&str>, now: Moment) -> Vec<&Kept> {
@@ -228,7 +238,12 @@ impl Model {
             .letters
             .into_iter()
             .partition(|it| heir.knows(&it.id, now));
-        drop(twins);
+        for twin in twins {
+            if let Some(held) = heir.letters.iter_mut().find(|it| it.id == twin.id) {
+                held.expires = held.expires.max(twin.expires);
+                held.not_before = held.not_before.min(twin.not_before);
+            }
+        }
         heir.letters.extend(others);
         for (id, until) in mailbox.known {
             if !heir.knows(&id, now) {
@@ -238,20 +253,18 @@ impl Model {
         true
     }
 
-    fn enqueue(
-        &mut self,
-        letter: &Letter,
-        one: &Brought,
-        now: Moment,
-    ) -> Result<(), Option<Refusal>> {
+    fn enqueue(&mut self, letter: &Letter, one: &Brought, now: Moment) -> Result<(), Enqueued> {
         let held: usize = self.accounts.values().map(|it| it.letters.len()).sum();
         let mailbox = self.accounts.get_mut(NAMES[one.account]);
-        let mailbox = mailbox.ok_or(Some(Refusal::NoAccount))?;
+        let mailbox = mailbox.ok_or(Enqueued::Refused(Refusal::NoAccount))?;
         if mailbox.knows(&letter.id(), now) {
-            return Err(None);
+            return Err(match mailbox.renew(letter, now) {
+                true => Enqueued::Sooner,
+                false => Enqueued::Duplicate,
+            });
         }
         if letter.expires <= now {
-            return Err(Some(Refusal::Expired));
+            return Err(Enqueued::Refused(Refusal::Expired));
         }
         let pair = mailbox
             .letters
@@ -259,13 +272,13 @@ impl Model {
             .filter(|it| it.from == one.from)
             .count();
         if one.from.is_some() && pair as u64 >= limits().pair_letters {
-            return Err(Some(Refusal::PairFull));
+            return Err(Enqueued::Refused(Refusal::PairFull));
         }
         if mailbox.letters.len() as u64 >= limits().account_letters {
-            return Err(Some(Refusal::AccountFull));
+            return Err(Enqueued::Refused(Refusal::AccountFull));
         }
         if held as u64 >= limits().total_letters {
-            return Err(Some(Refusal::StoreFull));
+            return Err(Enqueued::Refused(Refusal::StoreFull));
         }
         self.order += 1;
         mailbox.known.insert(letter.id(), None);
@@ -290,7 +303,8 @@ impl Model {
         let before = mailbox.letters.len();
         for id in ids {
             if mailbox.letters.iter().any(|it| it.id == *id) {
-                mailbox.end(id, now);
+                mailbox.letters.retain(|kept| kept.id != *id);
+                mailbox.known.insert(*id, Some(now + limits().known_for));
             }
         }
         (before - mailbox.letters.len()) as u64
@@ -301,7 +315,8 @@ impl Model {
         for (did, mailbox) in &mut self.accounts {
             for over in mailbox.letters.clone() {
                 if over.expires <= now {
-                    mailbox.end(&over.id, now);
+                    mailbox.letters.retain(|kept| kept.id != over.id);
+                    mailbox.known.remove(&over.id);
                     self.dead.push((over.id, did, over.recipient, false));
                 }
             }
@@ -352,8 +367,7 @@ async fn act(store: &dyn MailboxStore, model: &mut Model, step: &Step, now: Mome
             for ((one, letter), outcome) in all.iter().zip(&letters).zip(outcomes) {
                 match model.enqueue(letter, one, now) {
                     Ok(()) => assert!(is_stored(&outcome), "{outcome:?}"),
-                    Err(None) => assert_eq!(outcome, Enqueued::Duplicate),
-                    Err(Some(why)) => assert_eq!(outcome, Enqueued::Refused(why)),
+                    Err(expected) => assert_eq!(outcome, expected),
                 }
             }
         }

@@ -104,7 +104,7 @@ async fn a_letter_that_both_are_brought_is_held_once_and_acked_once() {
         .iter()
         .filter_map(|it| match it {
             Enqueued::Stored(number) => Some(*number),
-            Enqueued::Duplicate => None,
+            Enqueued::Duplicate | Enqueued::Sooner => None,
             Enqueued::Refused(why) => panic!("{why:?}"),
         })
         .collect();

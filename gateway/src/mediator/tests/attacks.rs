@@ -81,6 +81,32 @@ async fn only_a_forward_may_be_from_nobody() {
 }
 
 #[tokio::test]
+async fn who_brings_a_message_first_does_not_end_or_delay_it_for_alice() {
+    let (mut cloud, alice, bob) = cast();
+    cloud.grants(&alice).await;
+    // Mallory has seen it on a stick; it comes from her first.
+    for (packed, hers, waiting) in [
+        (words(&bob, &alice, "short"), ("expires_time", 1), 1),
+        (words(&bob, &alice, "late"), ("delay_milli", 86_400_000), 2),
+    ] {
+        let honest = routing::forward(&alice.did, &packed).unwrap();
+        let mut first = honest.clone();
+        match hers {
+            ("expires_time", after) => first.expires_time = Some(cloud.now.as_secs() + after),
+            (name, value) => drop(first.extra.insert(name.to_owned(), json!(value))),
+        }
+        let by = |forward| Person::new(Method::Key).pack_as_is(forward, cloud.did(), false);
+        let (first, second) = (by(&first), by(&honest));
+        assert_eq!(cloud.hears(&first).await.stored.len(), 1);
+        cloud.now = cloud.now + Duration::from_secs(2);
+        let heard = cloud.hears(&second).await;
+        assert_eq!(heard.stored.len(), 1, "whoever listens is to be given it");
+        assert_eq!(cloud.count(&alice).await, waiting);
+    }
+    assert_eq!(cloud.delivers(&alice, 9).await.len(), 2);
+}
+
+#[tokio::test]
 async fn mallory_does_not_get_at_alices_queue() {
     let (cloud, alice, mallory) = cast();
     cloud.grants(&alice).await;

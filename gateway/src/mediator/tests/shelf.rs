@@ -78,7 +78,7 @@ impl Rows {
         if !self.accounts.contains_key(&account) {
             Enqueued::Refused(Refusal::NoAccount)
         } else if self.known.contains(&name) {
-            Enqueued::Duplicate
+            self.renew(&letter, now)
         } else if letter.expires <= now {
             Enqueued::Refused(Refusal::Expired)
         } else if letter.bytes() > limits.letter_bytes {
@@ -92,6 +92,24 @@ impl Rows {
             self.known.insert(name);
             self.letters.insert(self.next, (letter, now));
             Enqueued::Stored(self.next)
+        }
+    }
+
+    fn renew(&mut self, copy: &Letter, now: Moment) -> Enqueued {
+        let mut all = self.letters.values_mut().map(|(letter, _)| letter);
+        let held = all.find(|it| it.id() == copy.id() && it.account == copy.account);
+        let Some((held, span)) = held.and_then(|held| {
+            held.span()
+                .renewed(copy.span(), now)
+                .map(|span| (held, span))
+        }) else {
+            return Enqueued::Duplicate;
+        };
+        let sooner = span.is_sooner_than(held.span(), now);
+        (held.not_before, held.expires) = (span.not_before, span.expires);
+        match sooner {
+            true => Enqueued::Sooner,
+            false => Enqueued::Duplicate,
         }
     }
 

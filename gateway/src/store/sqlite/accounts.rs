@@ -122,6 +122,12 @@ fn hand_over(db: &Connection, from: i64, to: i64, now: Moment) -> Result<(), Sto
     )?;
     let both = params![from, to];
     for step in [
+        // Of two copies the longer life and the shorter delay.
+        "UPDATE letters SET expires = max(letters.expires, ours.expires),
+                not_before = min(letters.not_before, ours.not_before)
+            FROM letters ours JOIN known ON known.account = ?2 AND until IS NULL
+                AND known.envelope = substr(ours.envelope, 1, 16)
+            WHERE ours.account = ?1 AND letters.seq = known.seq",
         "DELETE FROM letters WHERE account = ?1 AND EXISTS (SELECT 1 FROM known
             WHERE known.account = ?2 AND known.envelope = substr(letters.envelope, 1, 16))",
         "INSERT OR IGNORE INTO recipients (account, did)

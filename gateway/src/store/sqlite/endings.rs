@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::columns::{count, envelope, moment};
 use super::guard::Guard;
-use super::letters::end;
+use super::letters::remove;
 use crate::store::kept::{int, millis, number, stem};
 use crate::store::{DeadLetter, Ending, Limits, Moment, StoreError, Totals};
 
@@ -45,10 +45,13 @@ pub(super) fn bury(
                     JOIN recipients USING (recipient) WHERE seq = ?1",
         )?
         .execute(params![seq, millis(now), why])?;
-        let (account, id) = db
+        let (account, id): (i64, _) = db
             .prepare_cached("SELECT account, envelope FROM letters WHERE seq = ?1")?
             .query_row([seq], |row| Ok((row.get(0)?, envelope(row, 1)?)))?;
-        end(db, account, stem(&id), *seq, limits, now)?;
+        remove(db, *seq)?;
+        // Nobody has it: it may come again, with more time.
+        db.prepare_cached("DELETE FROM known WHERE account = ?1 AND envelope = ?2")?
+            .execute(params![account, stem(&id)])?;
     }
     if !ending.is_empty() {
         db.prepare_cached("DELETE FROM dead WHERE dead <= (SELECT max(dead) FROM dead) - ?1")?

@@ -45,12 +45,15 @@ pub(super) fn find(
     if held.is_some() {
         return Ok(held);
     }
+    // Whoever collected it after it had expired and come again has it.
     let dead = db
         .prepare_cached(
             "SELECT bytes, received, ended, why FROM dead WHERE envelope = ?1
+                AND NOT EXISTS (SELECT 1 FROM accounts JOIN known USING (account)
+                    WHERE accounts.did = dead.account AND known.envelope = ?2)
                 ORDER BY dead DESC LIMIT 1",
         )?
-        .query_row([id.as_bytes()], |row| {
+        .query_row(params![id.as_bytes(), stem(id)], |row| {
             Ok(Found {
                 lot: Lot::Ended(ending(row.get(3)?)),
                 bytes: Some(count(row, 0)?),

@@ -14,7 +14,7 @@ use super::fault::damaged;
 use super::room::Room;
 use crate::store::kept::{int, millis, number, priority, rank, stem};
 use crate::store::{
-    Enqueued, Held, Letter, Limits, Moment, Refusal, StoreError, Waiting, canonical,
+    Enqueued, Held, Letter, Limits, Moment, Refusal, Span, StoreError, Waiting, canonical,
 };
 
 pub(super) fn enqueue(
@@ -44,14 +44,11 @@ fn enqueue_one(
         return Ok(Enqueued::Refused(Refusal::NoAccount));
     };
     let id = letter.id();
-    let known = db
-        .prepare_cached(
-            "SELECT 1 FROM known WHERE account = ?1 AND envelope = ?2
-                AND (until IS NULL OR until > ?3)",
-        )?
-        .exists(params![load.account, stem(&id), millis(now)])?;
-    if known {
-        return Ok(Enqueued::Duplicate);
+    if let Some(known) = known(db, load.account, &id, now)? {
+        return match known {
+            Some((seq, span)) => renew(db, seq, span, letter.span(), now),
+            None => Ok(Enqueued::Duplicate),
+        };
     }
     // Who brought it is nobody's business later on: a tag is enough to count by.
     let sender = letter.from.as_deref().map(DidTag::of);
@@ -82,6 +79,51 @@ fn enqueue_one(
     )?
     .execute(params![load.account, stem(&id), seq])?;
     Ok(Enqueued::Stored(number(seq)))
+}
+
+/// Is it held, as this letter, or known to have been collected?
+fn known(
+    db: &Connection,
+    account: i64,
+    id: &EnvelopeId,
+    now: Moment,
+) -> Result<Option<Option<(i64, Span)>>, StoreError> {
+    let mut query = db.prepare_cached(
+        "SELECT letters.seq, not_before, expires
+            FROM known LEFT JOIN letters ON until IS NULL AND letters.seq = known.seq
+            WHERE known.account = ?1 AND known.envelope = ?2 AND (until IS NULL OR until > ?3)",
+    )?;
+    let known = query.query_row(params![account, stem(id), millis(now)], |row| {
+        let Some(seq) = row.get(0)? else {
+            return Ok(None);
+        };
+        let span = Span {
+            not_before: moment(row, 1)?,
+            expires: moment(row, 2)?,
+        };
+        Ok(Some((seq, span)))
+    });
+    Ok(known.optional()?)
+}
+
+/// A copy came of what is held.
+fn renew(
+    db: &Connection,
+    seq: i64,
+    held: Span,
+    copy: Span,
+    now: Moment,
+) -> Result<Enqueued, StoreError> {
+    let Some(renewed) = held.renewed(copy, now) else {
+        return Ok(Enqueued::Duplicate);
+    };
+    let sql = "UPDATE letters SET not_before = ?2, expires = ?3 WHERE seq = ?1";
+    let values = params![seq, millis(renewed.not_before), millis(renewed.expires)];
+    db.prepare_cached(sql)?.execute(values)?;
+    Ok(match renewed.is_sooner_than(held, now) {
+        true => Enqueued::Sooner,
+        false => Enqueued::Duplicate,
+    })
 }
 
 fn refusal(
@@ -160,26 +202,21 @@ pub(super) fn ack(
             .query_row(params![account, stem(id)], |row| row.get(0))
             .optional()?;
         if let Some(seq) = seq {
-            end(db, account, stem(id), seq, limits, now)?;
+            remove(db, seq)?;
+            let sql = "UPDATE known SET until = ?3 WHERE account = ?1 AND envelope = ?2";
+            let until = millis(now + limits.known_for);
+            db.prepare_cached(sql)?
+                .execute(params![account, stem(id), until])?;
             acked += 1;
         }
     }
     Ok(acked)
 }
 
-/// Removes a letter; its name is known for some time.
-pub(super) fn end(
-    db: &Connection,
-    account: i64,
-    stem: &[u8],
-    seq: i64,
-    limits: &Limits,
-    now: Moment,
-) -> Result<(), StoreError> {
+/// Removes a letter; what is known of it is the caller's.
+pub(super) fn remove(db: &Connection, seq: i64) -> Result<(), StoreError> {
     db.prepare_cached("DELETE FROM letters WHERE seq = ?1")?
         .execute([seq])?;
-    db.prepare_cached("UPDATE known SET until = ?3 WHERE account = ?1 AND envelope = ?2")?
-        .execute(params![account, stem, millis(now + limits.known_for)])?;
     Ok(())
 }
 
