@@ -407,16 +407,26 @@ impl Mediator {
         }
     }
 
-    /// Whether this message of the sender's was heard before. What changes something is done once.
-    async fn replayed(&self, asker: &Asker<'_>) -> Result<bool, StoreError> {
+    /// Does what changes something, once however often its message comes. None: it was done, or
+    /// is being done. What fails, or is not done, may be asked for with the same message.
+    async fn once<T, E: From<StoreError>>(
+        &self,
+        asker: &Asker<'_>,
+        work: impl Future<Output = Result<T, E>>,
+        is_done: impl FnOnce(&T) -> bool,
+    ) -> Result<Option<T>, E> {
         let (name, id) = (asker.name(), asker.message.id.as_str());
         // A stranger's id may be as long as its message; the store keeps many.
         let id: String = id.chars().take(256).collect();
-        let seen = self.store.seen_message(name, &id, asker.now).await?;
-        if seen {
+        if self.store.seen_message(name, &id, asker.now).await? {
             self.tally.add(Count::Replayed);
+            return Ok(None);
         }
-        Ok(seen)
+        let outcome = work.await;
+        let done = outcome.as_ref().is_ok_and(is_done);
+        // Where this fails what was done stays done; it is known for a while at least.
+        let _ = self.store.settle_message(name, &id, done, asker.now).await;
+        outcome.map(Some)
     }
 
     /// The account of who asks.

@@ -156,15 +156,26 @@ pub trait MailboxStore: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(Arrived::default())))
     }
 
-    /// Was this message of this sender seen before? It is from now on, for a time and among a
-    /// bounded number. Guards against replays of what asks for a change; unlike all else here a
-    /// crash may forget the last second's.
+    /// Was this message of this sender seen before? If not it is from now on, for the time of
+    /// [`kept::CLAIM`], in which whoever asked does the work and then says what became of it
+    /// ([`Self::settle_message`]). Among a bounded number. Guards against replays of what asks
+    /// for a change; unlike all else here a crash may forget the last second's.
     fn seen_message<'a>(
         &'a self,
         sender: &'a str,
         message_id: &'a str,
         now: Moment,
     ) -> Fut<'a, bool>;
+
+    /// What that message asked for was done, so that it is known for long; or it was not, and its
+    /// sender may ask for it once more with the same message.
+    fn settle_message<'a>(
+        &'a self,
+        sender: &'a str,
+        message_id: &'a str,
+        done: bool,
+        now: Moment,
+    ) -> Fut<'a, ()>;
 }
 
 /// Why a store did not do what was asked. Nothing was changed, but for

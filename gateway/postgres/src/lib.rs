@@ -322,4 +322,18 @@ impl MailboxStore for PostgresStore {
             guard::seen(&session, sender, message_id, &self.limits, now).await
         })
     }
+
+    fn settle_message<'a>(
+        &'a self,
+        sender: &'a str,
+        message_id: &'a str,
+        done: bool,
+        now: Moment,
+    ) -> Fut<'a, ()> {
+        Box::pin(async move {
+            let session = self.light.session().await?;
+            let until = now + self.limits.seen_for;
+            guard::settle(&session, sender, message_id, done, until).await
+        })
+    }
 }

@@ -36,17 +36,18 @@ impl Mediator {
         if !self.policy.admits(asker.did) || same_did(asker.did, &self.did) {
             return deny();
         }
-        // An old request must not bring back an account that was closed.
-        if self.replayed(asker).await? && self.account(asker).await.is_err() {
-            return Ok(None);
-        }
-        match self.store.open_account(asker.name(), asker.now).await? {
-            Opening::New => {
+        let open = async { self.store.open_account(asker.name(), asker.now).await };
+        let is_open = |opening: &Opening| *opening != Opening::Refused;
+        match self.once(asker, open, is_open).await? {
+            Some(Opening::New) => {
                 self.tally.add(Count::Opened);
                 self.changed();
             }
-            Opening::Known => {}
-            Opening::Refused => return deny(),
+            Some(Opening::Known) => {}
+            Some(Opening::Refused) => return deny(),
+            // An old request must not bring back an account that was closed.
+            None if self.account(asker).await.is_err() => return Ok(None),
+            None => {}
         }
         let routing: Vec<&str> = self.routing.iter().map(String::as_str).collect();
         Ok(Some(mediation::grant(asker.message, version, &routing)))
@@ -54,10 +55,14 @@ impl Mediator {
 
     async fn update(&self, asker: &Asker<'_>, version: Version, changes: Vec<Change>) -> Answer {
         let account = self.account(asker).await?;
-        let outcomes = if self.replayed(asker).await? {
-            self.as_it_is(&account, &changes).await?
-        } else {
-            self.change(&account, &changes, asker).await?
+        let change = self.change(&account, &changes, asker);
+        // Where there was no room for anything there may be some the next time.
+        let is_done = |told: &Vec<Outcome>| {
+            told.contains(&Outcome::Success) || !told.contains(&Outcome::ServerError)
+        };
+        let outcomes = match self.once(asker, change, is_done).await? {
+            Some(outcomes) => outcomes,
+            None => self.as_it_is(&account, &changes).await?,
         };
         let told: Vec<_> = changes.into_iter().zip(outcomes).collect();
         Ok(Some(mediation::updated(asker.message, version, &told)))

@@ -40,10 +40,9 @@ impl Mediator {
             Ask::Received(ids) => {
                 // An id acknowledged twice is gone already: a replay changes nothing, unless the
                 // same message came again since.
-                if !self.replayed(asker).await? {
-                    let ids: Vec<EnvelopeId> =
-                        ids.iter().filter_map(|id| id.parse().ok()).collect();
-                    let acked = self.store.ack(&account, &ids, asker.now).await?;
+                let ids: Vec<EnvelopeId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+                let ack = async { self.store.ack(&account, &ids, asker.now).await };
+                if let Some(acked) = self.once(asker, ack, |_| true).await? {
                     self.tally.add_many(Count::Acked, acked);
                     heard.acked = ids;
                 }
@@ -147,9 +146,10 @@ impl Mediator {
             return Err(Problem::new(LIVE_NOT_SUPPORTED, comment));
         }
         // Who plays an old wish again on a connection of its own gets nothing there.
-        if self.replayed(asker).await? {
+        let status = self.status(asker, version, &account, None, wanted);
+        let Some(status) = self.once(asker, status, |_| true).await? else {
             return Ok(None);
-        }
+        };
         if asker.visit.persistent {
             let about = Message {
                 body: None,
@@ -157,12 +157,12 @@ impl Mediator {
             };
             heard.live = Some(Live {
                 wanted,
-                account: account.clone(),
+                account,
                 version,
                 about,
             });
         }
-        self.status(asker, version, &account, None, wanted).await
+        Ok(status)
     }
 
     /// Deliveries of what was stored just now, for a live connection; one or more plaintexts,

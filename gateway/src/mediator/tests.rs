@@ -1,7 +1,8 @@
 //! Alice behind cloud, bob the stranger, mallory everywhere.
 
+mod again;
 mod attacks;
 mod mailboxes;
 mod shelf;
-mod stage;
+pub(crate) mod stage;
 mod strangers;

@@ -3,11 +3,17 @@
 //! Called by every store, also by those in crates of their own. What can go wrong: nothing; a
 //! number that a column cannot say, and we never write, becomes the nearest.
 
+use std::time::Duration;
+
 use packmule_bus::EnvelopeId;
 use packmule_bus::label::Priority;
 use sha2::{Digest, Sha256};
 
 use super::Moment;
+
+/// How long a message counts as seen while what it asks for is being done. Should nobody say what
+/// became of it, because we were killed, its sender may ask once more after this.
+pub const CLAIM: Duration = Duration::from_secs(60);
 
 /// A count as a column.
 #[must_use]

@@ -257,10 +257,20 @@ impl MailboxStore for SqliteStore {
         message_id: &'a str,
         now: Moment,
     ) -> Fut<'a, bool> {
-        let (seen, first) = self.guard.seen(sender, message_id, now);
-        if first {
+        let seen = self.guard.seen(sender, message_id, now);
+        Box::pin(std::future::ready(Ok(seen)))
+    }
+
+    fn settle_message<'a>(
+        &'a self,
+        sender: &'a str,
+        message_id: &'a str,
+        done: bool,
+        now: Moment,
+    ) -> Fut<'a, ()> {
+        if self.guard.settle(sender, message_id, done, now) {
             self.writer.wake();
         }
-        Box::pin(std::future::ready(Ok(seen)))
+        Box::pin(std::future::ready(Ok(())))
     }
 }

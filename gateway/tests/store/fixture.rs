@@ -79,6 +79,8 @@ async fn write_the_fixture() {
     store.enqueue(letters, noon()).await.unwrap();
     store.ack(ALICE, &[id], noon()).await.unwrap();
     store.seen_message(BOB, "asked", noon()).await.unwrap();
+    let done = store.settle_message(BOB, "asked", true, noon());
+    done.await.unwrap();
     store.expire(later(1)).await.unwrap();
 }
 

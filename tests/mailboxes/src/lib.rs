@@ -56,6 +56,7 @@ macro_rules! laws {
             letters_are_told_apart_by_the_did_they_are_for,
             an_account_that_changes_its_did_keeps_all_it_has,
             the_seen_are_known_for_a_time_and_a_number,
+            what_was_not_done_may_be_asked_for_once_more,
             many_at_once_take_and_collect_everything_once,
         );
         $crate::laws!(@ $stage, find,

@@ -410,32 +410,50 @@ pub async fn the_seen_are_known_for_a_time_and_a_number<S: Stage>() {
     let stage = S::new().await;
     let limits = Limits { seen: 3, ..small() };
     let store = stage.open(limits.clone()).await;
-    assert!(!store.seen_message(ALICE, "1", noon()).await.unwrap());
-    assert!(store.seen_message(ALICE, "1", noon()).await.unwrap());
-    assert!(!store.seen_message(BOB, "1", noon()).await.unwrap());
+    let seen = async |store: &dyn MailboxStore, sender, id: &str, now| {
+        let seen = store.seen_message(sender, id, now).await.unwrap();
+        if !seen {
+            store.settle_message(sender, id, true, now).await.unwrap();
+        }
+        seen
+    };
+    assert!(!seen(&*store, ALICE, "1", noon()).await);
+    assert!(seen(&*store, ALICE, "1", later(86_399)).await);
+    assert!(!seen(&*store, BOB, "1", noon()).await);
     drop(store);
     let store = stage.open(limits).await;
     assert!(
-        store.seen_message(ALICE, "1", noon()).await.unwrap(),
+        seen(&*store, ALICE, "1", noon()).await,
         "forgotten on the way"
     );
     assert!(
-        !store.seen_message(ALICE, "1", later(86_400)).await.unwrap(),
+        !seen(&*store, ALICE, "1", later(86_400)).await,
         "its day is over"
     );
     for number in 2..5 {
-        assert!(
-            !store
-                .seen_message(ALICE, &number.to_string(), noon())
-                .await
-                .unwrap()
-        );
+        assert!(!seen(&*store, ALICE, &number.to_string(), noon()).await);
     }
-    assert!(
-        !store.seen_message(BOB, "1", noon()).await.unwrap(),
-        "the oldest went"
-    );
-    assert!(store.seen_message(ALICE, "4", noon()).await.unwrap());
+    assert!(!seen(&*store, BOB, "1", noon()).await, "the oldest went");
+    assert!(seen(&*store, ALICE, "4", noon()).await);
+}
+
+/// An honest sender repeats what failed, or what nobody has told of since.
+pub async fn what_was_not_done_may_be_asked_for_once_more<S: Stage>() {
+    let stage = S::new().await;
+    let store = stage.open(small()).await;
+    let seen = async |id, now| store.seen_message(ALICE, id, now).await.unwrap();
+    assert!(!seen("failed", noon()).await);
+    assert!(seen("failed", later(1)).await, "it is being done");
+    let told = store.settle_message(ALICE, "failed", false, later(2)).await;
+    told.unwrap();
+    assert!(!seen("failed", later(3)).await);
+    // Nobody has said what became of it.
+    assert!(!seen("killed", noon()).await);
+    assert!(seen("killed", later(59)).await);
+    assert!(!seen("killed", later(60)).await);
+    let told = store.settle_message(ALICE, "killed", true, later(61)).await;
+    told.unwrap();
+    assert!(seen("killed", later(3600)).await);
 }
 
 /// A law of its name.

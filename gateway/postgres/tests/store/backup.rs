@@ -27,6 +27,8 @@ async fn a_backup_made_while_others_write_is_whole_and_psql_restores_it() {
     take(&*store, letter(BOB, 1), noon()).await;
     store.close_account(BOB, noon()).await.unwrap();
     store.seen_message(ALICE, "asked", noon()).await.unwrap();
+    let done = store.settle_message(ALICE, "asked", true, noon());
+    done.await.unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let writer = tokio::spawn({
         let (store, stop) = (Arc::clone(&store), Arc::clone(&stop));

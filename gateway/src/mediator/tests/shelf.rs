@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use packmule_bus::{Envelope, EnvelopeId};
@@ -26,14 +27,16 @@ struct Rows {
 
 /// A store that forgets when it is dropped, and breaks on request.
 #[derive(Default)]
-pub(super) struct Shelf {
+pub(crate) struct Shelf {
     rows: Mutex<Rows>,
     limits: Limits,
-    pub(super) broken: Mutex<Option<StoreError>>,
+    pub(crate) broken: Mutex<Option<StoreError>>,
+    /// What waits cannot be counted, and nothing be changed but what guards against replays.
+    pub(crate) stuck: AtomicBool,
 }
 
 impl Shelf {
-    pub(super) fn with(limits: Limits) -> Self {
+    pub(crate) fn with(limits: Limits) -> Self {
         Self {
             limits,
             ..Self::default()
@@ -44,6 +47,13 @@ impl Shelf {
         match self.broken.lock().unwrap().clone() {
             Some(err) => Err(err),
             None => Ok(self.rows.lock().unwrap()),
+        }
+    }
+
+    fn unless_stuck(&self) -> Result<MutexGuard<'_, Rows>, StoreError> {
+        match self.stuck.load(Ordering::Relaxed) {
+            true => Err(StoreError::DiskFull),
+            false => self.rows(),
         }
     }
 
@@ -160,7 +170,7 @@ impl Rows {
 
 impl MailboxStore for Shelf {
     fn open_account<'a>(&'a self, did: &'a str, now: Moment) -> Fut<'a, Opening> {
-        self.now(self.rows().map(|mut rows| {
+        self.now(self.unless_stuck().map(|mut rows| {
             let did = canonical(did).to_owned();
             if rows.accounts.contains_key(&did) {
                 return Opening::Known;
@@ -228,7 +238,7 @@ impl MailboxStore for Shelf {
         changes: &'a [Change],
         _now: Moment,
     ) -> Fut<'a, Vec<Outcome>> {
-        self.now(self.rows().map(|mut rows| {
+        self.now(self.unless_stuck().map(|mut rows| {
             let changes = changes.iter();
             changes
                 .map(|one| rows.change(account, one, &self.limits))
@@ -278,7 +288,7 @@ impl MailboxStore for Shelf {
         recipient: Option<&'a str>,
         now: Moment,
     ) -> Fut<'a, Waiting> {
-        self.now(self.rows().map(|rows| {
+        self.now(self.unless_stuck().map(|rows| {
             let waiting: Vec<_> = rows.of(account, recipient, now).collect();
             Waiting {
                 count: waiting.len() as u64,
@@ -319,7 +329,7 @@ impl MailboxStore for Shelf {
     }
 
     fn ack<'a>(&'a self, account: &'a str, ids: &'a [EnvelopeId], _now: Moment) -> Fut<'a, u64> {
-        self.now(self.rows().map(|mut rows| {
+        self.now(self.unless_stuck().map(|mut rows| {
             let before = rows.letters.len();
             rows.letters.retain(|_, (letter, _)| {
                 letter.account != canonical(account) || !ids.contains(&letter.id())
@@ -430,5 +440,20 @@ impl MailboxStore for Shelf {
     ) -> Fut<'a, bool> {
         let key = (sender.to_owned(), message_id.to_owned());
         self.now(self.rows().map(|mut rows| !rows.seen.insert(key)))
+    }
+
+    fn settle_message<'a>(
+        &'a self,
+        sender: &'a str,
+        message_id: &'a str,
+        done: bool,
+        _now: Moment,
+    ) -> Fut<'a, ()> {
+        let key = (sender.to_owned(), message_id.to_owned());
+        self.now(self.rows().map(|mut rows| {
+            if !done {
+                rows.seen.remove(&key);
+            }
+        }))
     }
 }

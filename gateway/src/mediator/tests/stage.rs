@@ -17,17 +17,17 @@ use crate::mediator::{Heard, Mediator, Policy, Via, Visit};
 use crate::store::{Limits, Moment};
 
 /// When the stories begin.
-pub(super) const NOON: Moment = Moment::from_secs(1_795_000_000);
+pub(crate) const NOON: Moment = Moment::from_secs(1_795_000_000);
 
 /// Somebody with keys.
-pub(super) struct Person {
-    pub(super) did: String,
-    pub(super) new: NewDid,
+pub(crate) struct Person {
+    pub(crate) did: String,
+    pub(crate) new: NewDid,
     keys: Keyring,
 }
 
 impl Person {
-    pub(super) fn new(method: Method) -> Self {
+    pub(crate) fn new(method: Method) -> Self {
         Self::of(create(method, &[]).unwrap())
     }
 
@@ -41,7 +41,7 @@ impl Person {
     }
 
     /// Authcrypt from this person; the message says so.
-    pub(super) fn pack(&self, message: Message, to: &str) -> Vec<u8> {
+    pub(crate) fn pack(&self, message: Message, to: &str) -> Vec<u8> {
         let mut message = message;
         message.from = Some(self.did.clone());
         message.to = vec![to.to_owned()];
@@ -49,7 +49,7 @@ impl Person {
     }
 
     /// Whatever the message says, authenticated or not.
-    pub(super) fn pack_as_is(&self, message: &Message, to: &str, auth: bool) -> Vec<u8> {
+    pub(crate) fn pack_as_is(&self, message: &Message, to: &str, auth: bool) -> Vec<u8> {
         let plan = PackPlan {
             to: vec![to.to_owned()],
             from: auth.then(|| self.did.clone()),
@@ -59,28 +59,28 @@ impl Person {
         packed.unwrap().remove(0)
     }
 
-    pub(super) fn open(&self, packed: &[u8]) -> Message {
+    pub(crate) fn open(&self, packed: &[u8]) -> Message {
         let opened = Jose.open(packed, &self.keys, &DocBook::new(), &OpenLimits::default());
         Message::from_value(opened.unwrap().message).unwrap()
     }
 }
 
 /// Cloud: a desk to open with, and the mediator behind it.
-pub(super) struct Cloud {
-    pub(super) person: Person,
-    pub(super) shelf: Arc<Shelf>,
-    pub(super) mediator: Mediator,
+pub(crate) struct Cloud {
+    pub(crate) person: Person,
+    pub(crate) shelf: Arc<Shelf>,
+    pub(crate) mediator: Mediator,
     desk: Desk,
-    pub(super) now: Moment,
+    pub(crate) now: Moment,
     _dir: TempDir,
 }
 
 impl Cloud {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Limits::default(), Policy::default())
     }
 
-    pub(super) fn with(limits: Limits, policy: Policy) -> Self {
+    pub(crate) fn with(limits: Limits, policy: Policy) -> Self {
         let new = create(Method::Peer2, &[Service::didcomm("https://cloud.example/")]).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let cost = packmule_agent::keystore::Cost::TEST;
@@ -99,32 +99,32 @@ impl Cloud {
         }
     }
 
-    pub(super) fn did(&self) -> &str {
+    pub(crate) fn did(&self) -> &str {
         &self.person.did
     }
 
-    pub(super) fn opened(&self, packed: &[u8]) -> Result<Letter, (String, String)> {
+    pub(crate) fn opened(&self, packed: &[u8]) -> Result<Letter, (String, String)> {
         self.desk.open(packed)
     }
 
     /// A packed message comes by this door.
-    pub(super) async fn hears_by(&self, packed: &[u8], visit: &Visit) -> Heard {
+    pub(crate) async fn hears_by(&self, packed: &[u8], visit: &Visit) -> Heard {
         let letter = self.opened(packed).unwrap();
         self.mediator.hear(letter, visit, self.now).await
     }
 
-    pub(super) async fn hears(&self, packed: &[u8]) -> Heard {
+    pub(crate) async fn hears(&self, packed: &[u8]) -> Heard {
         self.hears_by(packed, &Visit::by(Via::Http)).await
     }
 
     /// Somebody asks; the one answer, as it arrives there.
-    pub(super) async fn asked(&self, who: &Person, ask: Message) -> Message {
+    pub(crate) async fn asked(&self, who: &Person, ask: Message) -> Message {
         let heard = self.hears(&who.pack(ask, self.did())).await;
         self.answer(who, heard)
     }
 
     /// The one answer in what was heard, through the encryption.
-    pub(super) fn answer(&self, to: &Person, heard: Heard) -> Message {
+    pub(crate) fn answer(&self, to: &Person, heard: Heard) -> Message {
         assert_eq!(heard.replies.len(), 1, "{heard:?}");
         let reply = &heard.replies[0];
         assert_eq!(reply.from.as_deref(), Some(self.did()));
@@ -132,11 +132,11 @@ impl Cloud {
     }
 
     /// The problem code of the one answer.
-    pub(super) async fn problem(&self, who: &Person, ask: Message) -> String {
+    pub(crate) async fn problem(&self, who: &Person, ask: Message) -> String {
         code(&self.asked(who, ask).await)
     }
 
-    pub(super) async fn grants(&self, who: &Person) {
+    pub(crate) async fn grants(&self, who: &Person) {
         let answer = self
             .asked(who, mediation::request(mediation::Version::V3))
             .await;
@@ -147,7 +147,7 @@ impl Cloud {
         );
     }
 
-    pub(super) async fn count(&self, who: &Person) -> u64 {
+    pub(crate) async fn count(&self, who: &Person) -> u64 {
         let ask = pickup::status_request(pickup::Version::V3, None);
         match pickup::read_answer(&self.asked(who, ask).await) {
             Some(pickup::Answer::Status(status)) => status.count,
@@ -155,7 +155,7 @@ impl Cloud {
         }
     }
 
-    pub(super) async fn updates(
+    pub(crate) async fn updates(
         &self,
         who: &Person,
         changes: &[mediation::Change],
@@ -165,20 +165,20 @@ impl Cloud {
     }
 
     /// What somebody is delivered: ids and packed messages.
-    pub(super) async fn delivers(&self, who: &Person, limit: u32) -> Vec<(String, Vec<u8>)> {
+    pub(crate) async fn delivers(&self, who: &Person, limit: u32) -> Vec<(String, Vec<u8>)> {
         let ask = pickup::delivery_request(pickup::Version::V4, limit, None);
         items(&self.asked(who, ask).await)
     }
 }
 
-pub(super) fn outcomes(answer: &Message) -> Vec<mediation::Outcome> {
+pub(crate) fn outcomes(answer: &Message) -> Vec<mediation::Outcome> {
     match mediation::read_answer(answer) {
         Some(mediation::Answer::Updated(told)) => told.into_iter().map(|(_, one)| one).collect(),
         other => panic!("{other:?} {answer:?}"),
     }
 }
 
-pub(super) fn items(answer: &Message) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn items(answer: &Message) -> Vec<(String, Vec<u8>)> {
     match pickup::read_answer(answer) {
         Some(pickup::Answer::Delivery { items, .. }) => items
             .into_iter()
@@ -188,19 +188,19 @@ pub(super) fn items(answer: &Message) -> Vec<(String, Vec<u8>)> {
     }
 }
 
-pub(super) fn code(answer: &Message) -> String {
+pub(crate) fn code(answer: &Message) -> String {
     let report = report_problem::parse(answer).unwrap_or_else(|err| panic!("{err}: {answer:?}"));
     report.parsed().expect("our codes are codes");
     report.code
 }
 
 /// Words from one person to another, packed.
-pub(super) fn words(from: &Person, to: &Person, words: &str) -> Vec<u8> {
+pub(crate) fn words(from: &Person, to: &Person, words: &str) -> Vec<u8> {
     from.pack(basic_message::message(words), &to.did)
 }
 
 /// The same in a forward, from nobody.
-pub(super) fn forwarded(packed: &[u8], next: &str, cloud: &Cloud) -> Vec<u8> {
+pub(crate) fn forwarded(packed: &[u8], next: &str, cloud: &Cloud) -> Vec<u8> {
     let keys = [cloud.did().to_owned()];
     routing::wrap(packed, next, &keys, &DocBook::new()).unwrap()
 }

@@ -2,8 +2,8 @@
 //!
 //! Called by [`super::SqliteStore`] and its writer. It answers from memory and is written along
 //! with whatever is committed next, or when nothing else is to do, so that a question does not
-//! cost an `fsync`. What can go wrong: a crash forgets what was not written yet, the last second
-//! or so. It holds a bounded number; somebody who sends more makes it forget the oldest.
+//! cost an `fsync`; only what was done is written. What can go wrong: a crash forgets what was not
+//! written yet, the last second or so. It holds a bounded number; somebody who sends more makes it forget the oldest.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
-use crate::store::kept::{int, number, seen_key};
+use crate::store::kept::{CLAIM, int, number, seen_key};
 use crate::store::{Moment, StoreError};
 
 /// A sender and a message, for 16 bytes.
@@ -49,9 +49,8 @@ impl Guard {
         })
     }
 
-    /// Was it seen before? It is from now on. The second answer: is this the first that waits
-    /// to be written?
-    pub(super) fn seen(&self, sender: &str, message: &str, now: Moment) -> (bool, bool) {
+    /// Was it seen before? It is from now on, until somebody says what became of it.
+    pub(super) fn seen(&self, sender: &str, message: &str, now: Moment) -> bool {
         let key = seen_key(sender, message);
         let mut memory = self.memory();
         if memory
@@ -59,12 +58,25 @@ impl Guard {
             .get(&key)
             .is_some_and(|until| *until > now.as_millis())
         {
-            return (true, false);
+            return true;
+        }
+        let until = (now + CLAIM.min(self.lasts)).as_millis();
+        memory.learn(key, until, self.most);
+        false
+    }
+
+    /// It was done, or was not. Is this the first that waits to be written?
+    pub(super) fn settle(&self, sender: &str, message: &str, done: bool, now: Moment) -> bool {
+        let key = seen_key(sender, message);
+        let mut memory = self.memory();
+        if !done {
+            memory.forget(&key);
+            return false;
         }
         let until = (now + self.lasts).as_millis();
         memory.learn(key, until, self.most);
         memory.unsaved.push((key, until));
-        (false, memory.unsaved.len() == 1)
+        memory.unsaved.len() == 1
     }
 
     pub(super) fn has_unsaved(&self) -> bool {
@@ -108,6 +120,15 @@ impl Guard {
 }
 
 impl Memory {
+    /// It is among the latest.
+    fn forget(&mut self, key: &Key) {
+        if self.until.remove(key).is_some()
+            && let Some(place) = self.order.iter().rposition(|one| one == key)
+        {
+            self.order.remove(place);
+        }
+    }
+
     fn learn(&mut self, key: Key, until: u64, most: usize) {
         if self.until.insert(key, until).is_none() {
             self.order.push_back(key);
