@@ -11,6 +11,7 @@ mod body;
 mod certificate;
 mod guard;
 mod limits;
+mod proxies;
 mod seats;
 mod talk;
 
@@ -22,9 +23,11 @@ use hyper::body::Bytes;
 use hyper::{Request, Response};
 use packmule_bus::link::{BoxFut, Port};
 use tokio::net::{TcpListener, lookup_host};
+use tokio::sync::OwnedSemaphorePermit;
 
 pub use certificate::Certificate;
 pub use limits::Limits;
+pub use proxies::Network;
 pub use talk::{nothing_here, plain};
 
 use seats::Seats;
@@ -50,14 +53,32 @@ pub trait Reception: Send + Sync + 'static {
 }
 
 /// Who came, as far as the connection tells. Nothing of it proves anything.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Visitor {
-    /// The other end of the connection; behind a reverse proxy, the proxy.
+    /// The other end of the connection. Behind a proxy whose word is taken, whom that names, with
+    /// port 0; behind any other, the proxy.
     pub address: SocketAddr,
     /// The connection is under TLS.
     pub secure: bool,
     /// The path that was asked is the one for messages.
     pub at_door: bool,
+    /// The request's share of [`Limits::held`]: its body counts as long as somebody keeps this,
+    /// also where the visitor has left and what it brought is still being worked on.
+    pub share: Share,
+}
+
+/// A share of the memory that bodies may take.
+#[derive(Clone, Default, Debug)]
+pub struct Share {
+    _permit: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+impl Share {
+    fn of(permit: Option<OwnedSemaphorePermit>) -> Self {
+        Self {
+            _permit: permit.map(Arc::new),
+        }
+    }
 }
 
 /// What becomes of a posted message.
@@ -93,6 +114,8 @@ pub struct Config {
     /// Pages from anywhere may post from within a browser (CORS). For servers that are meant for
     /// everybody; on a person's own machine it lets every page that they look at speak to it.
     pub browsers: bool,
+    /// Reverse proxies whose word is taken for where a visitor comes from.
+    pub proxies: Vec<Network>,
     /// What a visitor may cost.
     pub limits: Limits,
 }
@@ -108,6 +131,7 @@ impl Config {
             json_too: false,
             sockets: true,
             browsers: false,
+            proxies: Vec::new(),
             limits: Limits::default(),
         }
     }
@@ -130,7 +154,7 @@ impl Server {
     pub async fn bind(config: Config) -> io::Result<Self> {
         let addresses: Vec<_> = lookup_host(&config.at).await?.collect();
         let socket = TcpListener::bind(addresses.as_slice()).await?;
-        let seats = Seats::new(&config.limits);
+        let seats = Seats::new(&config.limits, config.proxies.clone());
         Ok(Self {
             address: socket.local_addr()?,
             socket,

@@ -9,12 +9,15 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Limits;
+use super::proxies::{Network, trusts};
 
 #[derive(Debug)]
 pub(super) struct Seats {
     total: usize,
     per_address: usize,
     local_free: bool,
+    /// They stand for many, too.
+    proxies: Vec<Network>,
     taken: Mutex<Taken>,
 }
 
@@ -34,11 +37,12 @@ pub(super) enum Crowded {
 }
 
 impl Seats {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, proxies: Vec<Network>) -> Self {
         Self {
             total: limits.connections,
             per_address: limits.per_address,
             local_free: limits.local_free,
+            proxies,
             taken: Mutex::default(),
         }
     }
@@ -53,7 +57,8 @@ impl Seats {
         if taken.all >= self.total {
             return Err(Crowded::House);
         }
-        let free = self.local_free && from.to_canonical().is_loopback();
+        let local = self.local_free && from.to_canonical().is_loopback();
+        let free = local || trusts(&self.proxies, from);
         let here = taken.by.get(&address).copied().unwrap_or_default();
         if here >= self.per_address && !free {
             return Err(Crowded::Address);
@@ -113,7 +118,7 @@ mod tests {
             per_address: 2,
             ..Limits::default()
         };
-        let seats = Arc::new(Seats::new(&limits));
+        let seats = Arc::new(Seats::new(&limits, Vec::new()));
         let one = seats.take(ip("192.0.2.1"));
         let two = seats.take(ip("::ffff:192.0.2.1"));
         assert!(one.is_ok() && two.is_ok());
@@ -137,8 +142,12 @@ mod tests {
             per_address: 1,
             ..Limits::default()
         };
-        let seats = Arc::new(Seats::new(&limits));
+        let seats = Arc::new(Seats::new(&limits, Vec::new()));
         let many: Vec<_> = (0..9).map(|_| seats.take(ip("127.0.0.1"))).collect();
+        assert!(many.iter().all(Result::is_ok));
+        let proxies = vec!["192.0.2.0/24".parse().expect("a network")];
+        let seats = Arc::new(Seats::new(&limits, proxies));
+        let many: Vec<_> = (0..9).map(|_| seats.take(ip("192.0.2.7"))).collect();
         assert!(many.iter().all(Result::is_ok));
     }
 }

@@ -13,8 +13,8 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName,
-    HeaderValue, RETRY_AFTER, UPGRADE,
+    ACCESS_CONTROL_MAX_AGE, ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap,
+    HeaderName, HeaderValue, RETRY_AFTER, UPGRADE,
 };
 use hyper::upgrade::{OnUpgrade, on};
 use hyper::{Method, Request, Response, StatusCode};
@@ -25,7 +25,7 @@ use tokio::time::timeout;
 
 use super::accept::House;
 use super::body::{Trouble, whole};
-use super::{Answer, Visitor};
+use super::{Answer, Share, Visitor, proxies};
 use crate::media;
 
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
@@ -35,7 +35,7 @@ pub(super) struct Talk {
     house: Arc<House>,
     from: SocketAddr,
     /// A WebSocket was agreed to; it begins when the answer has gone.
-    agreed: Mutex<Option<(OnUpgrade, Agreed)>>,
+    agreed: Mutex<Option<(OnUpgrade, Agreed, Visitor)>>,
     changed_over: Arc<AtomicBool>,
 }
 
@@ -54,11 +54,12 @@ impl Talk {
         Arc::clone(&self.changed_over)
     }
 
-    fn visitor(&self, at_door: bool) -> Visitor {
+    fn visitor(&self, headers: &HeaderMap, at_door: bool) -> Visitor {
         Visitor {
-            address: self.from,
+            address: proxies::visitor(&self.house.config.proxies, self.from, headers),
             secure: self.house.config.certificate.is_some(),
             at_door,
+            share: Share::default(),
         }
     }
 
@@ -107,6 +108,7 @@ impl Talk {
             response.headers_mut().insert(ACCEPT_POST, taken);
             return response;
         }
+        let mut visitor = self.visitor(request.headers(), true);
         let read = whole(
             request.into_body(),
             config.limits.message,
@@ -120,9 +122,8 @@ impl Talk {
             Ok(body) => body,
             Err(trouble) => return self.troubled(trouble, config.limits.message),
         };
-        // Dropped when the answer is known: so long the body counts.
-        let _share = body.share;
-        match reception.receive(body.bytes, self.visitor(true)).await {
+        visitor.share = Share::of(body.share);
+        match reception.receive(body.bytes, visitor).await {
             Answer::Accepted => empty(StatusCode::ACCEPTED),
             Answer::Reply(packed) => {
                 let mut response = Response::new(Bytes::from(packed));
@@ -176,13 +177,15 @@ impl Talk {
             Ok(body) => body,
             Err(trouble) => return self.troubled(trouble, most),
         };
-        let _share = body.share;
         let request = Request::from_parts(head, Bytes::from(body.bytes));
-        reception.page(request, self.visitor(at_door)).await
+        let mut visitor = self.visitor(request.headers(), at_door);
+        visitor.share = Share::of(body.share);
+        reception.page(request, visitor).await
     }
 
     fn socket(&self, mut request: Request<Incoming>) -> Response<Bytes> {
         let upgrade = on(&mut request);
+        let visitor = self.visitor(request.headers(), true);
         let (head, _) = request.into_parts();
         let agreed = match agree(&Request::from_parts(head, ())) {
             Ok(agreed) => agreed,
@@ -191,7 +194,7 @@ impl Talk {
         let mut response = empty(StatusCode::SWITCHING_PROTOCOLS);
         *response.headers_mut() = agreed.response.headers().clone();
         let mut slot = self.agreed.lock().unwrap_or_else(PoisonError::into_inner);
-        *slot = Some((upgrade, agreed));
+        *slot = Some((upgrade, agreed, visitor));
         response
     }
 
@@ -201,7 +204,7 @@ impl Talk {
             let mut slot = self.agreed.lock().unwrap_or_else(PoisonError::into_inner);
             slot.take()
         };
-        let Some((upgrade, agreed)) = agreed else {
+        let Some((upgrade, agreed, visitor)) = agreed else {
             return;
         };
         let limits = &self.house.config.limits;
@@ -213,7 +216,7 @@ impl Talk {
         let stream = Box::new(TokioIo::new(upgraded));
         let with = self.from.to_string();
         let port = agreed.port(stream, limits.message, with).await;
-        self.house.reception.socket(port, self.visitor(true)).await;
+        self.house.reception.socket(port, visitor).await;
     }
 }
 

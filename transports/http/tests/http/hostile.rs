@@ -1,5 +1,6 @@
 //! Requests by bytes: strangers, liars, and those who take their time.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::stage::{ENCRYPTED, Kiosk, PATIENCE, post, to_end};
@@ -366,6 +367,46 @@ async fn bodies_have_a_room_and_no_more() {
         let heard = kiosk.hears(post("", &"x".repeat(2000))).await;
         assert!(heard.starts_with("HTTP/1.1 202 "), "given back: {heard}");
     }
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_trusted_tells_who_comes_and_no_other_does() {
+    for (trusted, visitor) in [(&["127.0.0.0/8"][..], "192.0.2.1"), (&[], "127.0.0.1")] {
+        let config = Config {
+            path: "/didcomm".to_owned(),
+            proxies: trusted
+                .iter()
+                .map(|it| it.parse().expect("a network"))
+                .collect(),
+            ..Config::at("127.0.0.1:0")
+        };
+        let kiosk = Kiosk::with(config, Answer::Accepted).await;
+        kiosk
+            .hears(post("X-Forwarded-For: 8.8.8.8, 192.0.2.1\r\n", "{}"))
+            .await;
+        let came = kiosk.desk.visitors.lock().expect("unpoisoned");
+        assert_eq!(came[0].address.ip().to_string(), visitor);
+    }
+}
+
+#[tokio::test]
+async fn a_body_counts_as_long_as_it_is_worked_on_though_its_visitor_has_left() {
+    let limits = Limits {
+        held: 2048,
+        message: 4096,
+        ..Limits::default()
+    };
+    let kiosk = Kiosk::open(limits).await;
+    kiosk.desk.keeps.store(true, Ordering::Relaxed);
+    let full = post("", &"x".repeat(2000));
+    for status in [202, 503] {
+        let heard = kiosk.hears(&full).await;
+        assert!(heard.starts_with(&format!("HTTP/1.1 {status} ")), "{heard}");
+    }
+    // It is done.
+    kiosk.desk.visitors.lock().expect("unpoisoned").clear();
+    let heard = kiosk.hears(&full).await;
+    assert!(heard.starts_with("HTTP/1.1 202 "), "{heard}");
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! A server whose reception keeps everything, and visitors who speak by bytes.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use packmule_bus::link::BoxFut;
-use packmule_http::server::{Answer, Config, Limits, Reception, Server, Visitor};
+use packmule_http::server::{Answer, Config, Limits, Reception, Server, Share, Visitor};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -20,11 +21,18 @@ pub(crate) const ENCRYPTED: &str = "application/didcomm-encrypted+json";
 pub(crate) struct Desk {
     pub(crate) came: Mutex<Vec<Vec<u8>>>,
     pub(crate) answer: Answer,
+    /// Who came. Kept, they count as being worked on.
+    pub(crate) visitors: Mutex<Vec<Visitor>>,
+    pub(crate) keeps: AtomicBool,
 }
 
 impl Reception for Desk {
-    fn receive(&self, packed: Vec<u8>, _: Visitor) -> BoxFut<'_, Answer> {
+    fn receive(&self, packed: Vec<u8>, mut visitor: Visitor) -> BoxFut<'_, Answer> {
         self.came.lock().expect("unpoisoned").push(packed);
+        if !self.keeps.load(Ordering::Relaxed) {
+            visitor.share = Share::default();
+        }
+        self.visitors.lock().expect("unpoisoned").push(visitor);
         let answer = self.answer.clone();
         Box::pin(async { answer })
     }
@@ -53,6 +61,8 @@ impl Kiosk {
         let desk = Arc::new(Desk {
             came: Mutex::default(),
             answer,
+            visitors: Mutex::default(),
+            keeps: AtomicBool::new(false),
         });
         let reception: Arc<Desk> = Arc::clone(&desk);
         let mut serving = JoinSet::new();
