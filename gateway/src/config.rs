@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use check::Note;
-pub use sections::{Accounts, Limits, Log, LogLevel, Mailboxes, Secret, Strangers, Tls};
+pub use sections::{Accounts, Limits, Log, LogLevel, Mailboxes, Proxy, Secret, Strangers, Tls};
 pub use upstream::Upstream;
 
 /// No such file is longer.
@@ -40,6 +40,9 @@ pub struct Config {
     /// The address under which others reach it, when that is another one than where it listens;
     /// it goes into the DID of a new home.
     pub public_url: Option<String>,
+    /// Addresses and networks of reverse proxies (`10.0.0.0/8`). Only their `X-Forwarded-For`, or
+    /// else `Forwarded`, tells where a visitor comes from; limits by address need to know.
+    pub trusted_proxies: Vec<Proxy>,
     /// The ways on which the node listens for links: `tcp://0.0.0.0:4460`.
     pub links: Vec<String>,
     /// Look for neighbours on the local network, and be found by them.
@@ -67,6 +70,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: None,
+            trusted_proxies: Vec::new(),
             links: Vec::new(),
             discover: false,
             metrics: true,

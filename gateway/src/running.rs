@@ -304,6 +304,7 @@ async fn bind(config: &Config) -> Result<Server, StartError> {
     }
     // Wallets in browsers are visitors like others.
     at.browsers = true;
+    at.proxies = config.trusted_proxies.iter().map(|one| one.0).collect();
     let limits = &config.limits;
     at.limits.message = usize::try_from(limits.max_message).unwrap_or(usize::MAX);
     // Messages are dropped on a page, too.

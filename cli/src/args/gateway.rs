@@ -43,6 +43,7 @@ http://127.0.0.1:8080/operator/state.json
 <home>/gateway.toml, or --config FILE; everything may be left out:
   listen = \"0.0.0.0:8080\"
   public-url = \"https://kiosk.example.org/\"
+  trusted-proxies = [\"127.0.0.1\"]          # whose X-Forwarded-For tells who comes
   links = [\"tcp://0.0.0.0:4460\"]            # where nodes find it
   discover = false                         # and by multicast DNS
   metrics = true

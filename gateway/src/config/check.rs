@@ -125,6 +125,14 @@ impl Config {
                     .to_owned(),
             );
         }
+        if here && self.public_url.is_some() && self.trusted_proxies.is_empty() {
+            note(
+                "all visitors seem to come from the proxy on this machine, so that no limit by \
+                 address holds: set `trusted-proxies = [\"127.0.0.1\"]` once it sends \
+                 X-Forwarded-For"
+                    .to_owned(),
+            );
+        }
         if !self.accounts.open && self.accounts.allow.is_empty() {
             note("nobody may have a mailbox: `accounts.open` is false and `allow` is empty".into());
         }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use packmule_http::server::Network;
 use packmule_node::units::{parse_size, parse_span};
 use serde::{Deserialize, Deserializer, de};
 
@@ -20,6 +21,19 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// The certificate's private key.
     pub key: PathBuf,
+}
+
+/// An address, or a network, of reverse proxies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Proxy(pub Network);
+
+impl TryFrom<String> for Proxy {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map(Self)
+    }
 }
 
 /// Who may have a mailbox.

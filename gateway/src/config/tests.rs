@@ -149,6 +149,30 @@ fn what_is_perhaps_not_meant_is_noted() {
 }
 
 #[test]
+fn a_proxy_is_an_address_or_a_network_and_its_lack_is_told() {
+    let load = |text: &str| {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("gateway.toml");
+        fs::write(&file, text).unwrap();
+        Config::load(Some(&file), [])
+    };
+    let url = "public-url = \"https://kiosk.example/\"\n";
+    let noted = |config: &Config| {
+        let notes = config.notes();
+        notes
+            .iter()
+            .any(|note| note.to_string().contains("trusted-proxies"))
+    };
+    assert!(noted(&load(url).unwrap()));
+    let trusting = format!("{url}trusted-proxies = [\"127.0.0.1\", \"fd00::/8\"]");
+    let config = load(&trusting).unwrap();
+    assert!(!noted(&config));
+    assert_eq!(config.trusted_proxies.len(), 2);
+    let wrong = load("trusted-proxies = [\"10.0.0.0/99\"]").unwrap_err();
+    assert!(wrong.to_string().contains("10.0.0.0/99"), "{wrong}");
+}
+
+#[test]
 fn upstreams_are_read_and_checked_and_each_counts_once() {
     let text = "[[upstream]]\ndid = \"did:example:cloud\"\ncalls = [\"22:00-05:30\"]\n\
                 rate = \"20kB\"\nlive = false\npoll = \"5m\"\n\
