@@ -60,6 +60,8 @@ counted! {
     AnsweredNode = "packmule_answers_total{way=\"node\"}";
     /// Answers for which there was no way.
     AnswerLost = "packmule_answers_total{way=\"none\"}";
+    /// Times that a conversation was read more slowly.
+    Paced = "packmule_paced_total";
     /// Messages refused: not to be opened or not to be believed.
     Unopened = "packmule_refused_total{reason=\"unopened\"}";
     /// Messages refused: for nobody here.

@@ -17,7 +17,7 @@ mod post;
 mod problems;
 mod queue;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 

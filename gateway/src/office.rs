@@ -17,6 +17,8 @@ mod operators;
 mod others;
 pub(crate) mod pages;
 mod talk;
+#[cfg(test)]
+mod tests;
 mod upstream;
 mod visitors;
 
@@ -40,7 +42,7 @@ use crate::log::{Fact, Logger, Quiet};
 use crate::mediator::{Mediator, Trouble};
 use crate::page::{About, Pages};
 use crate::rates::Rates;
-use crate::store::{MailboxStore, canonical};
+use crate::store::{MailboxStore, Totals, canonical};
 use crate::token::Token;
 
 pub(crate) use door::Door;
@@ -70,6 +72,8 @@ pub(crate) struct Office {
     lookups: Rates<IpAddr>,
     /// Held by who looks a message up.
     looking: Mutex<()>,
+    /// What the store held when it was last counted.
+    counted: Mutex<Option<(Instant, Totals)>>,
     pages: Pages,
     token: Token,
     guesses: Rates<IpAddr>,
@@ -221,6 +225,7 @@ impl Office {
             senders: Rates::new(limits.rate_per_sender, limits.burst_per_sender),
             lookups: Rates::new(visitors::LOOKUPS.0, visitors::LOOKUPS.1),
             looking: Mutex::default(),
+            counted: Mutex::default(),
             pages,
             token,
             guesses: Rates::new(operators::GUESSES.0, operators::GUESSES.1),

@@ -12,6 +12,7 @@ use packmule_bus::link::{BoxFut, Port};
 use packmule_http::hyper::body::Bytes;
 use packmule_http::hyper::{Request, Response};
 use packmule_http::server::{Answer, Reception, Visitor};
+use tokio::time::sleep;
 
 use super::{Office, Refused};
 use crate::counters::Count;
@@ -75,6 +76,25 @@ impl Office {
         held.map_err(|wait| self.refuse(Refused::TooMany(wait)))
     }
 
+    /// Waits until one more message of this address may be read.
+    pub(super) async fn pace(&self, visitor: &Visitor) {
+        let from = network(visitor.address.ip());
+        if self.stands_for_many(from) {
+            return;
+        }
+        while let Err(wait) = self.addresses.take(from, Instant::now()) {
+            self.counters.one(Count::Paced);
+            sleep(wait).await;
+        }
+    }
+
+    /// For the quota of those who do not say who they are. None: nothing tells them apart, and a
+    /// share for all of them together would let one of them take it from everybody.
+    pub(super) fn anonymous(&self, visitor: &Visitor) -> Option<String> {
+        let from = network(visitor.address.ip());
+        (!self.stands_for_many(from)).then(|| from.to_string())
+    }
+
     /// Is it a proxy, behind which many come from one address?
     pub(super) const fn stands_for_many(&self, from: IpAddr) -> bool {
         self.settings.proxied && from.is_loopback()
@@ -87,7 +107,7 @@ impl Office {
     ) -> Result<Answer, Refused> {
         self.let_in(visitor)?;
         let mut visit = Visit::by(Via::Http);
-        visit.from = Some(network(visitor.address.ip()).to_string());
+        visit.from = self.anonymous(visitor);
         let followed = self.take(packed, &visit).await?;
         let Some(sender) = followed.sender else {
             return Ok(Answer::Accepted);
@@ -95,7 +115,11 @@ impl Office {
         let mut back = None;
         for reply in followed.replies {
             if back.is_none() && followed.back {
-                back = Some(self.pack(&sender, reply).await?);
+                // What cannot be packed for its sender never will be; it was done.
+                back = self.pack(&sender, reply).await.ok();
+                if back.is_none() {
+                    self.counters.one(Count::AnswerLost);
+                }
             } else {
                 self.answer_elsewhere(&sender, reply).await;
             }

@@ -12,8 +12,10 @@ use packmule_bus::label::DidTag;
 use packmule_bus::{Envelope, EnvelopeId};
 use packmule_node::Arrival;
 use packmule_node::desk::Letter;
+use tokio::time::sleep;
 
 use super::{Office, Refused, beside};
+use crate::counters::Count;
 use crate::log::Fact;
 use crate::mediator::{Live, Stored, Via, Visit};
 use crate::store::{Moment, canonical};
@@ -35,6 +37,8 @@ pub(super) struct Followed {
     pub(super) replies: Vec<Message>,
     /// What was put into mailboxes.
     pub(super) stored: Vec<EnvelopeId>,
+    /// It was for nobody here; who sent it is not told.
+    pub(super) for_nobody: bool,
     /// A wish for live delivery, or for its end.
     pub(super) live: Option<Live>,
     /// The account that goes by the sender's DID from now on, by its old one.
@@ -92,7 +96,7 @@ impl Office {
         let letter = match opened {
             Ok(letter) => letter,
             Err((problem, _)) if problem == NOT_FOR_US => {
-                self.for_others(packed, visit).await?;
+                followed.for_nobody = !self.for_others(packed, visit).await?;
                 return Ok(Vec::new());
             }
             Err((problem, reason)) => {
@@ -101,7 +105,7 @@ impl Office {
                 return Err(Refused::Unopened);
             }
         };
-        self.admit(&letter, visit.via)?;
+        self.wait_to_admit(&letter, visit.via).await?;
         let sender = letter.opened.sender.clone();
         let now = Moment::now();
         let heard = self.mediator.hear(letter, visit, now).await;
@@ -163,6 +167,19 @@ impl Office {
             .map_err(Refused::TooMany)
     }
 
+    /// On a conversation who sends too often is read more slowly.
+    async fn wait_to_admit(&self, letter: &Letter, via: Via) -> Result<(), Refused> {
+        loop {
+            match self.admit(letter, via) {
+                Err(Refused::TooMany(wait)) if via.socket().is_some() => {
+                    self.counters.one(Count::Paced);
+                    sleep(wait).await;
+                }
+                told => return told,
+            }
+        }
+    }
+
     /// Pushes what was stored to whoever is there for it; what is delayed, when its time comes.
     /// What is for somebody near is given to the node too.
     pub(super) fn push_all(self: &Arc<Self>, stored: Vec<Stored>, now: Moment) {
@@ -183,7 +200,7 @@ impl Office {
             let (office, mut closing) = (Arc::clone(self), self.closing.clone());
             tokio::spawn(async move {
                 tokio::select! {
-                    () = tokio::time::sleep(wait) => drop(office.seats.push(&one)),
+                    () = sleep(wait) => drop(office.seats.push(&one)),
                     _ = closing.wait_for(|closing| *closing) => {}
                 }
             });

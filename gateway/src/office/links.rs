@@ -36,20 +36,20 @@ enum Left {
 
 /// Messages that are heard again. Each is a name: its bytes lie in the node's store.
 #[derive(Default)]
-struct Later(VecDeque<(Instant, Undone)>);
+struct Later(VecDeque<(Instant, Undone, Visit)>);
 
 impl Later {
-    fn put(&mut self, undone: Undone) {
-        self.0.push_back((Instant::now() + AGAIN, undone));
+    fn put(&mut self, undone: Undone, visit: Visit) {
+        self.0.push_back((Instant::now() + AGAIN, undone, visit));
     }
 
     /// The next one that is due; waits for it. Cancel-safe.
-    async fn next(&mut self) -> Option<Undone> {
+    async fn next(&mut self) -> Option<(Undone, Visit)> {
         match self.0.front() {
-            Some((due, _)) => sleep_until(*due).await,
+            Some((due, ..)) => sleep_until(*due).await,
             None => std::future::pending().await,
         }
-        self.0.pop_front().map(|(_, undone)| undone)
+        self.0.pop_front().map(|(_, undone, visit)| (undone, visit))
     }
 }
 
@@ -58,31 +58,37 @@ impl Office {
     pub(crate) async fn serve_links(self: Arc<Self>) {
         let mut later = Later::default();
         loop {
-            let (letter, undone) = tokio::select! {
+            let (letter, undone, visit) = tokio::select! {
                 received = self.node.receive() => {
                     let Some(received) = received else { return };
                     self.counters.one(Count::ByLink);
-                    received.into_letter()
+                    // Those who do not say who they are share what their kind of link may keep.
+                    let visit = Visit {
+                        from: Some(format!("link/{}", received.channel)),
+                        ..Visit::by(Via::Bus)
+                    };
+                    let (letter, undone) = received.into_letter();
+                    (letter, undone, visit)
                 }
-                Some(undone) = later.next() => match undone.letter().await {
-                    Ok(Some(letter)) => (letter, undone),
+                Some((undone, visit)) = later.next() => match undone.letter().await {
+                    Ok(Some(letter)) => (letter, undone, visit),
                     // It does not open any more, or was taken away: people see to that.
                     Ok(None) => continue,
                     Err(_) => {
-                        later.put(undone);
+                        later.put(undone, visit);
                         continue;
                     }
                 },
             };
-            match self.from_link(letter, &undone).await {
+            match self.from_link(letter, &undone, &visit).await {
                 Left::Nothing => self.done(undone).await,
                 Left::People => {}
-                Left::Again => later.put(undone),
+                Left::Again => later.put(undone, visit),
             }
         }
     }
 
-    async fn from_link(self: &Arc<Self>, letter: Letter, undone: &Undone) -> Left {
+    async fn from_link(self: &Arc<Self>, letter: Letter, undone: &Undone, visit: &Visit) -> Left {
         if self.answered(&letter.message, letter.sender.as_ref()).await {
             return Left::Nothing;
         }
@@ -92,7 +98,7 @@ impl Office {
         }
         let sender = letter.opened.sender.clone();
         let now = Moment::now();
-        let heard = self.mediator.hear(letter, &Visit::by(Via::Bus), now).await;
+        let heard = self.mediator.hear(letter, visit, now).await;
         self.push_all(heard.stored, now);
         if let Some(sender) = &sender {
             self.taken_from_mailbox(sender, heard.acked);
@@ -101,7 +107,7 @@ impl Office {
         if heard.for_us.is_some() {
             return Left::People;
         }
-        let followed = self.inner(heard.inner).await;
+        let followed = self.inner(heard.inner, visit).await;
         let carried = self.carry_all(heard.strays).await;
         let troubled = heard.trouble.map_or(Ok(()), |trouble| Err(trouble.into()));
         for outcome in [troubled, followed, carried] {
@@ -125,8 +131,8 @@ impl Office {
 
     /// What was forwarded to ourselves in a forward to ourselves: all of it, whatever becomes of
     /// one. What found no room is told before what makes no sense.
-    async fn inner(self: &Arc<Self>, inner: Vec<Vec<u8>>) -> Result<(), Refused> {
-        let mut visit = Visit::by(Via::Bus);
+    async fn inner(self: &Arc<Self>, inner: Vec<Vec<u8>>, visit: &Visit) -> Result<(), Refused> {
+        let mut visit = visit.clone();
         visit.nested = 1;
         let mut outcome = Ok(());
         for packed in inner {

@@ -78,7 +78,7 @@ impl Office {
 
     /// How it stands, all in one.
     async fn state(&self) -> Result<Value, StoreError> {
-        let totals = self.store.totals().await?;
+        let totals = self.totals().await?;
         let url = &self.settings.url;
         let mediated = self.mediator.counts();
         let mediated = mediated

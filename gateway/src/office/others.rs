@@ -3,7 +3,10 @@
 //! Called when opening says so, and for what was forwarded to others than accounts. It is for an
 //! account of ours (somebody sends to the gateway what belongs to a DID behind it), or for
 //! somebody else: then it is carried if that is allowed here. What can go wrong: it names nobody
-//! whom we know.
+//! whom we know. That is counted, and as with forwards told to nobody who sends messages: the
+//! answer is the one that those get whose recipient has a mailbox, or anybody could ask who has
+//! one by the thousand. The visitors' page tells, who may look for messages there anyhow, and not
+//! often.
 
 use std::sync::Arc;
 
@@ -19,12 +22,12 @@ use crate::store::{Moment, canonical};
 const NAMES: usize = 8;
 
 impl Office {
-    /// Keeps it for whom it names. Durable when this returns.
+    /// Keeps it for whom it names: is there anybody? Durable when this returns.
     pub(super) async fn for_others(
         self: &Arc<Self>,
         packed: Vec<u8>,
         visit: &Visit,
-    ) -> Result<(), Refused> {
+    ) -> Result<bool, Refused> {
         let seen = peek(&packed, &Limits::default()).map_err(|_| Refused::Unopened)?;
         let named = seen.to.unwrap_or(seen.recipient_kids);
         let mut dids: Vec<&str> = named.iter().map(|name| canonical(name)).collect();
@@ -47,10 +50,11 @@ impl Office {
             outcome = outcome.and(one);
         }
         if !accounts.is_empty() {
-            return outcome;
+            return outcome.map(|()| true);
         }
         let Some(did) = dids.first().filter(|_| self.settings.carry) else {
-            return Err(Refused::NoRecipient);
+            self.refuse(Refused::NoRecipient);
+            return Ok(false);
         };
         let expires = Moment::now() + self.settings.keep;
         let stray = Stray {
@@ -58,7 +62,8 @@ impl Office {
             packed,
             expires,
         };
-        self.carry_all(vec![stray]).await
+        self.carry_all(vec![stray]).await?;
+        Ok(true)
     }
 
     /// Puts a packed message into the mailbox of a DID, and pushes it.

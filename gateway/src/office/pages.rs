@@ -4,6 +4,7 @@
 //! answer makes it not ready; it is well as long as it answers at all.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use packmule_agent::protocol::out_of_band;
 use packmule_http::hyper::body::Bytes;
@@ -14,7 +15,10 @@ use serde_json::{Value, json};
 
 use super::Office;
 use crate::page::{Language, guard_data, wants_page};
-use crate::store::Moment;
+use crate::store::{Moment, StoreError, Totals};
+
+/// How long counts of the store are told again.
+const FRESH: Duration = Duration::from_secs(1);
 
 impl Office {
     pub(super) async fn page(
@@ -23,6 +27,15 @@ impl Office {
         visitor: &Visitor,
     ) -> Response<Bytes> {
         let path = request.uri().path();
+        // Others have limits of their own.
+        let asks = matches!(*request.method(), Method::GET | Method::HEAD);
+        let own = path == "/healthz" || path.starts_with("/messages/");
+        if asks
+            && !own
+            && let Err(refused) = self.let_in(visitor)
+        {
+            return self.turned_down(refused, None);
+        }
         match *request.method() {
             Method::GET | Method::HEAD => {}
             Method::POST if path == "/drop" => return self.drop_off(request, visitor).await,
@@ -64,13 +77,27 @@ impl Office {
     }
 
     async fn ready(&self) -> Response<Bytes> {
-        let (node, store) = (self.node.status().await, self.store.totals().await);
+        let (node, store) = (self.node.status().await, self.totals().await);
         match (*self.closing.borrow(), node, store) {
             (false, Some(_), Ok(_)) => plain(StatusCode::OK, "ready"),
             (true, ..) => plain(StatusCode::SERVICE_UNAVAILABLE, "it is ending"),
             (_, None, _) => plain(StatusCode::SERVICE_UNAVAILABLE, "the node has ended"),
             (_, _, Err(fault)) => plain(StatusCode::SERVICE_UNAVAILABLE, fault.to_string()),
         }
+    }
+
+    /// What the store holds, as of the last second: adding it up takes a reader of the store for a
+    /// while, and anybody may ask.
+    pub(super) async fn totals(&self) -> Result<Totals, StoreError> {
+        let mut last = self.counted.lock().await;
+        if let Some((at, totals)) = &*last
+            && at.elapsed() < FRESH
+        {
+            return Ok(*totals);
+        }
+        let totals = self.store.totals().await?;
+        *last = Some((Instant::now(), totals));
+        Ok(totals)
     }
 
     async fn metrics(&self) -> Response<Bytes> {
@@ -84,7 +111,7 @@ impl Office {
             "Connections with live delivery.",
             self.seats.count(),
         );
-        if let Ok(totals) = self.store.totals().await {
+        if let Ok(totals) = self.totals().await {
             let waited = totals
                 .oldest
                 .map_or(0, |at| Moment::now().since(at).as_secs());

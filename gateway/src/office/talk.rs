@@ -3,8 +3,10 @@
 //! What is it: two loops over one mailbox, one that hears and one that says, so that neither
 //! waits for the other. Who calls it: the door, for a visitor that is not of our own kind. What
 //! can go wrong: a visitor that asks on and on and takes no answers is let go; what it asked for
-//! was done. A refused message ends the conversation, since the convention knows no other word for
-//! that: it was not settled, so its sender knows.
+//! was done. One that sends too fast is read more slowly. A message for which there is no room
+//! ends the conversation, since the convention knows no other word for that: it was not settled,
+//! so its sender knows. What would be refused for ever is dropped and counted, and others who
+//! send by the same connection, and what is pushed there, go on.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,7 +23,6 @@ use super::{Office, Refused};
 use crate::counters::Count;
 use crate::live::{Push, Seat};
 use crate::mediator::{Live, Via, Visit};
-use crate::rates::network;
 use crate::store::{Moment, canonical};
 
 /// Answers that may wait for the visitor to take them.
@@ -38,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What a connection remembers.
 struct Talk {
     number: u64,
-    from: String,
+    from: Option<String>,
     /// Senders whose answers go back here (`return_route` counts for the whole connection).
     back: HashSet<String>,
     /// Those who have live delivery.
@@ -63,7 +64,7 @@ impl Office {
         let (answers, answered) = mpsc::channel(ANSWERS);
         let mut talk = Talk {
             number: self.connection(),
-            from: network(visitor.address.ip()).to_string(),
+            from: self.anonymous(visitor),
             back: HashSet::new(),
             live: None,
             pushes,
@@ -80,11 +81,16 @@ impl Office {
                     return;
                 };
                 self.counters.one(Count::BySocket);
-                if self.let_in(visitor).is_err() {
-                    return;
-                }
-                let Ok(saids) = self.heard(bytes, &mut talk).await else {
-                    return;
+                self.pace(visitor).await;
+                let saids = match self.heard(bytes, &mut talk).await {
+                    Ok(saids) => saids,
+                    Err(Refused::Full | Refused::Fault | Refused::TooMany(_)) => return,
+                    Err(
+                        Refused::Unopened
+                        | Refused::Denied
+                        | Refused::NoRecipient
+                        | Refused::TooLarge,
+                    ) => Vec::new(),
                 };
                 if settle.settle().await.is_err() {
                     return;
@@ -116,7 +122,7 @@ impl Office {
     ) -> Result<Vec<Said>, Refused> {
         let visit = Visit {
             live: talk.live.is_some(),
-            from: Some(talk.from.clone()),
+            from: talk.from.clone(),
             ..Visit::by(Via::Socket(talk.number))
         };
         // A task of its own: dropped half way, a live push would be missing.
@@ -158,7 +164,12 @@ impl Office {
             let back = followed.back || talk.back.contains(name);
             for reply in followed.replies {
                 if back {
-                    saids.push(Said::Answer(self.pack(&sender, reply).await?));
+                    // What cannot be packed for its sender never will be; it was done.
+                    let Ok(packed) = self.pack(&sender, reply).await else {
+                        self.counters.one(Count::AnswerLost);
+                        continue;
+                    };
+                    saids.push(Said::Answer(packed));
                     self.counters.one(Count::AnsweredHere);
                 } else {
                     self.answer_elsewhere(&sender, reply).await;

@@ -92,8 +92,16 @@ impl Office {
             Err(refused) => return self.turned_down(self.refuse(refused), None),
         };
         let mut visit = Visit::by(Via::Http);
-        visit.from = Some(network(visitor.address.ip()).to_string());
+        visit.from = self.anonymous(visitor);
         let followed = match self.take(packed, &visit).await {
+            Ok(followed) if followed.for_nobody => {
+                // It tells who has a mailbox: as often as messages may be looked for.
+                let told = match self.may_look(visitor) {
+                    Ok(()) => Refused::NoRecipient,
+                    Err(refused) => refused,
+                };
+                return self.turned_down(told, Some(id));
+            }
             Ok(followed) => followed,
             Err(refused) => return self.turned_down(refused, Some(id)),
         };
@@ -123,7 +131,7 @@ impl Office {
         data(StatusCode::OK, &told)
     }
 
-    fn turned_down(&self, refused: Refused, id: Option<EnvelopeId>) -> Response<Bytes> {
+    pub(super) fn turned_down(&self, refused: Refused, id: Option<EnvelopeId>) -> Response<Bytes> {
         let (status, retry_after) = refused.status();
         let mut told = json!({ "outcome": "refused", "reason": refused.name() });
         if let Some(id) = id {
@@ -147,13 +155,8 @@ impl Office {
     /// `GET /messages/ID` and `GET /messages/ID.dcem`, of which this is the part behind the
     /// second slash.
     pub(super) async fn message(&self, name: &str, visitor: &Visitor) -> Response<Bytes> {
-        let from = network(visitor.address.ip());
-        let asked = match self.stands_for_many(from) {
-            true => Ok(()),
-            false => self.lookups.take(from, Instant::now()),
-        };
-        if let Err(wait) = asked {
-            return self.turned_down(self.refuse(Refused::TooMany(wait)), None);
+        if let Err(refused) = self.may_look(visitor) {
+            return self.turned_down(refused, None);
         }
         let file = name.strip_suffix(".dcem");
         let Ok(id) = file.unwrap_or(name).parse::<EnvelopeId>() else {
@@ -174,6 +177,16 @@ impl Office {
             _ => StatusCode::OK,
         };
         data(status, &told)
+    }
+
+    /// May this visitor look for a message once more?
+    fn may_look(&self, visitor: &Visitor) -> Result<(), Refused> {
+        let from = network(visitor.address.ip());
+        if self.stands_for_many(from) {
+            return Ok(());
+        }
+        let asked = self.lookups.take(from, Instant::now());
+        asked.map_err(|wait| self.refuse(Refused::TooMany(wait)))
     }
 
     /// What became of a message.
