@@ -6,6 +6,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use packmule_node::Home;
 use serde_json::{Value, json};
@@ -103,6 +104,7 @@ pub(crate) fn run(globals: &Globals) -> Result<Report, Fault> {
     }
     findings.push(space(&dir));
     findings.push(how_unlocked(globals));
+    findings.push(ffmpeg());
     findings.push(camera());
     Ok(report(&findings))
 }
@@ -188,7 +190,29 @@ fn how_unlocked(globals: &Globals) -> Finding {
     }
 }
 
-/// Pictures are read from files; a camera only helps whoever takes them.
+/// Films and cameras are read by a program of its own; pictures and y4m streams need none.
+fn ffmpeg() -> Finding {
+    let ran = Command::new("ffmpeg")
+        .arg("-version")
+        .stdin(Stdio::null())
+        .output();
+    match ran {
+        Ok(told) if told.status.success() => {
+            let told = String::from_utf8_lossy(&told.stdout).into_owned();
+            let version = told.split(' ').nth(2).unwrap_or("of some version");
+            Finding::good(
+                "ffmpeg",
+                format!("{version}: films and cameras can be scanned"),
+            )
+        }
+        _ => Finding::note(
+            "ffmpeg",
+            "none here: films and cameras cannot be scanned, pictures can",
+            "apt install ffmpeg",
+        ),
+    }
+}
+
 fn camera() -> Finding {
     let found = fs::read_dir("/dev").ok().and_then(|entries| {
         entries
@@ -199,12 +223,12 @@ fn camera() -> Finding {
     match found {
         Some(name) => Finding::good(
             "camera",
-            format!("/dev/{name}; save pictures with any program, `packmule qr read` reads them"),
+            format!("`packmule qr scan /dev/{name}` reads codes that are held before it"),
         ),
         None => Finding::note(
             "camera",
             "none on this computer",
-            "photograph codes with a telephone, and give the pictures to `packmule qr read`",
+            "film codes with a telephone, and give the film to `packmule qr scan`",
         ),
     }
 }

@@ -162,6 +162,22 @@ fn what_cannot_be_scanned_says_why() {
     let told = String::from_utf8_lossy(&ran.stderr);
     assert_eq!(ran.status.code(), Some(3), "{told}");
     assert!(told.contains("apt install ffmpeg"), "{told}");
+    // And the doctor knows both: a machine with it, and one without.
+    for (path, word) in [
+        (
+            std::env::var_os("PATH").unwrap(),
+            "films and cameras can be scanned",
+        ),
+        (stage.path("empty").into(), "apt install ffmpeg"),
+    ] {
+        let ran = nobody
+            .command(["doctor"])
+            .env("PATH", path)
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&ran.stdout);
+        assert!(told.contains(word), "{told}");
+    }
 }
 
 #[test]
@@ -245,4 +261,60 @@ fn strangers_scan_urs_and_plain_codes() {
         assert_eq!(read["frames_read"], read["frames_needed"], "{read}");
         assert!(bob.ok(["inbox"]).contains(words));
     }
+}
+
+#[test]
+fn what_a_terminal_shows_never_repeats_and_is_read_off_it() {
+    use packmule_transports::qr::{Found, Grey, Reader};
+
+    let stage = Stage::new();
+    let sent = noise(16, 2_500);
+    let packed = stage.file("message.bin", &sent);
+    // A terminal of this size, and nobody at its keys.
+    let show = format!(
+        "stty cols 200 rows 90; {} qr show --message {} --pause 1 --rounds 2 --graphics blocks",
+        env!("CARGO_BIN_EXE_packmule"),
+        text(&packed)
+    );
+    let ran = Command::new("script")
+        .args(["-qec", &show, "/dev/null"])
+        .stdin(Stdio::null())
+        .output()
+        .expect("script is needed (Debian: bsdutils)");
+    assert!(ran.status.success(), "{ran:?}");
+    let typed = String::from_utf8(ran.stdout).unwrap();
+    let mut seen = Vec::new();
+    let mut reader = Reader::default();
+    let mut whole = None;
+    for screen in typed.split("\x1b[H").skip(1) {
+        let black_on_white = "\x1b[38;5;16;48;5;231m";
+        let rows: Vec<Vec<char>> = screen
+            .lines()
+            .filter_map(|line| line.split_once(black_on_white)?.1.split('\x1b').next())
+            .map(|letters| letters.chars().collect())
+            .collect();
+        let (width, height) = (rows[0].len() * 3, rows.len() * 6);
+        let dark = |x: usize, y: usize| match rows[y / 6][x / 3] {
+            '█' => true,
+            '▀' => y % 6 < 3,
+            '▄' => y % 6 >= 3,
+            _ => false,
+        };
+        let pixels = (0..width * height)
+            .map(|i| if dark(i % width, i / width) { 0 } else { 255 })
+            .collect();
+        let grey = Grey::new(width as u32, height as u32, pixels).unwrap();
+        let codes = packmule_transports::qr::scan(&grey);
+        assert_eq!(codes.len(), 1, "screen {}", seen.len());
+        assert!(!seen.contains(&codes[0]), "code {} came again", seen.len());
+        for found in reader.take_picture(&codes) {
+            if let Found::Envelope(envelope) = found {
+                whole = Some((seen.len() + 1, envelope.to_json()));
+            }
+        }
+        seen.extend(codes);
+    }
+    // 25-L holds 1250 bytes: three codes, of which eleven make a round.
+    assert_eq!(seen.len(), 22);
+    assert_eq!(whole, Some((3, sent)));
 }

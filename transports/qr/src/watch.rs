@@ -79,6 +79,23 @@ struct Bench {
     room: usize,
 }
 
+impl Bench {
+    /// What the codes of a picture say that was handed out, if any is ready; with `wait`, when it
+    /// is. None when nothing is out.
+    fn collect(&mut self, wait: bool) -> Option<Vec<Vec<u8>>> {
+        if self.waiting == 0 {
+            return None;
+        }
+        let codes = if wait {
+            self.results.recv().ok()
+        } else {
+            self.results.try_recv().ok()
+        };
+        self.waiting -= usize::from(codes.is_some());
+        codes
+    }
+}
+
 fn pump(
     source: &mut dyn FrameSource,
     reader: &mut Reader,
@@ -101,30 +118,15 @@ fn pump(
                 bench.waiting += 1;
             }
         }
-        let must_wait = || !source.is_live();
-        while bench.waiting > 0 {
-            let codes = match bench.results.try_recv() {
-                Ok(codes) => codes,
-                Err(_) if bench.waiting >= bench.room && must_wait() => {
-                    let Ok(codes) = bench.results.recv() else {
-                        return skipped;
-                    };
-                    codes
-                }
-                Err(_) => break,
-            };
-            bench.waiting -= 1;
+        // A file waits until there is room for the next picture; a camera does not.
+        while let Some(codes) = bench.collect(!source.is_live() && bench.waiting >= bench.room) {
             let found = reader.take_picture(&codes);
             if tell(reader, Seen::Picture(found)).is_break() {
                 return skipped;
             }
         }
     }
-    while bench.waiting > 0 {
-        let Ok(codes) = bench.results.recv() else {
-            break;
-        };
-        bench.waiting -= 1;
+    while let Some(codes) = bench.collect(true) {
         let found = reader.take_picture(&codes);
         if tell(reader, Seen::Picture(found)).is_break() {
             break;
