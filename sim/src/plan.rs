@@ -152,8 +152,9 @@ pub enum PlanError {
 }
 
 /// The plans that come with the simulator.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 7] = [
     ("bus-line", include_str!("../plans/bus-line.toml")),
+    ("gateway-day", include_str!("../plans/gateway-day.toml")),
     ("kiosk-night", include_str!("../plans/kiosk-night.toml")),
     ("mallory", include_str!("../plans/mallory.toml")),
     ("market-day", include_str!("../plans/market-day.toml")),
