@@ -1,8 +1,9 @@
 #!/bin/sh
-# A gateway as a process, used by clients that nobody here wrote: gateway.sh
+# A gateway as a process, used by clients that nobody here wrote: gateway.sh [--deep]
 #
-# PyPI `didcomm` 0.3.2 and npm `didcomm-node` 0.4.1, set up as for the cross-tests. Ends with 1 if
-# a step failed. PACKMULE_BIN: the command line to test.
+# PyPI `didcomm` 0.3.2 and npm `didcomm-node` 0.4.1, set up as for the cross-tests; with --deep the
+# wallet of npm `@hyperledger/identus-sdk` 7.0.0 too. Ends with 1 if a step failed. PACKMULE_BIN: the
+# command line to test.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,7 +17,7 @@ end() {
 }
 trap end EXIT
 
-"$here/peers.sh" setup-gateway
+"$here/peers.sh" setup-gateway "$@"
 unset PACKMULE_PASSPHRASE
 # They all come from one address, as fast as they can.
 export PACKMULE_GATEWAY_LIMITS__RATE_PER_ADDRESS=0 PACKMULE_GATEWAY_LIMITS__RATE_PER_SENDER=0
@@ -33,6 +34,9 @@ ready=$(cat "$place/ready")
 failed=0
 "$peers/didcomm-python/bin/python" "$here/peers/gateway_flow.py" "$ready" || failed=1
 NODE_PATH="$peers/gateway/node_modules" node "$here/peers/gateway/flow.cjs" "$ready" || failed=1
+if [ "${1:-}" = --deep ]; then
+    NODE_PATH="$peers/identus/node_modules" node "$here/peers/identus/flow.mjs" "$ready" || failed=1
+fi
 grep VmRSS "/proc/$gateway/status"
 kill "$gateway"
 wait "$gateway" || { echo "gateway: it did not end well" >&2; failed=1; }

@@ -2,7 +2,8 @@
 # Foreign DIDComm implementations for the cross-tests: set up, run, and make fixtures with.
 #
 #   peers.sh setup [--deep]     set up (kept in the cache; a second call does nothing)
-#   peers.sh setup-gateway      set up the clients of gateway.sh
+#   peers.sh setup-gateway [--deep]   set up the clients of gateway.sh
+#   peers.sh setup-upstreams    set up what upstreams.sh needs
 #   peers.sh run PEER < task    one peer on a task; contract: README.md
 #   peers.sh generate [PEER]... rewrite fixtures/didcomm/foreign/<producer>/*.json
 #
@@ -68,6 +69,14 @@ setup() {
 setup_gateway() {
     venv didcomm-python "$here/peers/requirements-didcomm.txt"
     node_peer gateway
+    if [ "${1:-}" = --deep ]; then node_peer identus; fi
+}
+
+# A mediator with its own client; it is started from its folder.
+setup_upstreams() {
+    node_peer gateway
+    node_peer upstreams
+    cp "$here"/peers/upstreams/*js "$peers/upstreams/"
 }
 
 run() {
@@ -95,8 +104,9 @@ generate() {
 
 case ${1:-} in
 setup) shift; setup "$@" ;;
-setup-gateway) setup_gateway ;;
+setup-gateway) shift; setup_gateway "$@" ;;
+setup-upstreams) setup_upstreams ;;
 run) shift; run "$@" ;;
 generate) shift; generate "$@" ;;
-*) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
+*) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
