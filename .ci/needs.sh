@@ -11,6 +11,8 @@ if [ ${#needs[@]} -gt 0 ] && command -v python3 >/dev/null 2>&1 && ! python3 -c 
 if [ ${#needs[@]} -gt 0 ] && ! command -v initdb >/dev/null 2>&1 && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then missing+=(postgresql); fi
 # A WebSocket library that is not ours, for transports/ws/tests/foreign.rs.
 if [ ${#needs[@]} -gt 0 ] && ! python3 -c 'import websockets' 2>/dev/null && ! /usr/bin/python3 -c 'import websockets' 2>/dev/null; then missing+=(python3-websockets); fi
+# What the Affinidi mediator links to, for the parts that build it.
+if [ "${CHECK_MODE:-full}" = deep ] && ! { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists dbus-1; }; then missing+=(pkg-config libdbus-1-dev); fi
 if ! cargo nextest --version >/dev/null 2>&1; then
   echo "check: cargo-nextest is missing: cargo install cargo-nextest --locked" >&2; exit 1
 fi
