@@ -38,4 +38,4 @@ pub mod store;
 pub mod token;
 mod web;
 
-pub use running::{Gateway, Plan, StartError, limits};
+pub use running::{Gateway, Plan, StartError, limits, mailboxes};

@@ -7,7 +7,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -317,6 +317,12 @@ async fn bind(config: &Config) -> Result<Server, StartError> {
         at: config.listen,
         source,
     })
+}
+
+/// The file of the mailboxes in this home, where they are not in a database of their own.
+#[must_use]
+pub fn mailboxes(home: &Path) -> PathBuf {
+    home.join(MAILBOXES)
 }
 
 /// How much the mailboxes take on.

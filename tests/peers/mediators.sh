@@ -21,7 +21,7 @@ cp "$clients"/*.mjs "$cache/client/"
 if [ ! -d "$cache/client/node_modules/didcomm-node" ]; then
   (cd "$cache/client" && npm i --silent --no-audit --no-fund --ignore-scripts didcomm-node@0.4.1 ws@8.18.3 bs58@6.0.0 multiformats@13.4.1 did-resolver@4.1.0)
 fi
-place=$(mktemp -d "${BENCH_DIR:-$cache}/run.XXXXXX") && trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$place"' EXIT
+place=$(mktemp -d "${BENCH_DIR:-$cache}/run.XXXXXX") && trap 'kill $(jobs -p) 2>/dev/null; if [ -z "${KEEP:-}" ]; then rm -rf "$place"; fi' EXIT
 if [ "${ALONE:-}" != yes ]; then exec unshare -n env ALONE=yes AFFINIDI_BIN="$affinidi" sh -c 'ip link set lo up && exec "$@"' sh "$0" "$packmule" "$rounds"; fi
 
 # They all come from one machine, as fast as they can.
@@ -35,6 +35,7 @@ wait_for() { for _ in $(seq 300); do [ -s "$1" ] && return; sleep 0.1; done; ech
 run() {
   local name=$1 kind=$2 pid=$3 ready=$4 store=$5 http ws did
   http=$(field "$ready" http) ws=$(field "$ready" ws) did=$(field "$ready" did)
+  if [ "$kind" = affinidi ]; then http=${http%/}; fi
   (cd "$cache/client"
     node load.mjs "$kind" "$http" "$did" "$pid" 8 2000 16 10 >>"$place/$name.load"
     node live.mjs "$kind" "$http" "$ws" "$did" "$pid" 8 400 40 >>"$place/$name.live"

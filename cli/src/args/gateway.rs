@@ -138,6 +138,18 @@ pub(crate) enum GatewayVerb {
     },
     /// Print the word that opens the operators' side of the gateway's page, and of /operator/*.json
     Token,
+    /// Write a copy of the mailboxes (accounts and what is held) to a file, while the gateway runs.
+    /// Keys are not in it: keep a copy of the home's keystore too
+    Backup {
+        /// The file; one that is there is replaced when the new one is whole
+        file: PathBuf,
+    },
+    /// Put the mailboxes back to what they were in a backup. The gateway must not run; what was
+    /// there before stays beside it. What was collected since the backup is given out once more
+    Restore {
+        /// The backup
+        file: PathBuf,
+    },
     /// Print an invitation to ask this gateway for a mailbox, as a URL
     Invite {
         /// Show it as a QR code too

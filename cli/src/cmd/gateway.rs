@@ -2,6 +2,7 @@
 //!
 //! Ready means: it is bound, and what it holds is there. SIGTERM and SIGINT end it gracefully.
 
+mod backup;
 mod check_config;
 mod invite;
 mod mailboxes;
@@ -34,6 +35,8 @@ pub(crate) fn run(globals: &Globals, args: &GatewayArgs) -> Result<Report, Fault
     match &args.verb {
         None => serve(globals, &args.run),
         Some(GatewayVerb::CheckConfig { file }) => check_config::run(globals, file.as_deref()),
+        Some(GatewayVerb::Backup { file }) => backup::write(globals, file),
+        Some(GatewayVerb::Restore { file }) => backup::restore(globals, file),
         Some(GatewayVerb::Invite { qr }) => invite::run(globals, *qr),
         Some(GatewayVerb::Token) => token::run(globals),
     }

@@ -1,5 +1,6 @@
 //! A gateway as a process, and people who use it with nothing but HTTP and WebSocket.
 
+mod backup;
 mod client;
 mod crowd;
 mod far;

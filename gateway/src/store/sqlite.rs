@@ -75,6 +75,23 @@ impl SqliteStore {
         })
     }
 
+    /// Writes a whole copy of the store in this file, while a gateway that has it open goes on.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the store or of the copy's disk; then there is no copy.
+    pub fn back_up(store: &Path, to: &Path) -> Result<(), StoreError> {
+        backup::write(store, to)
+    }
+
+    /// Makes the store in this file what it was when this backup was written; nobody may have it
+    /// open. Answers where the one that was there before is now.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what is no backup, or a damaged one, changes nothing.
+    pub fn restore(from: &Path, store: &Path) -> Result<Option<PathBuf>, StoreError> {
+        backup::restore(from, store)
+    }
+
     async fn enqueue_all(
         &self,
         letters: Vec<Letter>,

@@ -1,10 +1,11 @@
-//! A whole copy of a store while others go on.
+//! A whole copy of a store while others go on, and a store from such a copy.
 //!
-//! Called by [`super::SqliteStore`], on a thread of its own. The copy is written under another
-//! name and synced before it takes its own, so that a backup is whole or not there. What can go
-//! wrong: the disk of the copy; then nothing of it stays. While it is written the store's log
-//! grows by what is written meanwhile.
+//! Called by [`super::SqliteStore`], on a thread of its own, and by operators beside a running
+//! gateway. The copy is written under another name and synced before it takes its own, so that a
+//! backup is whole or not there. What can go wrong: the disk of the copy; then nothing of it
+//! stays. While it is written the store's log grows by what is written meanwhile.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -12,8 +13,12 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use super::fault::damaged;
 use super::schema;
-use crate::store::StoreError;
+use crate::store::{Moment, StoreError};
+
+/// What `SQLite` keeps beside a store.
+const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
 pub(super) fn write(store: &Path, to: &Path) -> Result<(), StoreError> {
     if is_same(store, to)? {
@@ -21,9 +26,7 @@ pub(super) fn write(store: &Path, to: &Path) -> Result<(), StoreError> {
             what: "a store is not a backup of itself".to_owned(),
         });
     }
-    let mut part = to.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
+    let part = named(to, ".part");
     // `VACUUM INTO` is refused to a connection that may only query, although it changes nothing.
     let db = schema::beside(store)?;
     let outcome = copy(&db, &part).and_then(|()| Ok(fs::rename(&part, to)?));
@@ -31,8 +34,74 @@ pub(super) fn write(store: &Path, to: &Path) -> Result<(), StoreError> {
         let _ = fs::remove_file(&part);
         return outcome;
     }
-    let dir = to.parent().filter(|dir| !dir.as_os_str().is_empty());
-    Ok(File::open(dir.unwrap_or_else(|| Path::new(".")))?.sync_all()?)
+    sync_folder(to)
+}
+
+/// Puts a copy of a backup where a store is to be, and answers where the one that was there is
+/// now. Nobody may have that one open.
+pub(super) fn restore(from: &Path, store: &Path) -> Result<Option<PathBuf>, StoreError> {
+    if is_same(from, store)? {
+        return Err(StoreError::Broken {
+            what: "a store is not a backup of itself".to_owned(),
+        });
+    }
+    let part = named(store, ".part");
+    if let Err(fault) = fetch(from, &part) {
+        let _ = fs::remove_file(&part);
+        return Err(fault);
+    }
+    let before = if store.try_exists()? {
+        let before = named(store, &format!(".before-{}", Moment::now().as_secs()));
+        // After a crash part of it is in its log; a damaged one stays as it is.
+        let _ = schema::beside(store)
+            .and_then(|db| Ok(db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?));
+        // Its log goes first: a store without its log is older, a log without its store is lost.
+        for name in BESIDE {
+            match fs::rename(named(store, name), named(&before, name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+        fs::rename(store, &before)?;
+        Some(before)
+    } else {
+        None
+    };
+    fs::rename(&part, store)?;
+    sync_folder(store)?;
+    Ok(before)
+}
+
+/// Copies a backup and looks whether it is one, whole.
+fn fetch(from: &Path, part: &Path) -> Result<(), StoreError> {
+    let mut source = File::open(from)?;
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).mode(0o600);
+    let mut copy = options.open(part)?;
+    io::copy(&mut source, &mut copy)?;
+    copy.sync_all()?;
+    drop(copy);
+    // An empty file would be made a store.
+    if schema::pragma(&schema::beside(part)?, "application_id")? == 0 {
+        return Err(damaged(format!("{} is no backup", from.display())));
+    }
+    let db = schema::open(part)?;
+    let word: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if word != "ok" {
+        return Err(damaged(format!("{}: {word}", from.display())));
+    }
+    Ok(())
+}
+
+fn named(path: &Path, end: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(end);
+    PathBuf::from(name)
+}
+
+fn sync_folder(of: &Path) -> Result<(), StoreError> {
+    let folder = of.parent().filter(|folder| !folder.as_os_str().is_empty());
+    Ok(File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()?)
 }
 
 fn copy(db: &Connection, part: &Path) -> Result<(), StoreError> {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use affinidi_messaging_mediator::store::{FjallDurability, FjallStore, FjallTuning};
 use affinidi_messaging_test_mediator::{AccessListModeType, TestMediator, acl::allow_all};
 
-/// Expired sessions and messages are looked for so often, in seconds; its own defaults.
-const SWEEPS: (u64, u64) = (5, 10);
+/// When it stops asking a store that fails: after so many failures, for so many seconds.
+const BREAKER: (u32, u64) = (5, 10);
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         durability: FjallDurability::Sync,
         ..FjallTuning::default()
     };
-    let store = FjallStore::open_with_tuning(&folder, SWEEPS.0, SWEEPS.1, tuning)?;
+    let store = FjallStore::open_with_tuning(&folder, BREAKER.0, BREAKER.1, tuning)?;
     let mediator = TestMediator::builder()
         .store(Arc::new(store))
         .listen_addr(at.parse()?)
