@@ -201,6 +201,12 @@ impl Envelope {
         &self.identity
     }
 
+    /// The identity form, without a copy.
+    #[must_use]
+    pub fn into_identity(self) -> Vec<u8> {
+        self.identity
+    }
+
     /// The smallest form for links, frames, tags and batch files: the wire form of the
     /// current version or, should that be longer, the identity form. The same for every node
     /// of one version.

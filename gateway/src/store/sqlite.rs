@@ -1,7 +1,7 @@
 //! Mailboxes in one `SQLite` file: the store that needs no server.
 //!
 //! Called by the gateway, as a [`MailboxStore`]. WAL with `synchronous=FULL`, one thread that
-//! writes for all ([`writer`]) and some that read. Bodies are kept in the wire form of
+//! writes for all ([`writer`]) and some that read. Bodies are kept in the identity form of
 //! [`packmule_bus::Envelope`]. Beside `NAME` lie `NAME-wal` and `NAME-shm` (`SQLite`'s), and
 //! `NAME-room` ([`room`]). What can go wrong: see [`StoreError`]. One process opens a store at a
 //! time: the home's lock sees to that.

@@ -28,7 +28,7 @@ const LETTERS_KIB: usize = 16 << 10;
 const REQUESTS: usize = 1024;
 /// After a group of so many the next waits a little for company.
 const MANY: usize = 6;
-const LINGER: Duration = Duration::from_micros(500);
+const LINGER: Duration = Duration::from_micros(1_500);
 /// Without work for so long, the thread tidies up.
 const IDLE: Duration = Duration::from_millis(200);
 /// Pages given back to the disk in one step, and how many may stay free.
