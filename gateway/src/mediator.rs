@@ -14,6 +14,7 @@ mod accounts;
 mod counts;
 mod policy;
 mod post;
+mod prior;
 mod problems;
 mod queue;
 #[cfg(test)]
@@ -280,7 +281,9 @@ impl Mediator {
             // Signed or plain: anybody could play it to anybody.
             return self.not_encrypted(letter, heard);
         }
-        if let Some(sender) = letter.opened.sender.as_deref() {
+        if let Some(sender) = letter.opened.sender.as_deref()
+            && !letter.message.expired(now.as_secs())
+        {
             self.follow(&letter, canonical(sender), now, &mut heard)
                 .await;
         }
@@ -342,10 +345,16 @@ impl Mediator {
         let message = asker.message;
         if let Some(ask) = mediation::read_ask(message) {
             let (version, ask) = ask.map_err(|err| Problem::of(err.problem(), &err))?;
+            if !matches!(ask, mediation::Ask::Query(_)) {
+                self.fresh(asker)?;
+            }
             return self.mediate(asker, version, ask).await;
         }
         if let Some(ask) = pickup::read_ask(message) {
             let (version, ask) = ask.map_err(|err| Problem::of(err.problem(), &err))?;
+            if matches!(ask, pickup::Ask::Received(_) | pickup::Ask::Live(_)) {
+                self.fresh(asker)?;
+            }
             return self.pick_up(asker, version, ask, heard).await;
         }
         if message.is(trust_ping::PIURI, "ping") {
@@ -362,6 +371,19 @@ impl Mediator {
                 "Messages of type {1} are not understood here.",
             )
         })
+    }
+
+    /// Refuses what may have been done before the guard against replays began to remember. Who
+    /// does not say when is believed.
+    fn fresh(&self, asker: &Asker<'_>) -> Result<(), Problem> {
+        let made = asker.message.created_time.map(Moment::from_secs);
+        let fresh_for = self.policy.fresh_for(asker.visit.via);
+        if made.is_none_or(|made| made + fresh_for >= asker.now) {
+            return Ok(());
+        }
+        self.tally.add(Count::Expired);
+        let comment = "The message asks for a change and was made too long ago; ask anew.";
+        Err(Problem::new("e.m.req.time", comment))
     }
 
     /// A report about a problem, unless its maker has had enough of them.
@@ -382,29 +404,6 @@ impl Mediator {
         message.from = Some(self.did.clone());
         message.to = vec![to.to_owned()];
         message
-    }
-
-    /// The sender goes by another DID now, and proved it (§5.3): its account goes with it. Only
-    /// a `from_prior` whose new DID is who authenticated this message is followed: the token alone
-    /// can be shown by anybody whom it was ever told.
-    async fn follow(&self, letter: &Letter, sender: &str, now: Moment, heard: &mut Heard) {
-        let Some(prior) = &letter.opened.from_prior else {
-            return;
-        };
-        let new = prior.sub.as_deref().map(canonical);
-        // Who is on the list of those invited vouches for its next DID.
-        if new != Some(sender) || self.policy.denied.contains(sender) {
-            return;
-        }
-        match self.store.moved(canonical(&prior.iss), sender, now).await {
-            Ok(true) => {
-                self.tally.add(Count::Moved);
-                self.changed();
-                heard.moved = Some((canonical(&prior.iss).to_owned(), sender.to_owned()));
-            }
-            Ok(false) => {}
-            Err(_) => heard.trouble = Some(Trouble::Failed),
-        }
     }
 
     /// Does what changes something, once however often its message comes. None: it was done, or

@@ -353,6 +353,7 @@ fn policy(config: &Config) -> Policy {
     policy.denied = names(&accounts.deny);
     policy.carries_strays = config.strangers.carry;
     policy.keep_for = config.mailboxes.keep;
+    policy.fresh_for = limits(config).seen_for;
     policy
 }
 

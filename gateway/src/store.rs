@@ -64,8 +64,9 @@ pub trait MailboxStore: Send + Sync + 'static {
 
     /// The account goes by another DID from now on (`from_prior`), with all it has; its old DID
     /// is bound to it, as senders still use that. An account that `new` holds already takes
-    /// everything over. `false`: `old` has no account, or the two are one DID.
-    fn moved<'a>(&'a self, old: &'a str, new: &'a str, now: Moment) -> Fut<'a, bool>;
+    /// everything over. `false`: `old` has no account, the two are one DID, or `new` is one that
+    /// the account has left for `old` since its owner said so ([`kept::has_left`]).
+    fn moved<'a>(&'a self, old: &'a str, new: &'a str, told: Moment, now: Moment) -> Fut<'a, bool>;
 
     /// Binds and unbinds DIDs, in order; one outcome for each change. A DID belongs to the
     /// account that bound it first. Without such an account all are [`Outcome::ClientError`].

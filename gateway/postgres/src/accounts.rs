@@ -3,7 +3,7 @@
 //! What changes something is called by the writer, inside its transaction; the rest by readers.
 //! What can go wrong: besides the server, only what the limits forbid, which is an answer.
 
-use packmule_gateway::store::kept::millis;
+use packmule_gateway::store::kept::{has_left, millis};
 use packmule_gateway::store::{
     Account, AccountView, Change, Limits, Listing, Moment, Opening, Outcome, StoreError, is_did,
 };
@@ -84,6 +84,7 @@ pub(crate) async fn moved(
     db: &Session,
     old: &str,
     new: &str,
+    told: Moment,
     now: Moment,
 ) -> Result<bool, StoreError> {
     let Some(account) = find(db, old).await? else {
@@ -91,6 +92,12 @@ pub(crate) async fn moved(
     };
     let (old, new) = (name(old), name(new));
     if old == new || !is_did(new) {
+        return Ok(false);
+    }
+    let sql = "SELECT since FROM bindings WHERE did = $1 AND account = $2";
+    let bound = db.row(sql, &[&new, &account]).await?;
+    let bound = bound.map(|row| moment(&row, 0)).transpose()?;
+    if bound.is_some_and(|bound| has_left(bound, told)) {
         return Ok(false);
     }
     let heir = find(db, new).await?;

@@ -205,11 +205,11 @@ impl MailboxStore for PostgresStore {
         Box::pin(read!(self, db => accounts::account_of(&db, next)))
     }
 
-    fn moved<'a>(&'a self, old: &'a str, new: &'a str, now: Moment) -> Fut<'a, bool> {
+    fn moved<'a>(&'a self, old: &'a str, new: &'a str, told: Moment, now: Moment) -> Fut<'a, bool> {
         let asked = Arc::new((old.to_owned(), new.to_owned()));
         Box::pin(self.writer.write(move |db| {
             let asked = Arc::clone(&asked);
-            Box::pin(async move { accounts::moved(db, &asked.0, &asked.1, now).await })
+            Box::pin(async move { accounts::moved(db, &asked.0, &asked.1, told, now).await })
         }))
     }
 

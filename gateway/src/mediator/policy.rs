@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use packmule_agent::protocol::discover_features::{self, Feature};
 
+use super::Via;
 use crate::store::canonical;
 
 /// Who may have an account.
@@ -33,6 +34,9 @@ pub struct Policy {
     pub carries_strays: bool,
     /// How long a message is held that does not say when it ends. 7 days, as elsewhere.
     pub keep_for: Duration,
+    /// How old a message may be that asks for a change, as long as others are known to the guard
+    /// against replays. A day. What was carried here may be as old as what is held.
+    pub fresh_for: Duration,
     /// The longest pause that a forward may ask for. A day.
     pub max_delay: Duration,
     /// Most messages of one delivery. 100, as elsewhere.
@@ -54,6 +58,7 @@ impl Default for Policy {
             denied: BTreeSet::new(),
             carries_strays: false,
             keep_for: DAY * 7,
+            fresh_for: DAY,
             max_delay: DAY,
             page_messages: 100,
             page_bytes: 190_000,
@@ -69,6 +74,14 @@ impl Policy {
     pub fn with_max_receive_bytes(mut self, bytes: u64) -> Self {
         self.features.push(Feature::max_receive_bytes(bytes));
         self
+    }
+
+    /// How old a message may be that asks for a change and came by this door.
+    pub(super) fn fresh_for(&self, via: Via) -> Duration {
+        match via {
+            Via::Bus | Via::Uplink => self.fresh_for.max(self.keep_for),
+            _ => self.fresh_for,
+        }
     }
 
     /// Whether this DID may have an account.

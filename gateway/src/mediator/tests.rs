@@ -3,6 +3,7 @@
 mod again;
 mod attacks;
 mod mailboxes;
+mod moves;
 mod shelf;
 pub(crate) mod stage;
 mod strangers;

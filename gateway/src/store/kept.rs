@@ -15,6 +15,17 @@ use super::Moment;
 /// became of it, because we were killed, its sender may ask once more after this.
 pub const CLAIM: Duration = Duration::from_secs(60);
 
+/// Clocks of wallets may be wrong by so much.
+const SKEW: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Was a DID bound to an account, as one that it has left, after its owner said that it goes by
+/// that DID? Then somebody plays an old message again. Within a day of it the guard against
+/// replays tells.
+#[must_use]
+pub fn has_left(bound: Moment, told: Moment) -> bool {
+    bound > told + SKEW
+}
+
 /// A count as a column.
 #[must_use]
 pub fn int(number: u64) -> i64 {

@@ -161,9 +161,9 @@ impl MailboxStore for SqliteStore {
         Box::pin(self.readers.read(move |db| accounts::account_of(db, &next)))
     }
 
-    fn moved<'a>(&'a self, old: &'a str, new: &'a str, now: Moment) -> Fut<'a, bool> {
+    fn moved<'a>(&'a self, old: &'a str, new: &'a str, told: Moment, now: Moment) -> Fut<'a, bool> {
         let (old, new) = (old.to_owned(), new.to_owned());
-        let work = move |db: &_| accounts::moved(db, &old, &new, now);
+        let work = move |db: &_| accounts::moved(db, &old, &new, told, now);
         Box::pin(self.writer.write(Need::Kept, LITTLE, work))
     }
 

@@ -11,6 +11,7 @@ pub mod copies;
 pub mod find;
 pub mod full;
 pub mod model;
+pub mod moves;
 pub mod suite;
 
 use std::sync::Arc;
@@ -70,6 +71,9 @@ macro_rules! laws {
             what_expired_may_come_again_and_what_was_collected_may_not,
             a_copy_gives_what_is_held_the_longer_life_and_the_shorter_delay,
             of_two_copies_that_come_together_the_longer_life_and_the_shorter_delay_count,
+        );
+        $crate::laws!(@ $stage, moves,
+            an_old_word_does_not_move_an_account_back,
         );
         $crate::laws!(@ $stage, full,
             each_limit_refuses_with_its_own_reason_and_acks_make_room,

@@ -358,7 +358,7 @@ async fn act(store: &dyn MailboxStore, model: &mut Model, step: &Step, now: Mome
         }
         Step::Move(old, new) => {
             let (old, new) = (NAMES[*old], NAMES[*new]);
-            let outcome = store.moved(old, new, now).await.unwrap();
+            let outcome = store.moved(old, new, now, now).await.unwrap();
             assert_eq!(outcome, model.moved(old, new, now));
         }
         Step::Enqueue(all) => {

@@ -391,9 +391,9 @@ pub async fn an_account_that_changes_its_did_keeps_all_it_has<S: Stage>() {
     store.open_account(ALICE, noon()).await.unwrap();
     store.update(ALICE, &[add(CAROL)], noon()).await.unwrap();
     take(&*store, letter(ALICE, 1), noon()).await;
-    assert!(!store.moved(BOB, CAROL, noon()).await.unwrap());
-    assert!(!store.moved(ALICE, ALICE, noon()).await.unwrap());
-    assert!(store.moved(ALICE, BOB, noon()).await.unwrap());
+    assert!(!store.moved(BOB, CAROL, noon(), noon()).await.unwrap());
+    assert!(!store.moved(ALICE, ALICE, noon(), noon()).await.unwrap());
+    assert!(store.moved(ALICE, BOB, noon(), noon()).await.unwrap());
     for name in [ALICE, BOB, CAROL] {
         assert_eq!(store.account_of(name).await.unwrap(), found(BOB, name));
     }

@@ -1,13 +1,14 @@
 //! Alice sends the same packed message once more, because the first got no answer.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use packmule_agent::did::Method;
 use packmule_agent::message::Message;
 use packmule_agent::protocol::mediation::{self, Change, Outcome, Version as Mediation};
 use packmule_agent::protocol::pickup;
 
-use super::stage::{Cloud, Person, forwarded, outcomes, words};
+use super::stage::{Cloud, Person, code, forwarded, outcomes, words};
 use crate::mediator::{Count, Heard, Trouble, Via, Visit};
 
 /// It fails, and is heard once more when the disk has room again.
@@ -54,4 +55,36 @@ async fn what_failed_is_done_when_the_same_message_comes_again() {
     // What was done is not done again.
     assert!(cloud.hears(&ask).await.acked.is_empty());
     assert_eq!(cloud.mediator.counts().of(Count::Replayed), 1);
+}
+
+#[tokio::test]
+async fn a_change_from_before_the_guards_memory_is_refused_and_a_question_is_not() {
+    let mut cloud = Cloud::new();
+    let alice = Person::new(Method::Key);
+    cloud.grants(&alice).await;
+    let add = |did: &str| mediation::update(Mediation::V3, &[Change::add(did)]);
+    let made = |mut message: Message| {
+        message.created_time = Some(cloud.now.as_secs());
+        alice.pack(message, cloud.did())
+    };
+    let (phone, tablet, listing) = (
+        made(add("did:example:phone")),
+        made(add("did:example:tablet")),
+        made(mediation::query(Mediation::V3, None)),
+    );
+    cloud.now = cloud.now + Duration::from_secs(86_400);
+    let updated = cloud.answer(&alice, cloud.hears(&phone).await);
+    assert_eq!(outcomes(&updated), [Outcome::Success]);
+    cloud.now = cloud.now + Duration::from_secs(1);
+    let refused = cloud.answer(&alice, cloud.hears(&tablet).await);
+    assert_eq!(code(&refused), "e.m.req.time");
+    let listed = cloud.answer(&alice, cloud.hears(&listing).await);
+    let Some(mediation::Answer::Listed(listed)) = mediation::read_answer(&listed) else {
+        panic!("{listed:?}")
+    };
+    assert_eq!(listed.dids, ["did:example:phone"]);
+    // A mule may have had it for days.
+    let carried = cloud.hears_by(&tablet, &Visit::by(Via::Bus)).await;
+    let updated = cloud.answer(&alice, carried);
+    assert_eq!(outcomes(&updated), [Outcome::Success]);
 }

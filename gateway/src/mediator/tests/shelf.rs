@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use packmule_bus::{Envelope, EnvelopeId};
 
+use crate::store::kept::has_left;
 use crate::store::{
     Account, AccountView, Change, DeadLetter, Ending, Enqueued, Found, Fut, Held, Letter, Limits,
     Listing, Lot, MailboxStore, Moment, Opening, Outcome, Refusal, StoreError, Totals, Waiting,
@@ -18,6 +19,8 @@ struct Rows {
     accounts: BTreeMap<String, Moment>,
     /// DID → account, and when.
     bindings: BTreeMap<String, (String, u64)>,
+    /// DIDs that accounts have left: for which, and when.
+    left: BTreeMap<String, (String, Moment)>,
     letters: BTreeMap<u64, (Letter, Moment)>,
     known: BTreeSet<(String, EnvelopeId)>,
     seen: BTreeSet<(String, String)>,
@@ -206,13 +209,18 @@ impl MailboxStore for Shelf {
         }))
     }
 
-    fn moved<'a>(&'a self, old: &'a str, new: &'a str, now: Moment) -> Fut<'a, bool> {
+    fn moved<'a>(&'a self, old: &'a str, new: &'a str, told: Moment, now: Moment) -> Fut<'a, bool> {
         self.now(self.rows().map(|mut rows| {
             let (old, new) = (canonical(old), canonical(new));
+            let left = rows.left.get(new).filter(|(owner, _)| owner == old);
+            if left.is_some_and(|(_, bound)| has_left(*bound, told)) {
+                return false;
+            }
             if old == new || rows.accounts.remove(old).is_none() {
                 return false;
             }
             rows.accounts.entry(new.to_owned()).or_insert(now);
+            rows.left.insert(old.to_owned(), (new.to_owned(), now));
             rows.bindings.remove(new);
             for (owner, _) in rows.bindings.values_mut() {
                 if owner == old {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{count, moment};
 use super::endings;
-use crate::store::kept::{int, millis};
+use crate::store::kept::{has_left, int, millis};
 use crate::store::{
     Account, AccountView, Change, Ending, Limits, Listing, Moment, Opening, Outcome, StoreError,
     canonical, is_did,
@@ -85,6 +85,7 @@ pub(super) fn moved(
     db: &Connection,
     old: &str,
     new: &str,
+    told: Moment,
     now: Moment,
 ) -> Result<bool, StoreError> {
     let (old, new) = (canonical(old), canonical(new));
@@ -92,6 +93,13 @@ pub(super) fn moved(
         return Ok(false);
     };
     if old == new || !is_did(new) {
+        return Ok(false);
+    }
+    let bound: Option<Moment> = db
+        .prepare_cached("SELECT since FROM bindings WHERE did = ?1 AND account = ?2")?
+        .query_row(params![new, account], |row| moment(row, 0))
+        .optional()?;
+    if bound.is_some_and(|bound| has_left(bound, told)) {
         return Ok(false);
     }
     let heir = find(db, new)?;
