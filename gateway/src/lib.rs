@@ -16,13 +16,15 @@
 //! | `token`, `contacts`, `log` | who may see the operators' side, and what is kept for it |
 //! | `live` | which accounts have a live connection, and what is pushed there |
 //! | `web` | hands WebSockets of our own kind to the node, as links |
-//! | `founding`, `running` | a gateway from its home's first day to its end |
+//! | `founding`, `running`, `reload` | a gateway from its home's first day to its end, and what changes meanwhile |
+//! | `admin` | how it stands, for who may read its home |
 //!
 //! What can go wrong: a fault of configuration is told before anything is opened. While it runs,
 //! nothing that a stranger sends stops it: a message is answered, refused with a reason, or
 //! counted and dropped where DIDComm forbids an answer. A full or failing disk refuses new mail
 //! and still lets accounts collect theirs.
 
+pub mod admin;
 pub mod config;
 mod contacts;
 pub mod counters;
@@ -33,9 +35,11 @@ pub mod mediator;
 mod office;
 mod page;
 pub mod rates;
+mod reload;
 mod running;
 pub mod store;
 pub mod token;
 mod web;
 
+pub use reload::Reins;
 pub use running::{Gateway, Plan, StartError, limits, mailboxes};

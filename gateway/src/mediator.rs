@@ -20,7 +20,7 @@ mod queue;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use packmule_agent::message::{Message, same_id};
 use packmule_agent::protocol::{
@@ -31,6 +31,7 @@ use packmule_bus::EnvelopeId;
 use packmule_node::desk::Letter;
 use tokio::sync::watch;
 
+use crate::rates::Rates;
 use crate::store::{MailboxStore, Moment, StoreError, canonical};
 
 pub use counts::{Count, Counts};
@@ -210,11 +211,13 @@ type Answer = Result<Option<Message>, Problem>;
 /// The mediator of a gateway.
 pub struct Mediator {
     store: Arc<dyn MailboxStore>,
-    policy: Policy,
+    /// Another one from the moment that its keeper says so.
+    policy: RwLock<Arc<Policy>>,
     did: String,
     /// What accounts publish: the endpoint, then routing keys.
     routing: Vec<String>,
     complaints: Complaints,
+    openings: Rates<String>,
     tally: Tally,
     changes: watch::Sender<u64>,
 }
@@ -226,7 +229,8 @@ impl Mediator {
         Self {
             store,
             complaints: Complaints::new(policy.max_errors),
-            policy,
+            openings: Rates::hourly(policy.new_accounts),
+            policy: RwLock::new(Arc::new(policy)),
             did: did.to_owned(),
             routing: vec![did.to_owned()],
             tally: Tally::default(),
@@ -250,6 +254,19 @@ impl Mediator {
 
     fn changed(&self) {
         self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Whom it serves, and how far.
+    fn policy(&self) -> Arc<Policy> {
+        let policy = self.policy.read();
+        Arc::clone(&policy.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Serves so from now on. How many problem reports there are stays as it was.
+    pub fn adopt(&self, policy: Policy) {
+        let mut present = self.policy.write().unwrap_or_else(PoisonError::into_inner);
+        self.openings.set_hourly(policy.new_accounts);
+        *present = Arc::new(policy);
     }
 
     /// Its DID.
@@ -361,7 +378,8 @@ impl Mediator {
             return Ok(trust_ping::answer(message));
         }
         if message.is(discover_features::PIURI, "queries") {
-            let features = &self.policy.features;
+            let policy = self.policy();
+            let features = &policy.features;
             return Ok(discover_features::answer(message, features, policy::draw()));
         }
         Err(Problem {
@@ -377,7 +395,7 @@ impl Mediator {
     /// does not say when is believed.
     fn fresh(&self, asker: &Asker<'_>) -> Result<(), Problem> {
         let made = asker.message.created_time.map(Moment::from_secs);
-        let fresh_for = self.policy.fresh_for(asker.visit.via);
+        let fresh_for = self.policy().fresh_for(asker.visit.via);
         if made.is_none_or(|made| made + fresh_for >= asker.now) {
             return Ok(());
         }

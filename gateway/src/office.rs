@@ -24,8 +24,8 @@ mod visitors;
 
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use packmule_agent::protocol::out_of_band;
@@ -79,7 +79,9 @@ pub(crate) struct Office {
     guesses: Rates<IpAddr>,
     pub(crate) contacts: Contacts,
     quiet: Quiet,
-    deny: HashSet<String>,
+    deny: RwLock<HashSet<String>>,
+    /// Serve `/metrics`.
+    metrics: AtomicBool,
     pub(crate) settings: Settings,
     connections: AtomicU64,
     /// How the mediators stand that we are a client of.
@@ -97,8 +99,6 @@ pub(crate) struct Settings {
     carry: bool,
     /// Send answers to endpoints of strangers.
     answer: bool,
-    /// Serve `/metrics`.
-    metrics: bool,
     /// Pushes that may wait for one connection.
     pushes: usize,
     /// A proxy of this machine is in front, and stands for many.
@@ -204,7 +204,6 @@ impl Office {
     ) -> Self {
         let Kept { near, token } = kept;
         let limits = &config.limits;
-        let deny = &config.accounts.deny;
         let invitation = out_of_band::to_url(&mediator.invitation(), &url);
         let pages = Pages::new(&About {
             did: mediator.did(),
@@ -231,12 +230,12 @@ impl Office {
             guesses: Rates::new(operators::GUESSES.0, operators::GUESSES.1),
             contacts: Contacts::default(),
             quiet: Quiet::default(),
-            deny: deny.iter().map(|did| canonical(did).to_owned()).collect(),
+            deny: RwLock::new(denied(config)),
+            metrics: AtomicBool::new(config.metrics),
             settings: Settings {
                 keep: config.mailboxes.keep,
                 carry: config.strangers.carry,
                 answer: config.strangers.answer,
-                metrics: config.metrics,
                 pushes: limits.unacked,
                 proxied: config.public_url.is_some() && config.listen.ip().is_loopback(),
                 most: limits.max_message,
@@ -248,6 +247,25 @@ impl Office {
             uplinks: OnceLock::new(),
             closing,
         }
+    }
+
+    /// From now on this holds, as far as it may change while it runs.
+    pub(crate) fn adopt(&self, config: &Config) {
+        let limits = &config.limits;
+        self.log.set(config.log.level);
+        self.addresses
+            .set(limits.rate_per_address, limits.burst_per_address);
+        self.senders
+            .set(limits.rate_per_sender, limits.burst_per_sender);
+        self.metrics.store(config.metrics, Ordering::Relaxed);
+        let mut deny = self.deny.write().unwrap_or_else(PoisonError::into_inner);
+        *deny = denied(config);
+    }
+
+    /// Is nothing taken from this DID?
+    fn denies(&self, did: &str) -> bool {
+        let deny = self.deny.read().unwrap_or_else(PoisonError::into_inner);
+        deny.contains(canonical(did))
     }
 
     /// A number for a connection that no other has had.
@@ -273,6 +291,11 @@ impl Office {
             _ => self.log.info("refused", &facts),
         }
     }
+}
+
+fn denied(config: &Config) -> HashSet<String> {
+    let deny = config.accounts.deny.iter();
+    deny.map(|did| canonical(did).to_owned()).collect()
 }
 
 /// Runs work on so many bytes without holding up others.

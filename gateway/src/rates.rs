@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Visitors that are known at a time.
@@ -31,19 +31,40 @@ pub fn network(address: IpAddr) -> IpAddr {
 /// Buckets of tokens.
 #[derive(Debug)]
 pub struct Rates<K> {
-    /// Tokens a second; 0: nobody is held back.
-    rate: f64,
-    burst: f64,
     most: usize,
     table: Mutex<Table<K>>,
 }
 
 #[derive(Debug)]
 struct Table<K> {
+    pace: Pace,
     buckets: HashMap<K, Bucket>,
     /// Of all that found no room.
     others: Bucket,
     swept: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// Tokens a second; 0: nobody is held back.
+    rate: f64,
+    burst: f64,
+}
+
+impl Pace {
+    fn new(rate: u32, burst: u32) -> Self {
+        Self {
+            rate: f64::from(rate),
+            burst: f64::from(burst.max(1)),
+        }
+    }
+
+    fn hourly(number: u32) -> Self {
+        Self {
+            rate: f64::from(number) / 3_600.0,
+            burst: f64::from(number.max(1)),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,11 +81,20 @@ impl<K: Hash + Eq> Rates<K> {
     }
 
     fn with_room(rate: u32, burst: u32, most: usize) -> Self {
+        Self::of(Pace::new(rate, burst), most)
+    }
+
+    /// So many an hour, and as many at once after a silence. 0 holds nobody back.
+    #[must_use]
+    pub fn hourly(number: u32) -> Self {
+        Self::of(Pace::hourly(number), KNOWN)
+    }
+
+    fn of(pace: Pace, most: usize) -> Self {
         Self {
-            rate: f64::from(rate),
-            burst: f64::from(burst.max(1)),
             most,
             table: Mutex::new(Table {
+                pace,
                 buckets: HashMap::new(),
                 others: Bucket::default(),
                 swept: None,
@@ -72,17 +102,32 @@ impl<K: Hash + Eq> Rates<K> {
         }
     }
 
+    /// Other numbers from now on; what everybody has left stays, as far as it still may be.
+    pub fn set(&self, rate: u32, burst: u32) {
+        self.table().pace = Pace::new(rate, burst);
+    }
+
+    /// The same, as [`Self::hourly`].
+    pub fn set_hourly(&self, number: u32) {
+        self.table().pace = Pace::hourly(number);
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table<K>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// One more of this visitor.
     ///
     /// # Errors
     /// How long the visitor should wait.
     pub fn take(&self, who: K, now: Instant) -> Result<(), Duration> {
-        if self.rate == 0.0 {
+        let mut table = self.table();
+        let pace = table.pace;
+        if pace.rate == 0.0 {
             return Ok(());
         }
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         if table.buckets.len() >= self.most && !table.buckets.contains_key(&who) {
-            self.sweep(&mut table, now);
+            table.sweep(now);
         }
         let full = table.buckets.len() >= self.most;
         let bucket = match table.buckets.get_mut(&who) {
@@ -90,10 +135,12 @@ impl<K: Hash + Eq> Rates<K> {
             None if full => &mut table.others,
             None => table.buckets.entry(who).or_default(),
         };
-        self.draw(bucket, now)
+        pace.draw(bucket, now)
     }
+}
 
-    fn draw(&self, bucket: &mut Bucket, now: Instant) -> Result<(), Duration> {
+impl Pace {
+    fn draw(self, bucket: &mut Bucket, now: Instant) -> Result<(), Duration> {
         let tokens = self.tokens(*bucket, now);
         if tokens < 1.0 {
             return Err(Duration::from_secs_f64((1.0 - tokens) / self.rate));
@@ -102,21 +149,23 @@ impl<K: Hash + Eq> Rates<K> {
         Ok(())
     }
 
-    fn tokens(&self, bucket: Bucket, now: Instant) -> f64 {
+    fn tokens(self, bucket: Bucket, now: Instant) -> f64 {
         bucket.state.map_or(self.burst, |(left, since)| {
             let waited = now.saturating_duration_since(since).as_secs_f64();
             (left + waited * self.rate).min(self.burst)
         })
     }
+}
 
+impl<K> Table<K> {
     /// Forgets those whose buckets are full again: to be unknown is the same.
-    fn sweep(&self, table: &mut Table<K>, now: Instant) {
+    fn sweep(&mut self, now: Instant) {
         let due = |since: Instant| now.saturating_duration_since(since) >= SWEEP;
-        if table.swept.is_none_or(due) {
-            table.swept = Some(now);
-            table
-                .buckets
-                .retain(|_, bucket| self.tokens(*bucket, now) < self.burst);
+        if self.swept.is_none_or(due) {
+            self.swept = Some(now);
+            let pace = self.pace;
+            self.buckets
+                .retain(|_, bucket| pace.tokens(*bucket, now) < pace.burst);
         }
     }
 }
@@ -171,5 +220,22 @@ mod tests {
         assert_ne!(at("2001:db8:1:2::"), at("2001:db8:1:3::"));
         assert_eq!(at("::ffff:192.0.2.1"), at("192.0.2.1"));
         assert_ne!(at("192.0.2.1"), at("192.0.2.2"));
+    }
+
+    #[test]
+    fn other_numbers_hold_from_the_moment_they_are_set() {
+        let rates = Rates::hourly(2);
+        let now = Instant::now();
+        let take = |after| {
+            rates
+                .take("mallory", now + Duration::from_secs(after))
+                .is_ok()
+        };
+        assert!(take(0) && take(0) && !take(1_700));
+        assert!(take(1_801), "two an hour");
+        rates.set(1, 5);
+        assert!(!take(1_801) && take(1_803));
+        rates.set(0, 1);
+        assert!((0..100).all(|_| take(1_803)));
     }
 }

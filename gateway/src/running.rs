@@ -19,11 +19,13 @@ use packmule_uplink::{Owner, Uplink, Upstream};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::admin;
 use crate::config::{Config, ConfigError};
 use crate::founding::{self, FoundError, Founded};
 use crate::mediator::{Admits, Mediator, Policy};
 use crate::office::pages::socket_url;
 use crate::office::{Door, Kept, Near, Office, Patron};
+use crate::reload::Reins;
 use crate::store::{Limits, MailboxStore, Moment, SqliteStore, StoreError, canonical};
 use crate::token::{Token, TokenError};
 use crate::web::web;
@@ -99,6 +101,7 @@ pub struct Gateway {
     unattended: bool,
     url: String,
     upstreams: Vec<Upstream>,
+    config: Config,
 }
 
 impl Gateway {
@@ -197,6 +200,7 @@ impl Gateway {
             unattended,
             url,
             upstreams,
+            config,
         })
     }
 
@@ -248,6 +252,12 @@ impl Gateway {
         self.office.node.troubles()
     }
 
+    /// To tell it of another configuration while it runs.
+    #[must_use]
+    pub fn reins(&self) -> Reins {
+        Reins::new(Arc::clone(&self.office), self.config.clone())
+    }
+
     /// Serves until `told` is done or the node has ended; then lets those who are being answered
     /// finish, and ends the node gracefully.
     pub async fn run(self, told: impl Future<Output = ()> + Send) {
@@ -268,6 +278,7 @@ impl Gateway {
         let meeting = Arc::clone(&office);
         let contacts = tokio::spawn(async move { meeting.contacts.follow(&meeting.node).await });
         let news = tokio::spawn(Arc::clone(&office).hear_news());
+        let admin = tokio::spawn(admin::serve(Arc::clone(&office)));
         let node = office.node.clone();
         let patron: Arc<dyn Owner> = Arc::new(Patron(Arc::clone(&office)));
         let uplink = Uplink::start(&node, &patron, upstreams);
@@ -285,6 +296,8 @@ impl Gateway {
         sweep.abort();
         contacts.abort();
         news.abort();
+        admin.abort();
+        admin::close(office.node.desk().home().dir());
         uplink.stop().await;
         node.stop().await;
         let _ = links.await;
@@ -341,7 +354,7 @@ pub fn limits(config: &Config) -> Limits {
     }
 }
 
-fn policy(config: &Config) -> Policy {
+pub(crate) fn policy(config: &Config) -> Policy {
     let names = |dids: &[String]| dids.iter().map(|did| canonical(did).to_owned()).collect();
     let accounts = &config.accounts;
     let mut policy = Policy::default().with_max_receive_bytes(config.limits.max_message);
@@ -351,6 +364,7 @@ fn policy(config: &Config) -> Policy {
         Admits::Only(names(&accounts.allow))
     };
     policy.denied = names(&accounts.deny);
+    policy.new_accounts = accounts.new_per_address;
     policy.carries_strays = config.strangers.carry;
     policy.keep_for = config.mailboxes.keep;
     policy.fresh_for = limits(config).seen_for;

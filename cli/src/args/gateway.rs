@@ -33,7 +33,8 @@ a message as a file, and a look at what became of one. Scripts may use what it u
   curl -H 'Content-Type: application/octet-stream' --data-binary @x.dcem http://127.0.0.1:8080/drop
   curl http://127.0.0.1:8080/messages/ID                     held, carried, collected, expired, …
   curl -O http://127.0.0.1:8080/messages/ID.dcem             a copy, while it is held
-Operators find queues, links, contacts, storage, dead letters and the live log at /operator, with \
+packmule gateway accounts, queues and dead-letters ask the gateway that runs on the home; with --json \
+for scripts. Operators find queues, links, contacts, storage, dead letters and the live log at /operator, with \
 the token of the home (`packmule gateway token`); it goes out in a header only, so use HTTPS or the \
 machine itself. The same for scripts, and nothing there changes anything:
   curl -H \"Authorization: Bearer $(packmule --home kiosk gateway token)\" \
@@ -54,6 +55,7 @@ http://127.0.0.1:8080/operator/state.json
   open = true                              # false: only those of `allow`
   allow = []
   deny = []
+  new-per-address = 60                     # an hour; 0: any number
   most = 10000
   bindings = 256                           # DIDs of one account
   [mailboxes]
@@ -98,6 +100,10 @@ http://127.0.0.1:8080/operator/state.json
 Each key is a variable too: PACKMULE_GATEWAY_LISTEN, PACKMULE_GATEWAY_LIMITS__MAX_MESSAGE, … Flags \
 win over variables, and those over the file.
 
+SIGHUP makes it read the file again: who may have a mailbox (open, allow, deny, new-per-address), the \
+rates, metrics and the log's level change at once; what else was changed holds from the next start, \
+and a line in the log names it. A file that makes no sense changes nothing.
+
 With --json it prints one line when it is ready, {\"did\":…,\"http\":…,\"ws\":…,\"pid\":…}. It ends on \
 SIGTERM or SIGINT, and tells systemd when it is ready (Type=notify).";
 
@@ -136,6 +142,12 @@ pub(crate) enum GatewayVerb {
         /// The file [default: gateway.toml in the home, if it is there]
         file: Option<PathBuf>,
     },
+    /// List the accounts of the gateway that runs here, and what each holds
+    Accounts,
+    /// List the accounts for which something waits, the most first
+    Queues,
+    /// List what ended without having been collected, the latest first
+    DeadLetters,
     /// Print the word that opens the operators' side of the gateway's page, and of /operator/*.json
     Token,
     /// Write a copy of the mailboxes (accounts and what is held) to a file, while the gateway runs.

@@ -1,7 +1,9 @@
 //! `packmule gateway`: a mediator for people and programs, in the foreground.
 //!
-//! Ready means: it is bound, and what it holds is there. SIGTERM and SIGINT end it gracefully.
+//! Ready means: it is bound, and what it holds is there. SIGTERM and SIGINT end it gracefully;
+//! SIGHUP makes it read its configuration again.
 
+mod admin;
 mod backup;
 mod check_config;
 mod invite;
@@ -23,7 +25,7 @@ use tokio::runtime::Builder;
 use crate::args::{GatewayArgs, GatewayRunArgs, GatewayVerb, Globals};
 use crate::exit::Exit;
 use crate::fault::Fault;
-use crate::flow::service::{ends, heartbeat, tell_manager, told_to_end};
+use crate::flow::service::{ends, hangups, heartbeat, tell_manager, told_to_end};
 use crate::ui::output::{Report, plain};
 use crate::ui::passphrase;
 
@@ -39,19 +41,15 @@ pub(crate) fn run(globals: &Globals, args: &GatewayArgs) -> Result<Report, Fault
         Some(GatewayVerb::Restore { file }) => backup::restore(globals, file),
         Some(GatewayVerb::Invite { qr }) => invite::run(globals, *qr),
         Some(GatewayVerb::Token) => token::run(globals),
+        Some(GatewayVerb::Accounts) => admin::accounts(globals),
+        Some(GatewayVerb::Queues) => admin::queues(globals),
+        Some(GatewayVerb::DeadLetters) => admin::dead_letters(globals),
     }
 }
 
 fn serve(globals: &Globals, args: &GatewayRunArgs) -> Result<Report, Fault> {
     let home = crate::home::dir(globals)?;
-    let mut config = load(&home, args.config.as_deref())?;
-    config.listen = args.listen.unwrap_or(config.listen);
-    if let Some(url) = &args.public_url {
-        config.public_url = Some(url.clone());
-    }
-    let upstreams = args.upstream.iter().map(|text| Upstream::named(text));
-    config.upstream.extend(upstreams);
-    config.check()?;
+    let config = decided(&home, args)?;
     let passphrase = passphrase::given(globals.passphrase_file.as_deref())?;
     let mut plan = Plan {
         config,
@@ -73,6 +71,8 @@ fn serve(globals: &Globals, args: &GatewayRunArgs) -> Result<Report, Fault> {
     })?;
     // From here on nobody ends us without grace.
     let mut ends = runtime.block_on(async { ends() })?;
+    let mut hangups = runtime.block_on(async { hangups() })?;
+    let reins = gateway.reins();
     tell(&gateway, &home, globals.json)?;
     tell_manager(&[NotifyState::Ready]);
     runtime.block_on(async {
@@ -82,6 +82,10 @@ fn serve(globals: &Globals, args: &GatewayRunArgs) -> Result<Report, Fault> {
                 tokio::select! {
                     () = told_to_end(&mut ends) => break,
                     _ = alive.tick() => tell_manager(&[NotifyState::Watchdog]),
+                    _ = hangups.recv() => match decided(&home, args) {
+                        Ok(wanted) => drop(reins.reload(&wanted)),
+                        Err(fault) => reins.keep(&fault),
+                    },
                 }
             }
             tell_manager(&[NotifyState::Stopping]);
@@ -89,6 +93,19 @@ fn serve(globals: &Globals, args: &GatewayRunArgs) -> Result<Report, Fault> {
         gateway.run(told).await;
     });
     Ok(Report::told())
+}
+
+/// File, environment and flags together.
+fn decided(home: &Path, args: &GatewayRunArgs) -> Result<Config, ConfigError> {
+    let mut config = load(home, args.config.as_deref())?;
+    config.listen = args.listen.unwrap_or(config.listen);
+    if let Some(url) = &args.public_url {
+        config.public_url = Some(url.clone());
+    }
+    let upstreams = args.upstream.iter().map(|text| Upstream::named(text));
+    config.upstream.extend(upstreams);
+    config.check()?;
+    Ok(config)
 }
 
 /// The line that scripts wait for, or the words for people.
@@ -131,9 +148,9 @@ fn tell(gateway: &Gateway, home: &Path, as_json: bool) -> Result<(), Fault> {
 }
 
 /// The configuration: the file named, else the home's, and the environment over it.
-fn load(home: &Path, named: Option<&Path>) -> Result<Config, Fault> {
+fn load(home: &Path, named: Option<&Path>) -> Result<Config, ConfigError> {
     let file = file(home, named);
-    Ok(Config::load(file.as_deref(), variables())?)
+    Config::load(file.as_deref(), variables())
 }
 
 fn file(home: &Path, named: Option<&Path>) -> Option<PathBuf> {

@@ -29,6 +29,11 @@ pub(crate) async fn told_to_end(ends: &mut [Signal; 2]) {
     }
 }
 
+/// What makes it read its configuration again. From this call on it does not end us.
+pub(crate) fn hangups() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
+}
+
 /// Twice as often as systemd wants to hear from us, if it does.
 pub(crate) fn heartbeat() -> Interval {
     let wanted = sd_notify::watchdog_enabled();

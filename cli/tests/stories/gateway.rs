@@ -5,6 +5,7 @@ mod client;
 mod crowd;
 mod far;
 mod guests;
+mod keeper;
 mod kill;
 mod limits;
 mod near;

@@ -47,6 +47,8 @@ pub struct Accounts {
     pub allow: Vec<String>,
     /// DIDs that are turned away, whatever they want.
     pub deny: Vec<String>,
+    /// How many new ones one address (IPv6: one /64) may have made in an hour; 0: any number.
+    pub new_per_address: u32,
     /// How many accounts there may be.
     pub most: u64,
     /// How many DIDs may be bound to one.
@@ -59,6 +61,7 @@ impl Default for Accounts {
             open: true,
             allow: Vec::new(),
             deny: Vec::new(),
+            new_per_address: 60,
             most: 10_000,
             bindings: 256,
         }

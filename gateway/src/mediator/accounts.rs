@@ -5,6 +5,8 @@
 //! has an account itself, never ours, and whoever proves to own a bound DID may still open an
 //! account under it, which then counts.
 
+use std::time::Instant;
+
 use packmule_agent::did::same_did;
 use packmule_agent::protocol::mediation::{self, Action, Ask, Change, Outcome, Page, Version};
 
@@ -33,8 +35,18 @@ impl Mediator {
             self.tally.add(Count::Denied);
             Ok(Some(mediation::deny(asker.message, version)))
         };
-        if !self.policy.admits(asker.did) || same_did(asker.did, &self.did) {
+        if !self.policy().admits(asker.did) || same_did(asker.did, &self.did) {
             return deny();
+        }
+        // Whoever has one is told so as often as it asks; new ones cost room that all share.
+        let new = self.store.account_of(asker.name()).await?;
+        let new = new.is_none_or(|account| account.did != asker.name());
+        if let Some(from) = asker.visit.from.clone().filter(|_| new)
+            && self.openings.take(from, Instant::now()).is_err()
+        {
+            self.tally.add(Count::Crowded);
+            let comment = "There are many new mailboxes where you are; ask again in an hour.";
+            return Err(Problem::new("e.m.res.accounts", comment));
         }
         let open = async { self.store.open_account(asker.name(), asker.now).await };
         let is_open = |opening: &Opening| *opening != Opening::Refused;
@@ -154,7 +166,7 @@ impl Mediator {
         let limit = limit.min(LISTED);
         let mut found = self.store.bindings(&account, limit, offset).await?;
         // As with deliveries: not more than every recipient can open.
-        let mut room = self.policy.page_bytes.saturating_sub(REST);
+        let mut room = self.policy().page_bytes.saturating_sub(REST);
         let fits = |did: &&String| {
             let needed = did.len() as u64 + ENTRY;
             let fits = needed <= room;

@@ -33,6 +33,8 @@ pub enum Count {
     Opened,
     /// Accounts refused.
     Denied,
+    /// Accounts refused because many were made from the same place.
+    Crowded,
     /// Accounts that moved to another DID.
     Moved,
     /// Messages delivered.
@@ -47,7 +49,7 @@ pub enum Count {
 
 impl Count {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Forward,
         Self::Stored,
         Self::Duplicate,
@@ -60,6 +62,7 @@ impl Count {
         Self::Replayed,
         Self::Opened,
         Self::Denied,
+        Self::Crowded,
         Self::Moved,
         Self::Delivered,
         Self::Acked,
@@ -83,6 +86,7 @@ impl Count {
             Self::Replayed => "replayed",
             Self::Opened => "accounts-opened",
             Self::Denied => "accounts-denied",
+            Self::Crowded => "accounts-crowded",
             Self::Moved => "accounts-moved",
             Self::Delivered => "delivered",
             Self::Acked => "acked",

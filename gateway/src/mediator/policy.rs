@@ -30,6 +30,9 @@ pub struct Policy {
     pub admits: Admits,
     /// Who may not, in any case; [`canonical`].
     pub denied: BTreeSet<String>,
+    /// How many accounts may be opened in an hour by who has one name for the quota of those who do
+    /// not say who they are ([`Visit::from`](super::Visit::from)). 0: any number.
+    pub new_accounts: u32,
     /// Whether messages for others are handed on to be carried.
     pub carries_strays: bool,
     /// How long a message is held that does not say when it ends. 7 days, as elsewhere.
@@ -56,6 +59,7 @@ impl Default for Policy {
         Self {
             admits: Admits::Everyone,
             denied: BTreeSet::new(),
+            new_accounts: 0,
             carries_strays: false,
             keep_for: DAY * 7,
             fresh_for: DAY,

@@ -67,7 +67,7 @@ impl Mediator {
         let parcel = Parcel {
             next: next.to_owned(),
             packed: vec![packed],
-            expires: now + self.policy.keep_for,
+            expires: now + self.policy().keep_for,
             not_before: Moment::default(),
             from: visit.from.clone(),
         };
@@ -102,9 +102,10 @@ impl Mediator {
                 "The forward came after its expires_time.",
             ));
         }
-        let latest = now + self.policy.keep_for;
+        let latest = now + self.policy().keep_for;
         let expires = forward.expires.map_or(latest, Moment::from_secs);
-        let pause = Duration::from_millis(forward.wait(policy::draw())).min(self.policy.max_delay);
+        let pause =
+            Duration::from_millis(forward.wait(policy::draw())).min(self.policy().max_delay);
         Ok(Parcel {
             next: forward.next,
             packed: forward.packed,
@@ -142,7 +143,7 @@ impl Mediator {
         let Some(account) = self.store.account_of(&parcel.next).await? else {
             let many = parcel.packed.len() as u64;
             self.tally.add_many(Count::Stray, many);
-            if self.policy.carries_strays {
+            if self.policy().carries_strays {
                 let stray = |packed| Stray {
                     next: parcel.next.clone(),
                     packed,

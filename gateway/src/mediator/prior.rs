@@ -26,7 +26,8 @@ impl Mediator {
         let old = canonical(&prior.iss);
         // Who is on the list of those invited vouches for its next DID; nobody leaves the list of
         // those turned away by another name.
-        let denied = |did: &str| self.policy.denied.contains(did);
+        let policy = self.policy();
+        let denied = |did: &str| policy.denied.contains(did);
         let new = prior.sub.as_deref().map(canonical);
         if new != Some(sender) || denied(sender) || denied(old) {
             return;

@@ -100,7 +100,7 @@ impl Mediator {
         limit: u32,
         recipient: Option<String>,
     ) -> Answer {
-        let limit = limit.min(self.policy.page_messages);
+        let limit = limit.min(self.policy().page_messages);
         let room = self.room(asker.did, recipient.as_deref());
         let mut held = Vec::new();
         if limit > 0 {
@@ -209,7 +209,7 @@ impl Mediator {
     /// of the encryption too, some of them as base64 of base64.
     fn room(&self, to: &str, recipient: Option<&str>) -> u64 {
         let names = 4 * (to.len() + self.did.len()) + recipient.map_or(0, str::len);
-        let most = self.policy.page_bytes;
+        let most = self.policy().page_bytes;
         most.saturating_sub(REST + names as u64)
     }
 }

@@ -151,8 +151,7 @@ impl Office {
     /// a link, comes at our pace, not at its sender's. A signature may be anybody's to show: it
     /// costs its maker nothing.
     pub(super) fn admit(&self, letter: &Letter, via: Via) -> Result<(), Refused> {
-        let denied = |did: &String| self.deny.contains(canonical(did));
-        if letter.sender.as_ref().is_some_and(denied) {
+        if letter.sender.as_ref().is_some_and(|did| self.denies(did)) {
             return Err(Refused::Denied);
         }
         let Some(sender) = &letter.opened.sender else {

@@ -38,24 +38,33 @@ impl Office {
         if !self.token.opens(request.headers()) {
             return self.no_token(visitor);
         }
-        let told = match name {
-            "state.json" => self.state().await,
-            "queues.json" => self.queues(asked(request.uri(), "after")).await,
-            "dead-letters.json" => self.dead_letters().await,
-            "log.json" => {
-                let after = asked(request.uri(), "after");
-                let after = after.and_then(|text| text.parse().ok());
-                Ok(self.log.kept(after.unwrap_or_default()))
-            }
-            _ => return data(StatusCode::NOT_FOUND, &json!({ "reason": "nothing-here" })),
-        };
-        match told {
-            Ok(told) => data(StatusCode::OK, &told),
-            Err(fault) => {
+        match self.answer(name, request.uri()).await {
+            None => data(StatusCode::NOT_FOUND, &json!({ "reason": "nothing-here" })),
+            Some(Ok(told)) => data(StatusCode::OK, &told),
+            Some(Err(fault)) => {
                 let told = json!({ "reason": "fault", "why": fault.to_string() });
                 data(StatusCode::SERVICE_UNAVAILABLE, &told)
             }
         }
+    }
+
+    /// What is asked at `/NAME?…`, by who may read the home. None: there is no such thing.
+    pub(crate) async fn told(&self, asked: &Uri) -> Option<Result<Value, StoreError>> {
+        let name = asked.path().trim_start_matches('/');
+        self.answer(name, asked).await
+    }
+
+    async fn answer(&self, name: &str, uri: &Uri) -> Option<Result<Value, StoreError>> {
+        Some(match name {
+            "state.json" => self.state().await,
+            "queues.json" => self.queues(asked(uri, "after")).await,
+            "dead-letters.json" => self.dead_letters().await,
+            "log.json" => {
+                let after = asked(uri, "after").and_then(|text| text.parse().ok());
+                Ok(self.log.kept(after.unwrap_or_default()))
+            }
+            _ => return None,
+        })
     }
 
     fn no_token(&self, visitor: &Visitor) -> Response<Bytes> {

@@ -4,6 +4,7 @@
 //! answer makes it not ready; it is well as long as it answers at all.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use packmule_agent::protocol::out_of_band;
@@ -45,7 +46,7 @@ impl Office {
             "/" if !wants_page(request.headers()) => self.card(),
             "/healthz" => plain(StatusCode::OK, "ok"),
             "/readyz" => self.ready().await,
-            "/metrics" if self.settings.metrics => self.metrics().await,
+            "/metrics" if self.metrics.load(Ordering::Relaxed) => self.metrics().await,
             _ => {
                 if let Some(name) = path.strip_prefix("/messages/") {
                     return self.message(name, visitor).await;

@@ -46,6 +46,7 @@ impl Gateway {
             // Many clients of one address, as fast as they can.
             .env("PACKMULE_GATEWAY_LIMITS__RATE_PER_ADDRESS", "0")
             .env("PACKMULE_GATEWAY_LIMITS__RATE_PER_SENDER", "0")
+            .env("PACKMULE_GATEWAY_ACCOUNTS__NEW_PER_ADDRESS", "0")
             .envs(environment.iter().copied())
             .stderr(Stdio::inherit());
         let mut child = command.spawn().unwrap();
@@ -100,6 +101,20 @@ impl Gateway {
         let line = status.lines().find(|line| line.starts_with("VmRSS:"));
         let number = line.unwrap().split_whitespace().nth(1);
         number.unwrap().parse().unwrap()
+    }
+
+    /// SIGHUP: it reads its configuration again.
+    pub(super) fn hangup(&self) {
+        let pid = self.child.id().to_string();
+        let mut kill = std::process::Command::new("kill");
+        let told = kill.args(["-HUP", &pid]).status();
+        assert!(told.unwrap().success());
+    }
+
+    /// The latest lines of its log.
+    pub(super) fn log(&self, stage: &Stage, name: &str) -> String {
+        let told = packmule_gateway::admin::ask(&stage.path(name), "log.json");
+        told.unwrap().to_string()
     }
 
     /// SIGTERM, and its exit code.

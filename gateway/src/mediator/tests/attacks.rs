@@ -433,3 +433,32 @@ async fn cloud_has_no_mailbox_for_itself() {
         .await;
     assert_eq!(code(&status), "e.m.req.no-account");
 }
+
+#[tokio::test]
+async fn who_makes_one_did_after_the_other_gets_some_mailboxes_an_hour() {
+    let policy = Policy {
+        new_accounts: 2,
+        ..Policy::default()
+    };
+    let cloud = Cloud::with(Limits::default(), policy);
+    let mut granted = 0;
+    let mut last = None;
+    for from in ["192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"] {
+        let visit = Visit {
+            from: Some(from.to_owned()),
+            ..Visit::by(Via::Http)
+        };
+        let one = Person::new(Method::Key);
+        for _ in 0..3 {
+            let ask = one.pack(mediation::request(Mediation::V3), cloud.did());
+            let answer = cloud.answer(&one, cloud.hears_by(&ask, &visit).await);
+            match mediation::read_answer(&answer) {
+                Some(mediation::Answer::Granted(_)) => granted += 1,
+                _ => last = Some(code(&answer)),
+            }
+        }
+    }
+    assert_eq!(granted, 9, "asking again is free");
+    assert_eq!(last.as_deref(), Some("e.m.res.accounts"));
+    assert_eq!(cloud.mediator.counts().of(Count::Crowded), 3);
+}
