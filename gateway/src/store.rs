@@ -10,8 +10,8 @@
 //! - A message is held once in an account, for as long and as soon as any copy of it asks, and is
 //!   not taken again for some time after its ack. Nothing but an ack makes it known: what has
 //!   expired may come again.
-//! - Nothing that was taken on is dropped to make room: a full store refuses what is new, and
-//!   acks, removals and changes of accounts still work.
+//! - Nothing that was taken on is dropped to make room: a full store refuses what is new, letters
+//!   and DIDs bound to accounts, and acks, removals and accounts themselves still work.
 //! - What ends without an ack leaves a [`DeadLetter`] behind: who, when and why, never the bytes.
 //!
 //! DIDs are compared and answered in one spelling, [`canonical`]. Times are arguments, so that a

@@ -11,6 +11,7 @@ use packmule_gateway::store::{
 use crate::columns::{count, get, moment, name};
 use crate::connect::Session;
 use crate::endings;
+use crate::room;
 
 pub(crate) async fn open(
     db: &Session,
@@ -170,10 +171,15 @@ pub(crate) async fn update(
     let Some(account) = find(db, did).await? else {
         return Ok(vec![Outcome::ClientError; changes.len()]);
     };
+    // Of what is kept back for acks and removals they get nothing.
+    let disk = match changes.iter().any(|change| change.add) {
+        true => room::is_there(db).await?,
+        false => false,
+    };
     let mut outcomes = Vec::with_capacity(changes.len());
     for change in changes {
         outcomes.push(match change.add {
-            true => bind(db, account, name(did), &change.did, limits, now).await?,
+            true => bind(db, account, name(did), &change.did, limits, disk, now).await?,
             false => unbind(db, account, name(&change.did)).await?,
         });
     }
@@ -186,6 +192,7 @@ async fn bind(
     own: &str,
     did: &str,
     limits: &Limits,
+    disk: bool,
     now: Moment,
 ) -> Result<Outcome, StoreError> {
     if !is_did(did) || name(did).is_empty() {
@@ -205,7 +212,7 @@ async fn bind(
             false => Outcome::ClientError,
         });
     }
-    if bound(db, account).await? >= limits.bindings {
+    if !disk || bound(db, account).await? >= limits.bindings {
         return Ok(Outcome::ServerError);
     }
     let sql = "INSERT INTO bindings (did, account, since) VALUES ($1, $2, $3)";

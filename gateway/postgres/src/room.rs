@@ -8,6 +8,7 @@
 
 use packmule_gateway::store::StoreError;
 
+use crate::columns::get;
 use crate::connect::Session;
 use crate::fault::fault;
 use crate::schema::LOCKS;
@@ -23,6 +24,12 @@ pub(crate) fn take() -> String {
         END IF; END $$;
         COMMIT"
     )
+}
+
+/// Is it kept back? Else there is no room for what is new.
+pub(crate) async fn is_there(db: &Session) -> Result<bool, StoreError> {
+    let sql = "SELECT to_regclass('packmule.room') IS NOT NULL";
+    get(&db.one(sql, &[]).await?, 0)
 }
 
 /// Gives it to whoever must not be refused.

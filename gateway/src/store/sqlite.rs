@@ -174,8 +174,8 @@ impl MailboxStore for SqliteStore {
         now: Moment,
     ) -> Fut<'a, Vec<Outcome>> {
         let (account, changes) = (account.to_owned(), changes.to_vec());
-        let limits = self.limits.clone();
-        let work = move |db: &_| accounts::update(db, &account, &changes, &limits, now);
+        let (limits, room) = (self.limits.clone(), Arc::clone(&self.room));
+        let work = move |db: &_| accounts::update(db, &account, &changes, &limits, &room, now);
         Box::pin(self.writer.write(Need::Kept, LITTLE, work))
     }
 

@@ -12,6 +12,8 @@ use packmule_places::on_a_disk;
 
 use crate::{ALICE, BOB, CAROL, is_stored, later, noon, packed, small, sqlite, take};
 
+const DAVE: &str = "did:example:dave";
+
 fn limits() -> Limits {
     let reserve = Some(2 << 20);
     Limits { reserve, ..small() }
@@ -49,6 +51,10 @@ async fn story(disk: &Path) {
     let file = disk.join("mailboxes");
     let store = sqlite(&file, limits()).unwrap();
     store.open_account(ALICE, noon()).await.unwrap();
+    let did = DAVE.to_owned();
+    let early = [Change { did, add: true }];
+    let bound = store.update(ALICE, &early, noon()).await.unwrap();
+    assert_eq!(bound, [Outcome::Success]);
     let mut stored = 0;
     let why = loop {
         match take(&store, large(stored), noon()).await {
@@ -67,11 +73,16 @@ async fn story(disk: &Path) {
     fill(disk);
     assert_eq!(store.totals().await.unwrap().free, Some(0));
     assert_eq!(store.open_account(BOB, noon()).await.unwrap(), Opening::New);
-    let did = CAROL.to_owned();
-    let bind = [Change { did, add: true }];
+    // A new DID takes room that acks may need; to let go of one takes none.
+    let (old, new) = (DAVE.to_owned(), CAROL.to_owned());
+    let change = |did: &String, add| Change {
+        did: did.clone(),
+        add,
+    };
+    let changes = [change(&new, true), change(&old, true), change(&old, false)];
     assert_eq!(
-        store.update(ALICE, &bind, noon()).await.unwrap(),
-        [Outcome::Success]
+        store.update(ALICE, &changes, noon()).await.unwrap(),
+        [Outcome::ServerError, Outcome::NoChange, Outcome::Success]
     );
     let refused = Enqueued::Refused(Refusal::DiskFull);
     assert_eq!(take(&store, large(stored), noon()).await, refused);

@@ -7,11 +7,15 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{count, moment};
 use super::endings;
+use super::room::Room;
 use crate::store::kept::{has_left, int, millis};
 use crate::store::{
     Account, AccountView, Change, Ending, Limits, Listing, Moment, Opening, Outcome, StoreError,
     canonical, is_did,
 };
+
+/// Bytes of a binding beside its DID, which stands in the table and in an index.
+const ROW: u64 = 128;
 
 pub(super) fn open(
     db: &Connection,
@@ -159,13 +163,18 @@ pub(super) fn update(
     did: &str,
     changes: &[Change],
     limits: &Limits,
+    room: &Room,
     now: Moment,
 ) -> Result<Vec<Outcome>, StoreError> {
     let Some(account) = find(db, did)? else {
         return Ok(vec![Outcome::ClientError; changes.len()]);
     };
+    // Of what is kept back for acks and removals they get nothing.
+    let new = changes.iter().filter(|change| change.add);
+    let bytes = new.map(|change| ROW + 2 * change.did.len() as u64).sum();
+    let disk = bytes == 0 || room.takes(bytes);
     let change = |change: &Change| match change.add {
-        true => bind(db, account, canonical(did), &change.did, limits, now),
+        true => bind(db, account, canonical(did), &change.did, limits, disk, now),
         false => unbind(db, account, &change.did),
     };
     changes.iter().map(change).collect()
@@ -177,6 +186,7 @@ fn bind(
     own: &str,
     did: &str,
     limits: &Limits,
+    disk: bool,
     now: Moment,
 ) -> Result<Outcome, StoreError> {
     if !is_did(did) {
@@ -198,7 +208,7 @@ fn bind(
         Some(_) => return Ok(Outcome::ClientError),
         None => {}
     }
-    if bound(db, account)? >= limits.bindings {
+    if !disk || bound(db, account)? >= limits.bindings {
         return Ok(Outcome::ServerError);
     }
     db.prepare_cached("INSERT INTO bindings (did, account, since) VALUES (?1, ?2, ?3)")?
