@@ -341,6 +341,7 @@ pub fn mailboxes(home: &Path) -> PathBuf {
 /// How much the mailboxes take on.
 #[must_use]
 pub fn limits(config: &Config) -> Limits {
+    let usual = Limits::default();
     Limits {
         accounts: config.accounts.most,
         bindings: config.accounts.bindings,
@@ -350,7 +351,9 @@ pub fn limits(config: &Config) -> Limits {
         pair_letters: config.mailboxes.sender_messages,
         total_letters: config.mailboxes.messages,
         total_bytes: config.mailboxes.total,
-        ..Limits::default()
+        // What was asked for on a stick may be as old as mail is kept, and is done once.
+        seen_for: usual.seen_for.max(config.mailboxes.keep),
+        ..usual
     }
 }
 
@@ -367,7 +370,7 @@ pub(crate) fn policy(config: &Config) -> Policy {
     policy.new_accounts = accounts.new_per_address;
     policy.carries_strays = config.strangers.carry;
     policy.keep_for = config.mailboxes.keep;
-    policy.fresh_for = limits(config).seen_for;
+    policy.fresh_for = Limits::default().seen_for;
     policy
 }
 

@@ -49,7 +49,9 @@ pub(crate) fn run(globals: &Globals, args: &GatewayArgs) -> Result<Report, Fault
 
 fn serve(globals: &Globals, args: &GatewayRunArgs) -> Result<Report, Fault> {
     let home = crate::home::dir(globals)?;
-    let config = decided(&home, args)?;
+    let config = decided(&home, args.config.as_deref(), args)?;
+    // A file that was there and is gone is no reason to fall back to what is usual.
+    let known = file(&home, args.config.as_deref());
     let passphrase = passphrase::given(globals.passphrase_file.as_deref())?;
     let mut plan = Plan {
         config,
@@ -82,7 +84,7 @@ fn serve(globals: &Globals, args: &GatewayRunArgs) -> Result<Report, Fault> {
                 tokio::select! {
                     () = told_to_end(&mut ends) => break,
                     _ = alive.tick() => tell_manager(&[NotifyState::Watchdog]),
-                    _ = hangups.recv() => match decided(&home, args) {
+                    _ = hangups.recv() => match decided(&home, known.as_deref(), args) {
                         Ok(wanted) => drop(reins.reload(&wanted)),
                         Err(fault) => reins.keep(&fault),
                     },
@@ -96,8 +98,12 @@ fn serve(globals: &Globals, args: &GatewayRunArgs) -> Result<Report, Fault> {
 }
 
 /// File, environment and flags together.
-fn decided(home: &Path, args: &GatewayRunArgs) -> Result<Config, ConfigError> {
-    let mut config = load(home, args.config.as_deref())?;
+fn decided(
+    home: &Path,
+    named: Option<&Path>,
+    args: &GatewayRunArgs,
+) -> Result<Config, ConfigError> {
+    let mut config = load(home, named)?;
     config.listen = args.listen.unwrap_or(config.listen);
     if let Some(url) = &args.public_url {
         config.public_url = Some(url.clone());

@@ -109,6 +109,10 @@ impl Office {
         let mut visit = Visit::by(Via::Http);
         visit.from = self.anonymous(visitor);
         let followed = self.take(packed, &visit).await?;
+        // Whoever brings it must keep it, or find another way: an acceptance would be believed.
+        if followed.for_nobody {
+            return Err(Refused::NoRecipient);
+        }
         let Some(sender) = followed.sender else {
             return Ok(Answer::Accepted);
         };

@@ -37,7 +37,7 @@ pub(super) struct Followed {
     pub(super) replies: Vec<Message>,
     /// What was put into mailboxes.
     pub(super) stored: Vec<EnvelopeId>,
-    /// It was for nobody here; who sent it is not told.
+    /// It was for nobody here, and was not kept.
     pub(super) for_nobody: bool,
     /// A wish for live delivery, or for its end.
     pub(super) live: Option<Live>,

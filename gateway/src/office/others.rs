@@ -3,10 +3,10 @@
 //! Called when opening says so, and for what was forwarded to others than accounts. It is for an
 //! account of ours (somebody sends to the gateway what belongs to a DID behind it), or for
 //! somebody else: then it is carried if that is allowed here. What can go wrong: it names nobody
-//! whom we know. That is counted, and as with forwards told to nobody who sends messages: the
-//! answer is the one that those get whose recipient has a mailbox, or anybody could ask who has
-//! one by the thousand. The visitors' page tells, who may look for messages there anyhow, and not
-//! often.
+//! whom we know. That is counted, and told to who brings it over HTTP: a node that carries it
+//! must not take an acceptance for custody and let its own copy go. So whoever has an address
+//! here can be asked for, as often as one address may bring messages; behind a forward, which is
+//! what senders use, nothing is told.
 
 use std::sync::Arc;
 

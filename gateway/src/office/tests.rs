@@ -228,7 +228,7 @@ async fn who_talks_too_fast_is_read_more_slowly_and_not_cut_off() {
 }
 
 #[tokio::test]
-async fn who_has_a_mailbox_is_not_told_to_who_sends_straight_to_it() {
+async fn what_is_for_nobody_here_is_not_accepted() {
     let kiosk = Kiosk::usual().await;
     let (alice, bob) = (Person::new(Method::Key), Person::new(Method::Key));
     kiosk
@@ -237,10 +237,13 @@ async fn who_has_a_mailbox_is_not_told_to_who_sends_straight_to_it() {
         .open_account(&alice.did, Moment::now())
         .await
         .unwrap();
-    for to in [&alice.did, &bob.did] {
+    let refused = Answer::Refused {
+        status: 404,
+        retry_after: None,
+    };
+    for (to, said) in [(&alice.did, Answer::Accepted), (&bob.did, refused)] {
         let letter = bob.pack(basic_message::message("hi"), to);
-        let answer = kiosk.door.receive(letter, visitor()).await;
-        assert_eq!(answer, Answer::Accepted);
+        assert_eq!(kiosk.door.receive(letter, visitor()).await, said);
     }
     assert_eq!(kiosk.office.totals().await.unwrap().letters, 1);
 }

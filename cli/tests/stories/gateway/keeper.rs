@@ -24,6 +24,25 @@ fn until(client: &Client, status: u16) {
 }
 
 #[test]
+fn a_configuration_that_is_gone_opens_nothing() {
+    let stage = Stage::new();
+    assert_eq!(Gateway::start(&stage, "kiosk", &[]).stop(), Some(0));
+    let file = stage.path("kiosk").join("gateway.toml");
+    fs::write(&file, "[accounts]\nopen = false\n").unwrap();
+    let gateway = Gateway::start(&stage, "kiosk", &[]);
+    fs::remove_file(&file).unwrap();
+    gateway.hangup();
+    let end = Instant::now() + Duration::from_secs(60);
+    while !gateway.log(&stage, "kiosk").contains("not-reloaded") {
+        assert!(Instant::now() < end);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let request = mediation::request(mediation::Version::V3);
+    let denied = Client::of(&gateway).ask(request);
+    assert_eq!(mediation::read_answer(&denied), Some(Answer::Denied));
+}
+
+#[test]
 fn sighup_changes_what_may_change_and_nonsense_changes_nothing() {
     let stage = Stage::new();
     let file = stage.path("gateway.toml");

@@ -8,7 +8,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -51,18 +51,18 @@ pub(super) fn restore(from: &Path, store: &Path) -> Result<Option<PathBuf>, Stor
         return Err(fault);
     }
     let before = if store.try_exists()? {
-        let before = named(store, &format!(".before-{}", Moment::now().as_secs()));
+        let before = named(store, &format!(".before-{}", Moment::now().as_millis()));
         // After a crash part of it is in its log; a damaged one stays as it is.
         let _ = schema::beside(store)
             .and_then(|db| Ok(db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?));
-        // Its log goes first: a store without its log is older, a log without its store is lost.
         for name in BESIDE {
             match fs::rename(named(store, name), named(&before, name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
                 _ => {}
             }
         }
-        fs::rename(store, &before)?;
+        // A second name, so that there is a store at every moment.
+        fs::hard_link(store, &before)?;
         Some(before)
     } else {
         None
@@ -75,12 +75,23 @@ pub(super) fn restore(from: &Path, store: &Path) -> Result<Option<PathBuf>, Stor
 /// Copies a backup and looks whether it is one, whole.
 fn fetch(from: &Path, part: &Path) -> Result<(), StoreError> {
     let mut source = File::open(from)?;
+    // What a restore left that was killed.
+    for name in BESIDE {
+        let _ = fs::remove_file(named(part, name));
+    }
     let mut options = OpenOptions::new();
     let options = options.write(true).create(true).truncate(true).mode(0o600);
     let mut copy = options.open(part)?;
     io::copy(&mut source, &mut copy)?;
     copy.sync_all()?;
     drop(copy);
+    // Root may do this for a service that has a user of its own.
+    if let Some(folder) = part.parent().filter(|it| !it.as_os_str().is_empty()) {
+        let (home, own) = (fs::metadata(folder)?, fs::metadata(part)?);
+        if (home.uid(), home.gid()) != (own.uid(), own.gid()) {
+            chown(part, Some(home.uid()), Some(home.gid()))?;
+        }
+    }
     // An empty file would be made a store.
     if schema::pragma(&schema::beside(part)?, "application_id")? == 0 {
         return Err(damaged(format!("{} is no backup", from.display())));

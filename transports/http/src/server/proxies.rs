@@ -77,9 +77,11 @@ pub(super) fn trusts(proxies: &[Network], address: IpAddr) -> bool {
 
 /// From the visitor's side to ours; none where it is no address.
 fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    // Hop by hop: what the visitor wrote before them must not hide those that proxies added.
     let text = |name| {
         let values = headers.get_all(name).into_iter();
-        values.flat_map(|value| value.to_str().unwrap_or("?").split(','))
+        let hops = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+        hops.map(|hop| std::str::from_utf8(hop).unwrap_or("?"))
     };
     if headers.contains_key(X_FORWARDED_FOR) {
         return text(X_FORWARDED_FOR).map(address).collect();
@@ -145,6 +147,7 @@ mod tests {
             ),
             ("127.0.0.1", &[(xff, "")], "127.0.0.1"),
             ("127.0.0.1", &[(xff, "\u{e4}")], "127.0.0.1"),
+            ("127.0.0.1", &[(xff, "\u{e4}, 192.0.2.1")], "192.0.2.1"),
             (
                 "127.0.0.1",
                 &[(fwd, "for=192.0.2.1;proto=https")],

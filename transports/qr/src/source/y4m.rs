@@ -105,6 +105,7 @@ pub struct RawGrey<R> {
     bytes: R,
     width: u32,
     height: u32,
+    over: bool,
 }
 
 impl<R: Read> RawGrey<R> {
@@ -121,13 +122,20 @@ impl<R: Read> RawGrey<R> {
             bytes,
             width,
             height,
+            over: false,
         })
     }
 }
 
 impl<R: Read> FrameSource for RawGrey<R> {
     fn next_frame(&mut self) -> Option<Result<Grey, SourceError>> {
-        grey(&mut self.bytes, self.width, self.height).transpose()
+        if self.over {
+            return None;
+        }
+        let next = grey(&mut self.bytes, self.width, self.height).transpose();
+        // A device that fails would fail for ever.
+        self.over = !matches!(next, Some(Ok(_)));
+        next
     }
 }
 
@@ -189,6 +197,19 @@ mod tests {
             let source = Y4m::new(stream.as_bytes()).expect("a stream");
             assert_eq!(greys(source), [vec![1; 6], vec![2; 6]], "{kind}");
         }
+    }
+
+    #[test]
+    fn a_device_that_fails_is_the_end() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("unplugged"))
+            }
+        }
+        let mut source = RawGrey::new(Broken, 2, 2).expect("stream");
+        assert!(matches!(source.next_frame(), Some(Err(_))));
+        assert!(source.next_frame().is_none());
     }
 
     #[test]
