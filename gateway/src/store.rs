@@ -23,6 +23,7 @@ mod letter;
 mod limits;
 mod moment;
 mod news;
+pub mod replays;
 mod sqlite;
 
 use std::path::Path;
@@ -65,7 +66,7 @@ pub trait MailboxStore: Send + Sync + 'static {
     /// The account goes by another DID from now on (`from_prior`), with all it has; its old DID
     /// is bound to it, as senders still use that. An account that `new` holds already takes
     /// everything over. `false`: `old` has no account, the two are one DID, or `new` is one that
-    /// the account has left for `old` since its owner said so ([`kept::has_left`]).
+    /// the account has left for `old` since its owner said so ([`replays::has_left`]).
     fn moved<'a>(&'a self, old: &'a str, new: &'a str, told: Moment, now: Moment) -> Fut<'a, bool>;
 
     /// Binds and unbinds DIDs, in order; one outcome for each change. A DID belongs to the
@@ -158,7 +159,7 @@ pub trait MailboxStore: Send + Sync + 'static {
     }
 
     /// Was this message of this sender seen before? If not it is from now on, for the time of
-    /// [`kept::CLAIM`], in which whoever asked does the work and then says what became of it
+    /// [`replays::CLAIM`], in which whoever asked does the work and then says what became of it
     /// ([`Self::settle_message`]). Among a bounded number. Guards against replays of what asks
     /// for a change; unlike all else here a crash may forget the last second's.
     fn seen_message<'a>(

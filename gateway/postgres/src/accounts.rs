@@ -3,7 +3,8 @@
 //! What changes something is called by the writer, inside its transaction; the rest by readers.
 //! What can go wrong: besides the server, only what the limits forbid, which is an answer.
 
-use packmule_gateway::store::kept::{has_left, millis};
+use packmule_gateway::store::kept::millis;
+use packmule_gateway::store::replays::has_left;
 use packmule_gateway::store::{
     Account, AccountView, Change, Limits, Listing, Moment, Opening, Outcome, StoreError, is_did,
 };

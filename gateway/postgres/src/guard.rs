@@ -4,7 +4,8 @@
 //! disk. What can go wrong: a crash of the server forgets the last second or so. It holds a
 //! bounded number; somebody who sends more makes it forget the oldest.
 
-use packmule_gateway::store::kept::{CLAIM, int, millis, seen_key};
+use packmule_gateway::store::kept::{int, millis};
+use packmule_gateway::store::replays::{CLAIM, seen_key};
 use packmule_gateway::store::{Limits, Moment, StoreError};
 
 use crate::columns::get;

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use packmule_bus::{Envelope, EnvelopeId};
 
-use crate::store::kept::has_left;
+use crate::store::replays::has_left;
 use crate::store::{
     Account, AccountView, Change, DeadLetter, Ending, Enqueued, Found, Fut, Held, Letter, Limits,
     Listing, Lot, MailboxStore, Moment, Opening, Outcome, Refusal, StoreError, Totals, Waiting,

@@ -8,7 +8,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::columns::{count, moment};
 use super::endings;
 use super::room::Room;
-use crate::store::kept::{has_left, int, millis};
+use crate::store::kept::{int, millis};
+use crate::store::replays::has_left;
 use crate::store::{
     Account, AccountView, Change, Ending, Limits, Listing, Moment, Opening, Outcome, StoreError,
     canonical, is_did,

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
-use crate::store::kept::{CLAIM, int, number, seen_key};
+use crate::store::kept::{int, number};
+use crate::store::replays::{CLAIM, seen_key};
 use crate::store::{Moment, StoreError};
 
 /// A sender and a message, for 16 bytes.
