@@ -3,18 +3,16 @@
 //! What is it: a Unix socket in the home (mode 0600) where a line asks for one of the operators'
 //! answers (`queues.json?after=DID`) and gets it as JSON; and [`ask`], which does so. Who calls it:
 //! the gateway serves it, `packmule gateway queues` and the like ask. No token: whoever may open
-//! the socket may read that, too. What can go wrong: a home whose path no socket can have, or
-//! where none can be made: then it is told in the log, and the operators' page has the same.
+//! the socket may read that, too. What can go wrong: no socket can be made: then it is told in the
+//! log, and the operators' page has the same.
 
-use std::fs::{self, File, Permissions};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream as Caller;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use packmule_node::control::place::{Made, bind, socket};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -24,7 +22,7 @@ use tokio::time::{sleep, timeout};
 use crate::office::Office;
 
 /// The file in the home.
-const FILE: &str = "gateway.sock";
+const SOCKET: &str = "gateway.sock";
 /// The longest question: a DID and some more.
 const LONGEST: u64 = 8 << 10;
 /// The longest answer that is read.
@@ -33,8 +31,6 @@ const ANSWER: u64 = 64 << 20;
 const CALLERS: usize = 8;
 /// How long one may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The longest path of a socket, everywhere.
-const PATH: usize = 100;
 
 /// Asks the gateway that runs on a home.
 ///
@@ -42,9 +38,7 @@ const PATH: usize = 100;
 /// None runs there ([`io::ErrorKind::NotFound`], [`io::ErrorKind::ConnectionRefused`]), or it did not
 /// answer.
 pub fn ask(home: &Path, what: &str) -> io::Result<Value> {
-    // Held while the path by it is used.
-    let (_dir, path) = place(home)?;
-    let mut stream = Caller::connect(path)?;
+    let mut stream = Caller::connect(socket(home, SOCKET)?)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     writeln!(stream, "/{what}")?;
     let mut answer = String::new();
@@ -56,54 +50,42 @@ pub fn ask(home: &Path, what: &str) -> io::Result<Value> {
     }
 }
 
-/// Where the socket is. A long path goes by the open folder, where the system has that.
-fn place(home: &Path) -> io::Result<(File, PathBuf)> {
-    let dir = File::open(home)?;
-    let near = home.join(FILE);
-    if near.as_os_str().len() <= PATH {
-        return Ok((dir, near));
+/// The socket, which is there until this is dropped.
+pub(crate) struct Desk {
+    listener: UnixListener,
+    _made: Made,
+}
+
+impl Desk {
+    /// Makes it, in a home whose node is this process.
+    pub(crate) fn open(home: &Path) -> io::Result<Self> {
+        let (made, listener) = bind(home, SOCKET)?;
+        listener.set_nonblocking(true)?;
+        Ok(Self {
+            listener: UnixListener::from_std(listener)?,
+            _made: made,
+        })
     }
-    let open = PathBuf::from(format!("/proc/self/fd/{}/{FILE}", dir.as_raw_fd()));
-    Ok((dir, open))
-}
 
-/// Takes away what a gateway that ends leaves.
-pub(crate) fn close(home: &Path) {
-    let _ = fs::remove_file(home.join(FILE));
-}
-
-/// Answers until it is dropped.
-pub(crate) async fn serve(office: Arc<Office>) {
-    let home = office.node.desk().home().dir().to_owned();
-    let listener = match bind(&home) {
-        Ok(listener) => listener,
-        Err(fault) => return office.log.warn("no-admin-socket", &[("why", &fault)]),
-    };
-    let places = Arc::new(Semaphore::new(CALLERS));
-    loop {
-        let Ok(seat) = Arc::clone(&places).acquire_owned().await else {
-            return;
-        };
-        let Ok((stream, _)) = listener.accept().await else {
-            // A want of descriptors: later is better.
-            sleep(Duration::from_millis(50)).await;
-            continue;
-        };
-        let office = Arc::clone(&office);
-        tokio::spawn(async move {
-            let _ = timeout(PATIENCE, talk(&office, stream)).await;
-            drop(seat);
-        });
+    /// Answers until it is dropped.
+    pub(crate) async fn serve(self, office: Arc<Office>) {
+        let places = Arc::new(Semaphore::new(CALLERS));
+        loop {
+            let Ok(seat) = Arc::clone(&places).acquire_owned().await else {
+                return;
+            };
+            let Ok((stream, _)) = self.listener.accept().await else {
+                // A want of descriptors: later is better.
+                sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            let office = Arc::clone(&office);
+            tokio::spawn(async move {
+                let _ = timeout(PATIENCE, talk(&office, stream)).await;
+                drop(seat);
+            });
+        }
     }
-}
-
-fn bind(home: &Path) -> io::Result<UnixListener> {
-    // The home's lock sees to it that nobody serves there.
-    close(home);
-    let (_dir, path) = place(home)?;
-    let listener = UnixListener::bind(&path)?;
-    fs::set_permissions(home.join(FILE), Permissions::from_mode(0o600))?;
-    Ok(listener)
 }
 
 async fn talk(office: &Office, mut stream: UnixStream) -> io::Result<()> {

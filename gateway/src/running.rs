@@ -19,7 +19,7 @@ use packmule_uplink::{Owner, Uplink, Upstream};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::admin;
+use crate::admin::Desk;
 use crate::config::{Config, ConfigError};
 use crate::founding::{self, FoundError, Founded};
 use crate::mediator::{Admits, Mediator, Policy};
@@ -102,6 +102,8 @@ pub struct Gateway {
     url: String,
     upstreams: Vec<Upstream>,
     config: Config,
+    /// None: no socket could be made.
+    admin: Option<Desk>,
 }
 
 impl Gateway {
@@ -191,6 +193,10 @@ impl Gateway {
                 .log
                 .debug("endpoint", &[("did", told), ("here", &here)]);
         }
+        // Before anybody is told that we are ready, who may ask at once.
+        let admin = Desk::open(office.node.desk().home().dir())
+            .inspect_err(|fault| office.log.warn("no-admin-socket", &[("why", fault)]))
+            .ok();
         Ok(Self {
             door: Arc::new(Door::new(Arc::clone(&office), links)),
             office,
@@ -201,6 +207,7 @@ impl Gateway {
             url,
             upstreams,
             config,
+            admin,
         })
     }
 
@@ -267,6 +274,7 @@ impl Gateway {
             door,
             closing,
             upstreams,
+            admin,
             ..
         } = self;
         office
@@ -278,7 +286,12 @@ impl Gateway {
         let meeting = Arc::clone(&office);
         let contacts = tokio::spawn(async move { meeting.contacts.follow(&meeting.node).await });
         let news = tokio::spawn(Arc::clone(&office).hear_news());
-        let admin = tokio::spawn(admin::serve(Arc::clone(&office)));
+        let asked = Arc::clone(&office);
+        let admin = tokio::spawn(async move {
+            if let Some(desk) = admin {
+                desk.serve(asked).await;
+            }
+        });
         let node = office.node.clone();
         let patron: Arc<dyn Owner> = Arc::new(Patron(Arc::clone(&office)));
         let uplink = Uplink::start(&node, &patron, upstreams);
@@ -297,7 +310,8 @@ impl Gateway {
         contacts.abort();
         news.abort();
         admin.abort();
-        admin::close(office.node.desk().home().dir());
+        // Its socket goes with it.
+        let _ = admin.await;
         uplink.stop().await;
         node.stop().await;
         let _ = links.await;

@@ -12,7 +12,7 @@
 
 mod client;
 mod line;
-pub(crate) mod place;
+pub mod place;
 mod report;
 mod server;
 

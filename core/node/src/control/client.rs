@@ -61,7 +61,7 @@ pub enum ClientError {
 impl Client {
     /// Connects to the node that runs on this home.
     pub fn connect(home: &Path) -> Result<Self, ClientError> {
-        let stream = place::socket(home).and_then(UnixStream::connect);
+        let stream = place::socket(home, place::SOCKET).and_then(UnixStream::connect);
         let stream = stream.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoNode,
             _ => error.into(),

@@ -1,8 +1,9 @@
-//! Where the socket is, and who may be the one node of a home.
+//! Where sockets of a home are, and who may be its one node.
 //!
-//! Called by server and client. The lock decides: whoever holds it is the node, and a process
-//! that dies gives it back, whatever it left lying about. What can go wrong: a file system
-//! without locks, which is told.
+//! Called by server and client, by programs that serve a socket of their own in a home they hold,
+//! and by who changes a home that no node may have open. The lock decides: whoever holds it is the
+//! node, and a process that dies gives it back, whatever it left lying about. What can go wrong: a
+//! file system without locks, which is told.
 
 use std::{
     env,
@@ -23,20 +24,22 @@ use rustix::{
 };
 use sha2::{Digest, Sha256};
 
-const SOCKET: &str = "node.sock";
+/// The node's own socket.
+pub(super) const SOCKET: &str = "node.sock";
 const LOCK: &str = "node.lock";
 /// Longest path of a Unix socket that every system takes (`sun_path` has 104 to 108 bytes).
 const LONGEST: usize = 100;
 
 /// Only its holder runs the node of a home.
 #[derive(Debug)]
-pub(crate) struct NodeLock {
+#[must_use = "dropping it lets a node run"]
+pub struct NodeLock {
     _file: File,
 }
 
 /// Why a process is not the node of a home.
 #[derive(Debug)]
-pub(crate) enum Taken {
+pub enum Taken {
     /// Another one is; its pid, if it said.
     Running(Option<u32>),
     /// The disk.
@@ -44,7 +47,11 @@ pub(crate) enum Taken {
 }
 
 impl NodeLock {
-    pub(crate) fn take(home: &Path) -> Result<Self, Taken> {
+    /// Takes it, if nobody holds it.
+    ///
+    /// # Errors
+    /// [`Taken`].
+    pub fn take(home: &Path) -> Result<Self, Taken> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = options
@@ -69,18 +76,33 @@ impl NodeLock {
     }
 }
 
-/// Where the node of this home is to listen. In a home whose path is too long for a socket lies
-/// a link to it instead: clients need not have the node's environment to find it. Answers too
-/// what is to be removed in the end.
-pub(crate) fn bind(home: &Path) -> io::Result<(Vec<PathBuf>, UnixListener)> {
-    let home = fs::canonicalize(home)?;
-    let near = home.join(SOCKET);
+/// What was made for a socket: removed when this is dropped.
+#[derive(Debug)]
+#[must_use = "dropping it removes the socket"]
+pub struct Made(Vec<PathBuf>);
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Listens at the socket of this name in a home whose lock this process holds: whatever is there
+/// was left by one that is gone. In a home whose path is too long for a socket lies a link to it
+/// instead: clients need not have the node's environment to find it.
+///
+/// # Errors
+/// The disk, or no folder of ours alone for the socket of a long path.
+pub fn bind(home: &Path, name: &str) -> io::Result<(Made, UnixListener)> {
+    let near = fs::canonicalize(home)?.join(name);
     remove(&near)?;
     let mut made = vec![near.clone()];
     let path = if near.as_os_str().len() <= LONGEST {
         near
     } else {
-        let digest = Sha256::digest(home.as_os_str().as_bytes());
+        let digest = Sha256::digest(near.as_os_str().as_bytes());
         let (name, _) = digest.split_at(12);
         let far = elsewhere()?.join(format!("{}.sock", HEXLOWER.encode(name)));
         remove(&far)?;
@@ -91,12 +113,15 @@ pub(crate) fn bind(home: &Path) -> io::Result<(Vec<PathBuf>, UnixListener)> {
     // Nobody else enters the folder it is in.
     let listener = UnixListener::bind(&path)?;
     fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-    Ok((made, listener))
+    Ok((Made(made), listener))
 }
 
-/// Where the node of this home listens, if one does.
-pub(crate) fn socket(home: &Path) -> io::Result<PathBuf> {
-    let near = fs::canonicalize(home)?.join(SOCKET);
+/// Where somebody listens at the socket of this name in a home, if anybody does.
+///
+/// # Errors
+/// There is no such home, or nothing can be there.
+pub fn socket(home: &Path, name: &str) -> io::Result<PathBuf> {
+    let near = fs::canonicalize(home)?.join(name);
     match fs::read_link(&near) {
         Ok(far) => Ok(far),
         Err(_) if near.as_os_str().len() > LONGEST => Err(io::ErrorKind::NotFound.into()),

@@ -4,9 +4,8 @@
 //! it, reads the next. What can go wrong: a client of another user (hung up on), one that does
 //! not read (dropped after [`PATIENCE`]), one that writes nonsense (told so).
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -42,30 +41,19 @@ const FAREWELL: Duration = Duration::from_millis(300);
 /// A bound socket.
 pub(crate) struct Server {
     listener: UnixListener,
-    _made: Made,
-}
-
-/// Removes the socket when the node ends.
-struct Made(Vec<PathBuf>);
-
-impl Drop for Made {
-    fn drop(&mut self) {
-        for path in &self.0 {
-            let _ = fs::remove_file(path);
-        }
-    }
+    _made: place::Made,
 }
 
 impl Server {
     /// Binds the socket of a home whose lock this process holds: whatever is there was left by
     /// one that is gone.
     pub(crate) fn bind(home: &Path) -> io::Result<Self> {
-        let (made, listener) = place::bind(home)?;
+        let (made, listener) = place::bind(home, place::SOCKET)?;
         listener.set_nonblocking(true)?;
         let listener = UnixListener::from_std(listener)?;
         Ok(Self {
             listener,
-            _made: Made(made),
+            _made: made,
         })
     }
 
