@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use packmule_gateway::mailboxes;
 use packmule_gateway::store::SqliteStore;
+use packmule_node::control::place::{NodeLock, Taken};
 use serde_json::json;
 
 use crate::args::Globals;
 use crate::fault::Fault;
-use crate::flow::node::running;
 use crate::ui::output::{Report, plain};
 
 /// Writes a copy, whether the gateway runs or not.
@@ -39,10 +39,16 @@ pub(super) fn restore(globals: &Globals, from: &Path) -> Result<Report, Fault> {
     let store = store(globals)?;
     from.metadata()
         .map_err(|err| Fault::file("read", from, &err))?;
-    if let Some(node) = running(&crate::home::dir(globals)?)? {
-        let what = format!("a gateway runs on this home (process {})", node.pid());
-        return Err(Fault::usage(what).hint("stop it, restore, and start it again"));
-    }
+    // Nobody starts a gateway here meanwhile: it would write to what is being put away.
+    let home = crate::home::dir(globals)?;
+    let _alone = NodeLock::take(&home).map_err(|taken| match taken {
+        Taken::Running(pid) => {
+            let who = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
+            let what = format!("a gateway or node runs on this home{who}");
+            Fault::usage(what).hint("stop it, restore, and start it again")
+        }
+        Taken::Io(err) => Fault::file("lock", &home, &err),
+    })?;
     let before = SqliteStore::restore(from, &store)?;
     let mut text = format!(
         "the mailboxes are those of {}",
