@@ -8,10 +8,7 @@ use super::stage::{Party, Stage, noise, text};
 
 fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest as _;
-    sha2::Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(bytes))
 }
 
 /// Runs the machine's `ffmpeg`, and gives what it writes to standard output.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use packmule_bus::fountain::Partial;
+use packmule_node::Home;
 use serde_json::{Value, json};
 
 use crate::args::Globals;
@@ -21,23 +23,53 @@ pub(super) fn run(
     forget: bool,
 ) -> Result<Report, Fault> {
     let quiet = globals.quiet || globals.json;
+    let gather = |_: &Home, held: &[Partial]| pictures::read(paths, held, quiet);
+    Ok(accept(globals, keep_sealed, forget, gather)?.0)
+}
+
+/// Gathers, with what earlier readings left; accepts, keeps what is unfinished, opens.
+pub(super) fn accept(
+    globals: &Globals,
+    keep_sealed: bool,
+    forget: bool,
+    gather: impl FnOnce(&Home, &[Partial]) -> Result<Gathered, Fault>,
+) -> Result<(Report, Gathered), Fault> {
     let mut opener = Opener::new(globals, keep_sealed)?;
     let held = if forget {
         Vec::new()
     } else {
         partials::load(opener.home())?
     };
-    let gathered = pictures::read(paths, &held, quiet)?;
+    let gathered = gather(opener.home(), &held)?;
     // Accept first, drop the frames after: killed in between, they are only kept too long.
     let taken = take::take_envelopes(opener.home(), &gathered.envelopes, "qr")?;
     partials::keep(opener.home(), &gathered.partials)?;
-    let judged = opener.judge(quiet)?;
-    let report = arrived::report(taken, judged)?;
-    Ok(tell(report, &gathered))
+    let judged = opener.judge(globals.quiet || globals.json)?;
+    let report = tell(arrived::report(taken, judged)?, &gathered);
+    Ok((report, gathered))
+}
+
+/// What could not be read, and the invitations that were there.
+pub(super) fn besides(gathered: &Gathered) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (path, why) in &gathered.unreadable {
+        let path = path.display().to_string();
+        let why = if why.contains(&path) {
+            why.clone()
+        } else {
+            format!("{path}: {why}")
+        };
+        lines.push(format!("  not read: {why}"));
+    }
+    for url in &gathered.invitations {
+        let url = one_line(url, 4000);
+        lines.push(format!("  an invitation: packmule accept '{url}'"));
+    }
+    lines
 }
 
 /// Adds what the pictures held to a report of what became of the messages.
-pub(super) fn tell(mut report: Report, gathered: &Gathered) -> Report {
+fn tell(mut report: Report, gathered: &Gathered) -> Report {
     let tally = gathered.tally;
     let mut lines = vec![format!(
         "{} pictures: {} codes, {} new, {} known, {} foreign, {} damaged, {} without a code",
@@ -49,23 +81,7 @@ pub(super) fn tell(mut report: Report, gathered: &Gathered) -> Report {
         tally.damaged,
         tally.blank
     )];
-    for (path, why) in &gathered.unreadable {
-        let path = path.display().to_string();
-        lines.push(format!(
-            "  not read: {}",
-            if why.contains(&path) {
-                why.clone()
-            } else {
-                format!("{path}: {why}")
-            }
-        ));
-    }
-    for url in &gathered.invitations {
-        lines.push(format!(
-            "  an invitation: packmule accept '{}'",
-            one_line(url, 4000)
-        ));
-    }
+    lines.extend(besides(gathered));
     for transfer in &gathered.unfinished {
         lines.push(format!(
             "  incomplete: {} of about {} frames; what was read is kept, read more pictures",

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
 use packmule_bus::Envelope;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::args::{Globals, PictureFormat, QrSaveArgs};
-use crate::cmd::qr::scan::hex;
 use crate::fault::Fault;
 use crate::flow::pictures::{self, Saved, Saving};
 use crate::flow::{files, read_envelope};
@@ -87,7 +87,7 @@ impl How<'_> {
             "profile": self.saving.profile.to_string(),
             "codes_per_second": self.saving.profile.codes_per_second(),
             // Of what a scan of these codes writes.
-            "sha256": hex(&Sha256::digest(envelope.to_json())),
+            "sha256": HEXLOWER.encode(&Sha256::digest(envelope.to_json())),
         })
     }
 }

@@ -3,17 +3,19 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use packmule_bus::fountain::{Partial, TransferId};
+use packmule_node::Home;
 use packmule_transports::qr::Hints;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::read::{accept, besides};
 use crate::args::{Globals, QrScanArgs};
-use crate::cmd::arrived::{self, Opener};
 use crate::fault::Fault;
 use crate::flow::scanning::{Gathered, Scan, Until};
-use crate::flow::{files, partials, pictures, take};
-use crate::ui::output::{Report, one_line, size};
+use crate::flow::{files, partials, pictures};
+use crate::ui::output::{Report, size};
 
 /// Scans into a file, or into the home.
 pub(super) fn run(globals: &Globals, args: &QrScanArgs) -> Result<Report, Fault> {
@@ -45,12 +47,6 @@ fn scan<'a>(
 
 /// Accepts what came as `qr read` does, and tells of frames besides.
 fn into_home(globals: &Globals, args: &QrScanArgs) -> Result<Report, Fault> {
-    let mut opener = Opener::new(globals, args.keep_sealed)?;
-    let held = if args.forget {
-        Vec::new()
-    } else {
-        partials::load(opener.home())?
-    };
     // What has no end of its own ends when nothing more is to be expected.
     let endless = |path: &PathBuf| path == Path::new("-") || path.starts_with("/dev");
     let until = if args.paths.iter().any(endless) {
@@ -58,15 +54,10 @@ fn into_home(globals: &Globals, args: &QrScanArgs) -> Result<Report, Fault> {
     } else {
         Until::Exhausted
     };
-    let home = opener.home();
-    let gathered = scan(globals, args, &held, until)
-        .run(&mut |unfinished| partials::keep(home, unfinished))?;
-    // Accept first, drop the frames after: killed in between, they are only kept too long.
-    let taken = take::take_envelopes(opener.home(), &gathered.envelopes, "qr")?;
-    partials::keep(opener.home(), &gathered.partials)?;
-    let judged = opener.judge(globals.quiet || globals.json)?;
-    let report = arrived::report(taken, judged)?;
-    let mut report = super::read::tell(report, &gathered);
+    let gather = |home: &Home, held: &[Partial]| {
+        scan(globals, args, held, until).run(&mut |unfinished| partials::keep(home, unfinished))
+    };
+    let (mut report, gathered) = accept(globals, args.keep_sealed, args.forget, gather)?;
     if let Value::Object(map) = &mut report.json {
         map.extend(contract(&gathered));
     }
@@ -108,15 +99,7 @@ fn tell_unfinished(gathered: &Gathered, beside: &Path) -> String {
         "no whole message in {} pictures: {} codes, {} foreign, {} damaged",
         tally.pictures, tally.codes, tally.foreign, tally.damaged
     )];
-    for (path, why) in &gathered.unreadable {
-        lines.push(format!("  not read: {}: {why}", path.display()));
-    }
-    for url in &gathered.invitations {
-        lines.push(format!(
-            "  an invitation: packmule accept '{}'",
-            one_line(url, 4000)
-        ));
-    }
+    lines.extend(besides(gathered));
     for transfer in &gathered.unfinished {
         lines.push(format!(
             "  incomplete: {} of {} frames; what was read is kept in {}",
@@ -141,7 +124,7 @@ fn contract(gathered: &Gathered) -> Map<String, Value> {
     map.insert("complete".into(), json!(whole.is_some()));
     map.insert("frames_read".into(), json!(frames.map_or(0, |f| f.0)));
     map.insert("frames_needed".into(), json!(frames.map(|f| f.1)));
-    let sha256 = whole.map(|envelope| hex(&Sha256::digest(envelope.to_json())));
+    let sha256 = whole.map(|envelope| HEXLOWER.encode(&Sha256::digest(envelope.to_json())));
     map.insert("sha256".into(), json!(sha256));
     map
 }
@@ -170,8 +153,4 @@ fn beside(out: &Path) -> Result<PathBuf, Fault> {
         .to_owned();
     name.push(".partial");
     Ok(out.with_file_name(name))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
