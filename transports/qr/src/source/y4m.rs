@@ -90,12 +90,9 @@ impl<R: BufRead> Y4m<R> {
 
 impl<R: BufRead> FrameSource for Y4m<R> {
     fn next_frame(&mut self) -> Option<Result<Grey, SourceError>> {
-        if self.over {
-            return None;
-        }
-        let next = self.read().transpose();
-        // A stream that lost its place does not find it again.
-        self.over = !matches!(next, Some(Ok(_)));
+        let mut over = self.over;
+        let next = unless_over(&mut over, || self.read());
+        self.over = over;
         next
     }
 }
@@ -129,14 +126,28 @@ impl<R: Read> RawGrey<R> {
 
 impl<R: Read> FrameSource for RawGrey<R> {
     fn next_frame(&mut self) -> Option<Result<Grey, SourceError>> {
-        if self.over {
-            return None;
-        }
-        let next = grey(&mut self.bytes, self.width, self.height).transpose();
-        // A device that fails would fail for ever.
-        self.over = !matches!(next, Some(Ok(_)));
-        next
+        let Self {
+            bytes,
+            width,
+            height,
+            over,
+        } = self;
+        unless_over(over, || grey(bytes, *width, *height))
     }
+}
+
+/// The next picture of a stream. After its end or a fault there is none: a stream that lost its
+/// place does not find it again, and a device that fails would fail for ever.
+fn unless_over(
+    over: &mut bool,
+    read: impl FnOnce() -> Result<Option<Grey>, SourceError>,
+) -> Option<Result<Grey, SourceError>> {
+    if *over {
+        return None;
+    }
+    let next = read().transpose();
+    *over = !matches!(next, Some(Ok(_)));
+    next
 }
 
 /// A picture's grey; none where the stream ends before or within it. Memory grows with what
