@@ -28,18 +28,17 @@ const KIND: &str = "application/didcomm-encrypted+json";
 
 /// A network between two, which can be cut: whoever speaks then is cut off in the middle.
 struct Network {
-    address: String,
+    url: String,
     up: Arc<AtomicBool>,
     cuts: Arc<AtomicU64>,
     open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Network {
-    /// Leads to wherever the text says at that time.
-    fn to(there: Arc<Mutex<String>>) -> Self {
+    fn to(there: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let network = Self {
-            address: listener.local_addr().unwrap().to_string(),
+            url: format!("http://{}/", listener.local_addr().unwrap()),
             up: Arc::new(AtomicBool::new(true)),
             cuts: Arc::default(),
             open: Arc::default(),
@@ -47,11 +46,10 @@ impl Network {
         let (up, open) = (Arc::clone(&network.up), Arc::clone(&network.open));
         thread::spawn(move || {
             for near in listener.incoming().flatten() {
-                let there = there.lock().unwrap().clone();
                 if !up.load(Ordering::SeqCst) {
                     continue;
                 }
-                if let Ok(far) = TcpStream::connect(there) {
+                if let Ok(far) = TcpStream::connect(&there) {
                     let mut open = open.lock().unwrap();
                     for (from, to) in [(&near, &far), (&far, &near)] {
                         let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
@@ -116,15 +114,13 @@ fn collect(bob: &Client, got: &mut BTreeMap<String, usize>) -> Option<usize> {
 #[test]
 fn letters_on_sticks_reach_a_mailbox_on_the_internet_whatever_is_cut_or_killed() {
     let stage = Stage::new();
-    let there = Arc::new(Mutex::new(String::new()));
-    let network = Network::to(Arc::clone(&there));
-    let public = format!("http://{}/", network.address);
-    let of_cloud = [("PACKMULE_GATEWAY_PUBLIC_URL", public.as_str())];
-    let cloud = Gateway::at(&stage, "cloud", &free_address(), &of_cloud);
-    there.lock().unwrap().clone_from(&cloud.address);
+    let cloud_at = free_address();
+    let network = Network::to(cloud_at.clone());
+    let of_cloud = [("PACKMULE_GATEWAY_PUBLIC_URL", network.url.as_str())];
+    let cloud = Gateway::at(&stage, "cloud", &cloud_at, &of_cloud);
     let of_kiosk = [("PACKMULE_GATEWAY_STRANGERS__FORWARD", "true")];
     let kiosk = Gateway::start(&stage, "kiosk", &of_kiosk);
-    let (cloud_at, kiosk_at) = (cloud.address.clone(), kiosk.address.clone());
+    let kiosk_at = kiosk.address.clone();
 
     let bob = Client::with(&cloud, &[Service::didcomm(&cloud.did)]);
     bob.ask(mediation::request(mediation::Version::V3));
@@ -173,16 +169,14 @@ fn letters_on_sticks_reach_a_mailbox_on_the_internet_whatever_is_cut_or_killed()
 #[test]
 fn letters_from_the_internet_reach_a_village_without_a_network_whatever_is_cut_or_killed() {
     let stage = Stage::new();
-    let there = Arc::new(Mutex::new(String::new()));
-    let network = Network::to(Arc::clone(&there));
-    let public = format!("http://{}/", network.address);
-    let of_cloud = [("PACKMULE_GATEWAY_PUBLIC_URL", public.as_str())];
-    let cloud = Gateway::at(&stage, "cloud", &free_address(), &of_cloud);
-    there.lock().unwrap().clone_from(&cloud.address);
+    let cloud_at = free_address();
+    let network = Network::to(cloud_at.clone());
+    let of_cloud = [("PACKMULE_GATEWAY_PUBLIC_URL", network.url.as_str())];
+    let cloud = Gateway::at(&stage, "cloud", &cloud_at, &of_cloud);
     let upstream = format!("[{{ did = \"{}\", retry = \"1s\" }}]", cloud.did);
     let of_kiosk = [("PACKMULE_GATEWAY_UPSTREAM", upstream.as_str())];
     let kiosk = Gateway::at(&stage, "kiosk", &free_address(), &of_kiosk);
-    let (cloud_at, kiosk_at) = (cloud.address.clone(), kiosk.address.clone());
+    let kiosk_at = kiosk.address.clone();
 
     // Alice's document: by the cloud, then by the kiosk; she asks the kiosk on a stick.
     let alice = Party {
