@@ -9,6 +9,12 @@ for pair in "${needs[@]}"; do command -v "${pair%%:*}" >/dev/null 2>&1 || missin
 if [ ${#needs[@]} -gt 0 ] && command -v python3 >/dev/null 2>&1 && ! python3 -c 'import venv, ensurepip' 2>/dev/null; then missing+=(python3-venv); fi
 # A database server, for gateway/postgres; Debian keeps it off the PATH.
 if [ ${#needs[@]} -gt 0 ] && ! command -v initdb >/dev/null 2>&1 && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then missing+=(postgresql); fi
+# Mail servers, for transports/mail and the command line; the system's own are never started.
+if [ ${#needs[@]} -gt 0 ]; then
+  for pair in /usr/sbin/postfix:postfix /usr/sbin/smtp-source:postfix /usr/sbin/dovecot:dovecot-core /usr/lib/dovecot/imap:dovecot-imapd /usr/lib/dovecot/lmtp:dovecot-lmtpd; do
+    [ -x "${pair%%:*}" ] || missing+=("${pair##*:}")
+  done
+fi
 # A WebSocket library that is not ours, for transports/ws/tests/foreign.rs.
 if [ ${#needs[@]} -gt 0 ] && ! python3 -c 'import websockets' 2>/dev/null && ! /usr/bin/python3 -c 'import websockets' 2>/dev/null; then missing+=(python3-websockets); fi
 # What the Affinidi mediator links to, for the parts that build it.

@@ -14,6 +14,7 @@ const MAY: &[(&str, &[&str])] = &[
     ("packmule-drive", &["packmule-bus"]),
     // A visitor by HTTP may change over to WebSocket.
     ("packmule-http", &["packmule-bus", "packmule-ws"]),
+    ("packmule-mail", &["packmule-bus"]),
     ("packmule-mem", &["packmule-bus"]),
     ("packmule-qr", &["packmule-bus"]),
     ("packmule-tcp", &["packmule-bus"]),

@@ -1,5 +1,5 @@
-//! Small disks, a network that nobody else hears, and a database server, for tests that need the
-//! real thing.
+//! Small disks, a network that nobody else hears, a database server and a mail server, for tests
+//! that need the real thing.
 //!
 //! What is it: [`on_a_disk`] and [`on_a_lan`] run the calling test again, alone, in namespaces of
 //! its own, where what it mounts or announces bothers nobody. Who calls it: tests of the drive,
@@ -12,6 +12,7 @@
     reason = "where no place can be made its test must fail"
 )]
 
+mod mail;
 mod postgres;
 
 use std::env;
@@ -19,6 +20,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
+pub use mail::{MailServer, Ports};
 pub use postgres::Postgres;
 
 /// Tells the second run where it is: the mounted folder, or the network's loopback.
