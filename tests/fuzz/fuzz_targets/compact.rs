@@ -24,7 +24,10 @@ fuzz_target!(|data: &[u8]| {
 fn check(envelope: &Envelope) {
     let wire = envelope.to_wire();
     assert!(wire.len() <= envelope.identity().len());
-    assert_eq!(&Envelope::decode(&wire).expect("its own wire form"), envelope);
+    assert_eq!(
+        &Envelope::decode(&wire).expect("its own wire form"),
+        envelope
+    );
     assert_eq!(
         &Envelope::decode(envelope.identity()).expect("its own identity form"),
         envelope

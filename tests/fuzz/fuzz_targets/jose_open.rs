@@ -31,7 +31,10 @@ fn world() -> &'static (Keyring, DocBook) {
 
 fuzz_target!(|data: &[u8]| {
     let (keys, book) = world();
-    let limits = Limits { max_bytes: 1 << 20, ..Limits::default() };
+    let limits = Limits {
+        max_bytes: 1 << 20,
+        ..Limits::default()
+    };
     let _ = peek(data, &limits);
     if let Ok(opened) = Jose.open(data, keys, book, &limits) {
         assert!(opened.message.is_object());

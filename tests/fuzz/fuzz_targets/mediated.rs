@@ -63,9 +63,7 @@ fn pickup(message: &Message) {
         return;
     };
     let again = match &ask {
-        pickup::Ask::Status { recipient } => {
-            pickup::status_request(version, recipient.as_deref())
-        }
+        pickup::Ask::Status { recipient } => pickup::status_request(version, recipient.as_deref()),
         pickup::Ask::Delivery { limit, recipient } => {
             pickup::delivery_request(version, *limit, recipient.as_deref())
         }

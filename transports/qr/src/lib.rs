@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod ack;
 mod animate;
 mod base45;
 mod bbqr;
@@ -15,10 +16,12 @@ mod render;
 mod scan;
 mod show;
 mod source;
+mod swap;
 mod text;
 mod ur;
 mod watch;
 
+pub use ack::Ack;
 pub use grey::{Grey, MAX_PIXELS, MAX_SIDE, PictureError};
 pub use pace::Pace;
 pub use picture::{DrawError, Picture, QUIET_ZONE};
@@ -30,6 +33,7 @@ pub use show::{Frames, Show, ShowError, show, show_text, show_ur, show_within};
 pub use source::{
     Camera, FrameSource, Hints, RawGrey, SourceError, Stills, Video, Y4m, open, picture_files,
 };
+pub use swap::{Going, Heard, Swap};
 pub use text::{BASE45_PREFIX, PREFIX, TextError, frame_of_text, text_of_frame};
 pub use ur::{Count, Ur};
 pub use watch::{Seen, watch};

@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
-use packmule_bus::fountain::{Catcher, Caught, Frame, Limits, Partial, Progress, TransferId};
+use packmule_bus::fountain::{
+    Catcher, Caught, Frame, Limits, Partial, Progress, Shape, TransferId,
+};
 use packmule_bus::{Envelope, Kind};
 
+use crate::ack::{Ack, Acks};
 use crate::bbqr;
 use crate::grey::{Grey, PictureError, pictures};
 use crate::scan::scan;
@@ -32,6 +35,8 @@ pub enum Found {
     Damaged(String),
     /// A transfer whose frames do not fit each other: someone forges. It goes on.
     Mismatch(TransferId),
+    /// How far somebody is who reads our codes, and shows it.
+    Ack(Ack),
     /// A part of a message in a foreign row of codes (UR, BBQr), new or known.
     Part(Count),
 }
@@ -62,6 +67,7 @@ pub struct Reader {
     catcher: Catcher,
     urs: ur::Collector,
     bbqrs: bbqr::Collector,
+    acks: Acks,
     tally: Tally,
 }
 
@@ -148,7 +154,7 @@ impl Reader {
             Found::Damaged(_) | Found::Mismatch(_) => self.tally.damaged += 1,
             Found::Part(_) if fresh => self.tally.fresh += 1,
             Found::Part(_) => self.tally.duplicate += 1,
-            Found::Invitation(_) => {}
+            Found::Invitation(_) | Found::Ack(_) => {}
         }
         found
     }
@@ -167,6 +173,12 @@ impl Reader {
         all
     }
 
+    /// What could be told to the senders of the transfers met, the latest last.
+    #[must_use]
+    pub fn acks(&self) -> &[Ack] {
+        self.acks.all()
+    }
+
     /// What is held of the unfinished transfers, for a store to keep until more is seen.
     #[must_use]
     pub fn partials(&self) -> Vec<Partial> {
@@ -183,7 +195,7 @@ impl Reader {
     /// Takes up what a store kept, or another channel brought.
     pub fn resume(&mut self, partial: &Partial) -> Found {
         match self.catcher.merge(partial) {
-            Ok(caught) => Self::told(caught),
+            Ok(caught) => self.told(caught, partial.shape()),
             Err(error) => Found::Damaged(error.to_string()),
         }
     }
@@ -199,6 +211,10 @@ impl Reader {
     fn take_other(&mut self, code: &[u8]) -> Found {
         if Frame::parse(code).is_ok() {
             let found = self.catch(code);
+            return self.counted(found, true);
+        }
+        if let Some(ack) = Ack::read(code) {
+            let found = ack.map_or_else(|why| Found::Damaged(why.to_owned()), Found::Ack);
             return self.counted(found, true);
         }
         if let Some(envelope) = bare_envelope(code) {
@@ -244,13 +260,27 @@ impl Reader {
     }
 
     fn catch(&mut self, frame: &[u8]) -> Found {
+        let shape = match Frame::parse(frame) {
+            Ok(frame) => frame.shape,
+            Err(error) => return Found::Damaged(error.to_string()),
+        };
         match self.catcher.catch(frame) {
-            Ok(caught) => Self::told(caught),
+            Ok(caught) => self.told(caught, shape),
             Err(error) => Found::Damaged(error.to_string()),
         }
     }
 
-    fn told(caught: Caught) -> Found {
+    fn told(&mut self, caught: Caught, shape: Shape) -> Found {
+        match &caught {
+            Caught::Fresh(progress) | Caught::Duplicate(progress) => {
+                if let Some(ack) = Ack::of(progress) {
+                    self.acks.note(ack);
+                }
+            }
+            Caught::Complete { object, .. } => self.acks.note(Ack::whole(object, shape)),
+            Caught::Again(transfer) => self.acks.again(*transfer),
+            _ => {}
+        }
         match caught {
             Caught::Fresh(progress) => Found::Fresh(progress),
             Caught::Duplicate(progress) => Found::Duplicate(progress),

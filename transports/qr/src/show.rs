@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use packmule_bus::Envelope;
-use packmule_bus::fountain::{Fountain, FountainError, MIN_SYMBOL};
+use packmule_bus::fountain::{Fountain, FountainError, MIN_SYMBOL, Shape, TransferId};
 
 use crate::animate::Animation;
 use crate::picture::{DrawError, Picture};
@@ -49,18 +49,54 @@ pub fn show(envelope: &Envelope, profile: Profile) -> Result<Show, ShowError> {
 /// # Errors
 /// As [`show`]; and in codes below version 3 no frame finds room.
 pub fn show_within(envelope: &Envelope, largest: u8) -> Result<Show, ShowError> {
-    let object = &envelope.to_wire();
-    let most = Profile::symbol_bytes_of(largest);
-    if most < MIN_SYMBOL {
-        return Err(DrawError { largest }.into());
-    }
-    let count = object.len().div_ceil(most).max(1);
-    let symbol = object.len().div_ceil(count).max(MIN_SYMBOL);
-    let fountain = Fountain::new(object, symbol)?;
+    let Cut { fountain, largest } = Cut::of(&envelope.to_wire(), largest)?;
     shown(Frames {
         codes: Codes::Fountain(fountain),
         largest,
     })
+}
+
+/// An object cut for codes up to some version.
+#[derive(Clone, Debug)]
+pub(crate) struct Cut {
+    fountain: Fountain,
+    largest: u8,
+}
+
+impl Cut {
+    /// In symbols of one length, the shortest that gets along with the same number of frames as
+    /// the longest would.
+    pub(crate) fn of(object: &[u8], largest: u8) -> Result<Self, ShowError> {
+        let most = Profile::symbol_bytes_of(largest);
+        if most < MIN_SYMBOL {
+            return Err(DrawError { largest }.into());
+        }
+        let count = object.len().div_ceil(most).max(1);
+        let symbol = object.len().div_ceil(count).max(MIN_SYMBOL);
+        let fountain = Fountain::new(object, symbol)?;
+        Ok(Self { fountain, largest })
+    }
+
+    pub(crate) fn transfer(&self) -> TransferId {
+        self.fountain.transfer()
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        self.fountain.shape()
+    }
+
+    pub(crate) fn needed(&self) -> u32 {
+        self.fountain.source_count()
+    }
+
+    pub(crate) fn loop_length(&self) -> u32 {
+        self.fountain.loop_length()
+    }
+
+    pub(crate) fn picture(&self, n: u32) -> Result<Picture, ShowError> {
+        let text = text_of_frame(&self.fountain.frame(n)?);
+        Ok(Picture::alphanumeric(&text, self.largest)?)
+    }
 }
 
 /// Shows `envelope` to readers that know Blockchain Commons' URs and not our frames: its packed

@@ -45,6 +45,8 @@ pub struct Progress {
     pub object_bytes: u32,
     /// Length of a symbol, in bytes.
     pub symbol_bytes: u16,
+    /// Symbols from this id on are all new.
+    pub beyond: u32,
     /// How often a symbol came again with other bytes: someone forges frames.
     pub conflicts: u32,
 }

@@ -171,6 +171,7 @@ impl Session {
             needed: self.needed(),
             object_bytes: self.shape.object_bytes(),
             symbol_bytes: self.shape.symbol_bytes(),
+            beyond: self.symbols.last_key_value().map_or(0, |(esi, _)| esi + 1),
             conflicts: self.conflicts,
         }
     }
