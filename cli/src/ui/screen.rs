@@ -100,7 +100,7 @@ fn guess(variable: impl Fn(&str) -> String) -> Graphics {
 }
 
 /// Single keys without a return, for as long as this lives. Also Ctrl-C comes as a key, so that
-/// the terminal is always left as it was found.
+/// the terminal is left as it was found; not by who is killed with a signal (`reset` mends it).
 pub(crate) struct Keys {
     before: Option<Termios>,
 }

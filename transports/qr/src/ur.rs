@@ -70,8 +70,9 @@ impl Count {
 pub(crate) struct Collector {
     /// The one that was quiet longest comes first.
     messages: Vec<Message>,
-    /// Checksums of messages that were whole, so that they are not begun again.
-    done: Vec<u32>,
+    /// Messages that were whole, so that they are not begun again: kind, parts, length, checksum. A
+    /// checksum alone is chosen by whoever likes to.
+    done: Vec<(String, usize, usize, u32)>,
 }
 
 struct Message {
@@ -113,7 +114,11 @@ impl Message {
 impl Collector {
     /// Takes in a part of a message of several.
     pub(crate) fn take(&mut self, part: &Part) -> Taken {
-        if self.done.contains(&part.checksum) {
+        let is_done = |(kind, count, length, checksum): &(String, usize, usize, u32)| {
+            (kind, *count, *length, *checksum)
+                == (&part.kind, part.count, part.length, part.checksum)
+        };
+        if self.done.iter().any(is_done) {
             return Taken::Known(Count::new(part.checksum, part.count, part.count));
         }
         let mut message = match self.messages.iter().position(|m| m.is_of(part)) {
@@ -141,7 +146,14 @@ impl Collector {
         if words::crc32(&whole) != message.checksum {
             return Taken::Spoiled;
         }
-        self.done.push(message.checksum);
+        let Message {
+            kind,
+            count,
+            length,
+            checksum,
+            ..
+        } = message;
+        self.done.push((kind, count, length, checksum));
         if self.done.len() > 32 {
             self.done.remove(0);
         }
@@ -241,6 +253,24 @@ mod tests {
         }
         assert_eq!((spoiled, got), (1, vec![first]));
         assert_eq!(collector.counts().len(), 1, "the other goes on");
+    }
+
+    #[test]
+    fn what_was_whole_hides_no_other_message_of_its_checksum() {
+        let ur = parts(&body(500, 4), 100);
+        let mut collector = Collector::default();
+        for number in 1..=ur.count() {
+            take(&mut collector, &ur.part(number));
+        }
+        let Some(Ok(same)) = Part::read(ur.part(1).as_bytes()) else {
+            panic!("no part");
+        };
+        assert!(matches!(collector.take(&same), Taken::Known(_)));
+        let longer = Part {
+            length: same.length + 1,
+            ..same
+        };
+        assert!(matches!(collector.take(&longer), Taken::Fresh(_)));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Videos and cameras, decoded by an `ffmpeg` of its own process.
 //!
 //! Called by [`open`](super::open). Video codecs are large and have their share of holes; a program
-//! apart keeps both out of this one. It may open the one file and nothing else (a playlist could
-//! name others). What can go wrong: no `ffmpeg` on the machine, or one that does not understand the
-//! file; its last words are passed on. Dropping a source ends its process.
+//! apart keeps both out of this one. It may open files, no network, and read them as films alone:
+//! a playlist, or a name with a number in it, could name other files. What can go wrong: no
+//! `ffmpeg` on the machine, one that does not understand the file, or gives up half way; its last
+//! words are passed on. Dropping a source ends its process.
 
 use std::ffi::OsString;
 use std::io::{self, BufReader, Read};
@@ -16,6 +17,11 @@ use crate::grey::Grey;
 
 /// How much of what `ffmpeg` says is kept, in bytes.
 const WORDS: usize = 4096;
+
+/// What a film may be: no playlist (concat, HLS, DASH) and no numbered pictures, which lead to
+/// other files.
+const FILMS: &str = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,ivf,gif,apng,yuv4mpegpipe,\
+    mjpeg,h264,hevc,m4v,dv,nut,mxf,rm,webp_pipe";
 
 /// A video file.
 pub struct Video {
@@ -69,7 +75,8 @@ impl FrameSource for Camera {
 fn video_arguments(path: &Path) -> Vec<OsString> {
     let mut input = OsString::from("file:");
     input.push(path);
-    let mut arguments: Vec<OsString> = ["-protocol_whitelist", "file", "-i"].map(Into::into).into();
+    let mut arguments: Vec<OsString> = ["-protocol_whitelist", "file"].map(Into::into).into();
+    arguments.extend(["-format_whitelist", FILMS, "-i"].map(Into::into));
     arguments.push(input);
     arguments
 }
@@ -132,14 +139,29 @@ impl Ffmpeg {
     }
 
     fn next_frame(&mut self) -> Option<Result<Grey, SourceError>> {
-        match self.stream.next_frame()? {
-            Ok(picture) => Some(Ok(picture)),
-            Err(error) => {
+        match self.stream.next_frame() {
+            None => self.complaint().map(Err),
+            Some(Ok(picture)) => Some(Ok(picture)),
+            Some(Err(error)) => {
                 let _ = self.child.kill();
                 let words = self.words.take()?;
                 Some(Err(told(&self.path, words, error)))
             }
         }
+    }
+
+    /// What it had to say in the end, once: of a film cut short it gives what there is, complains,
+    /// and calls that a success.
+    fn complaint(&mut self) -> Option<SourceError> {
+        let words = self.words.take()?.join().unwrap_or_default();
+        let status = self.child.wait().ok()?;
+        let said = match words.trim() {
+            "" if status.success() => return None,
+            "" => format!("it ended with {status}"),
+            said => said.to_owned(),
+        };
+        let path = self.path.clone();
+        Some(SourceError::Ffmpeg { path, said })
     }
 }
 
@@ -178,12 +200,68 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_stays_a_name_and_playlists_lead_nowhere_else() {
+    fn a_name_stays_a_name() {
         for name in ["-y", "concat:a|b", "http://a.example/x.mp4"] {
             let arguments = video_arguments(Path::new(name));
             assert_eq!(arguments.last(), Some(&format!("file:{name}").into()));
-            assert_eq!(arguments[..2], ["-protocol_whitelist", "file"]);
         }
+    }
+
+    /// Four pictures of 64 by 64, as a film.
+    fn film(path: &Path) {
+        let made = Command::new("ffmpeg")
+            .args(["-nostdin", "-y", "-loglevel", "error", "-f", "lavfi"])
+            .args(["-i", "testsrc=d=2:r=10:s=64x64", "-c:v", "mjpeg"])
+            .arg(path)
+            .status()
+            .expect("ffmpeg is needed (Debian: ffmpeg)");
+        assert!(made.success());
+    }
+
+    fn drawn(path: &Path) -> (usize, Vec<SourceError>) {
+        let mut video = match Video::open(path) {
+            Ok(video) => video,
+            Err(error) => return (0, vec![error]),
+        };
+        let (mut pictures, mut errors) = (0, Vec::new());
+        while let Some(next) = video.next_frame() {
+            match next {
+                Ok(_) => pictures += 1,
+                Err(error) => errors.push(error),
+            }
+        }
+        (pictures, errors)
+    }
+
+    #[test]
+    fn a_playlist_leads_to_no_other_file() {
+        let dir = tempfile::tempdir().expect("a folder");
+        film(&dir.path().join("secret.avi"));
+        let named = dir.path().join("film.mp4");
+        std::fs::write(&named, "ffconcat version 1.0\nfile secret.avi\n").expect("written");
+        let numbered = dir.path().join("%03d.png");
+        std::fs::write(dir.path().join("001.png"), b"x").expect("written");
+        for path in [named, numbered] {
+            let (pictures, errors) = drawn(&path);
+            assert_eq!((pictures, errors.len()), (0, 1), "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn a_film_cut_short_is_told_so_after_what_there_is() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("film.mkv");
+        film(&path);
+        let whole = drawn(&path);
+        assert!(whole.1.is_empty(), "{:?}", whole.1);
+        let bytes = std::fs::read(&path).expect("film");
+        std::fs::write(&path, &bytes[..bytes.len() / 2]).expect("written");
+        let (pictures, errors) = drawn(&path);
+        assert!(pictures > 0 && pictures < whole.0, "{pictures}");
+        assert!(
+            matches!(&errors[..], [SourceError::Ffmpeg { said, .. }] if said.contains("ended")),
+            "{errors:?}"
+        );
     }
 
     #[test]
