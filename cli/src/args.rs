@@ -22,7 +22,7 @@ use crate::exit::Exit;
 pub(crate) use aids::{CompletionsArgs, DemoArgs};
 pub(crate) use carriers::{
     ExportArgs, Form, Graphics, ImportArgs, PictureFormat, QrArgs, QrSaveArgs, QrScanArgs,
-    QrShowArgs, QrVerb,
+    QrShowArgs, QrSwapArgs, QrVerb,
 };
 pub(crate) use gateway::{GatewayArgs, GatewayRunArgs, GatewayVerb};
 pub(crate) use letters::{By, InboxArgs, InboxVerb, OutboxArgs, OutboxVerb, Priority, SendArgs};

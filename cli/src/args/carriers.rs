@@ -59,6 +59,9 @@ pub(crate) enum QrVerb {
     Save(QrSaveArgs),
     /// Scan messages and invitations from pictures, videos, y4m streams and cameras
     Scan(QrScanArgs),
+    /// Show what waits and scan what the other side shows, at the same time: each stops when the
+    /// other has everything
+    Swap(QrSwapArgs),
     /// Read messages and invitations from pictures, in any order
     Read {
         /// Pictures (PNG, JPEG, GIF) or directories of them
@@ -71,6 +74,37 @@ pub(crate) enum QrVerb {
         #[arg(long)]
         forget: bool,
     },
+}
+
+/// `qr swap`
+#[derive(Args, Debug)]
+pub(crate) struct QrSwapArgs {
+    /// What looks at the other side: a camera, or a y4m stream (`-`: standard input)
+    #[arg(value_name = "PATH", default_value = "/dev/video0")]
+    pub(crate) camera: PathBuf,
+    /// How large the codes are and how fast they follow each other at first: robust, normal, fast,
+    /// max; never larger than the screen has room for. The other side's answers make it slower
+    /// where most are lost, and faster where none are [default: normal where it fits, else robust]
+    #[arg(long)]
+    pub(crate) profile: Option<Profile>,
+    /// How the terminal draws
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) graphics: Graphics,
+    /// Seconds to go on after both sides have everything, for the other side to see it
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    pub(crate) linger: u64,
+    /// A stream is raw 8-bit grey pictures of this size (`ffmpeg … -f rawvideo -pix_fmt gray -`)
+    #[arg(long, value_name = "WxH", value_parser = parse_size)]
+    pub(crate) raw: Option<(u32, u32)>,
+    /// Ask a camera for pictures of this size [default: the camera's choice]
+    #[arg(long, value_name = "WxH", value_parser = parse_size)]
+    pub(crate) camera_size: Option<(u32, u32)>,
+    /// Threads that look for codes [default: as many as the machine has, at most 8]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(crate) threads: usize,
+    /// Take messages into custody but do not open them: needs no passphrase
+    #[arg(long)]
+    pub(crate) keep_sealed: bool,
 }
 
 /// `qr scan`

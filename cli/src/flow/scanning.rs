@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use packmule_bus::Envelope;
 use packmule_bus::fountain::{Limits, Partial, Progress as Transfer, TransferId};
 use packmule_transports::qr::{
-    Found, FrameSource, Hints, Pace, Reader, Seen, SourceError, Stills, Tally, open, watch,
+    Ack, Found, FrameSource, Hints, Pace, Reader, Seen, SourceError, Stills, Tally, open, watch,
 };
 
 use crate::fault::Fault;
@@ -55,6 +55,20 @@ pub(crate) enum Until {
     FirstMessage,
     /// Something arrived, and no transfer that was seen lacks anything: for cameras.
     NothingLacks,
+    /// The talk says so.
+    Told,
+}
+
+/// A conversation with whoever shows the codes.
+pub(crate) trait Talk {
+    /// The other side tells how far it is with what we show.
+    fn heard(&self, ack: &Ack);
+
+    /// What we could tell it; `fresh`: a code brought something new.
+    fn answer(&self, acks: &[Ack], fresh: bool);
+
+    /// Whether there is no more to be said; `lacking`: of what it shows, something is missing.
+    fn is_over(&self, lacking: bool) -> bool;
 }
 
 /// How to scan.
@@ -69,6 +83,8 @@ pub(crate) struct Scan<'a> {
     pub(crate) quiet: bool,
     /// Pictures only: nothing is tried as a video.
     pub(crate) stills: bool,
+    /// Who talks with the other side, if anybody does.
+    pub(crate) talk: Option<&'a dyn Talk>,
 }
 
 impl<'a> Scan<'a> {
@@ -82,6 +98,7 @@ impl<'a> Scan<'a> {
             until: Until::Exhausted,
             quiet,
             stills: true,
+            talk: None,
         }
     }
 
@@ -151,11 +168,12 @@ struct State<'a> {
     kept: Instant,
     fresh: bool,
     paces: BTreeMap<TransferId, Pace>,
+    talk: Option<&'a dyn Talk>,
     failed: Option<Fault>,
 }
 
 impl<'a> State<'a> {
-    fn new(scan: &Scan<'_>, keep: &'a mut dyn FnMut(&[Partial]) -> Result<(), Fault>) -> Self {
+    fn new(scan: &Scan<'a>, keep: &'a mut dyn FnMut(&[Partial]) -> Result<(), Fault>) -> Self {
         let now = Instant::now();
         Self {
             gathered: Gathered::default(),
@@ -166,6 +184,7 @@ impl<'a> State<'a> {
             kept: now,
             fresh: false,
             paces: BTreeMap::new(),
+            talk: scan.talk,
             failed: None,
         }
     }
@@ -183,7 +202,14 @@ impl<'a> State<'a> {
     fn step(&mut self, path: &Path, reader: &Reader, seen: Seen) -> ControlFlow<()> {
         match seen {
             Seen::Missed(err) => self.miss(path, &err),
-            Seen::Picture(found) => found.into_iter().for_each(|one| self.take_in(one, true)),
+            Seen::Picture(found) => {
+                let new = |one: &Found| matches!(one, Found::Fresh(_) | Found::Envelope(_));
+                let fresh = found.iter().any(new);
+                found.into_iter().for_each(|one| self.take_in(one, true));
+                if let Some(talk) = self.talk {
+                    talk.answer(reader.acks(), fresh);
+                }
+            }
         }
         self.tell(reader);
         if self.fresh && self.kept.elapsed() >= KEEP_EVERY {
@@ -229,6 +255,11 @@ impl<'a> State<'a> {
                     self.gathered.envelopes.push(envelope);
                 }
             }
+            Found::Ack(ack) => {
+                if let Some(talk) = self.talk {
+                    talk.heard(&ack);
+                }
+            }
             Found::Invitation(url) if !self.gathered.invitations.contains(&url) => {
                 self.gathered.invitations.push(url);
             }
@@ -241,13 +272,20 @@ impl<'a> State<'a> {
         match self.until {
             Until::Exhausted => false,
             Until::FirstMessage => arrived,
+            Until::Told => self
+                .talk
+                .is_none_or(|talk| talk.is_over(self.lacks(reader))),
             Until::NothingLacks => {
-                let lacking = reader.progress();
-                let seen_now = |t: &Transfer| self.paces.contains_key(&t.transfer);
                 let any = arrived || !self.gathered.invitations.is_empty();
-                any && !lacking.iter().any(seen_now) && reader.foreign_progress().is_empty()
+                any && !self.lacks(reader)
             }
         }
+    }
+
+    /// Whether of anything that was seen just now something is missing.
+    fn lacks(&self, reader: &Reader) -> bool {
+        let seen_now = |t: &Transfer| self.paces.contains_key(&t.transfer);
+        reader.progress().iter().any(seen_now) || !reader.foreign_progress().is_empty()
     }
 
     fn tell(&mut self, reader: &Reader) {

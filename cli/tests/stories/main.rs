@@ -27,5 +27,6 @@ mod scan;
 mod sim;
 mod stage;
 mod storm;
+mod swap;
 mod together;
 mod twice;

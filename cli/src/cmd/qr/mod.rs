@@ -4,6 +4,7 @@ mod read;
 mod save;
 mod scan;
 mod show;
+mod swap;
 
 use packmule_bus::Envelope;
 use packmule_node::{Home, OutRow, OutState};
@@ -20,6 +21,7 @@ pub(crate) fn run(globals: &Globals, verb: QrVerb) -> Result<Report, Fault> {
     match verb {
         QrVerb::Show(args) => show::run(globals, &args),
         QrVerb::Save(args) => save::run(globals, &args),
+        QrVerb::Swap(args) => swap::run(globals, &args),
         QrVerb::Scan(args) => scan::run(globals, &args),
         QrVerb::Read {
             files,

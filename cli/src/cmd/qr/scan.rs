@@ -42,6 +42,7 @@ fn scan<'a>(
         until,
         quiet: globals.quiet || globals.json,
         stills: false,
+        talk: None,
     }
 }
 
