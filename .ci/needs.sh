@@ -19,6 +19,12 @@ fi
 if [ ${#needs[@]} -gt 0 ] && ! python3 -c 'import websockets' 2>/dev/null && ! /usr/bin/python3 -c 'import websockets' 2>/dev/null; then missing+=(python3-websockets); fi
 # What the Affinidi mediator links to, for the parts that build it.
 if [ "${CHECK_MODE:-full}" = deep ] && ! { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists dbus-1; }; then missing+=(pkg-config libdbus-1-dev); fi
+# Debian's Rust for WebAssembly, for the part that builds the page's reader anew.
+if [ "${CHECK_MODE:-full}" = deep ]; then
+  for pair in /usr/bin/rustc:rustc-web /usr/bin/cargo:cargo-web wasm-ld:lld clang:clang; do command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}"); done
+  compgen -G '/usr/src/rustc-*/library' >/dev/null || missing+=(rust-web-src)
+  compgen -c llvm-ar >/dev/null || missing+=(llvm)
+fi
 if ! cargo nextest --version >/dev/null 2>&1; then
   echo "check: cargo-nextest is missing: cargo install cargo-nextest --locked" >&2; exit 1
 fi

@@ -19,6 +19,7 @@ assert slow["complete"] and slow["ratio"] >= 0.95, f"too little comes across: {s
 print(f"qr: {mean:.4f} frames beyond k (worst cell {worst:.2f}), {least:.1%} of byte mode, at least {slow['ratio']:.1%} of what the codes that a modelled camera reads could carry")
 PY
 if [ "$CHECK_MODE" = deep ]; then
+  transports/qr/page/build.sh --check
   corpus=$(mktemp -d) && trap 'rm -rf "$corpus"' EXIT
   cargo run --locked -q -p packmule-qr --example corpus -- 3 "$corpus" | tee "$corpus/ours"
   tests/qr-peers/run.sh "$corpus"

@@ -49,6 +49,9 @@ pub struct Config {
     pub discover: bool,
     /// Serve `/metrics` to everybody who reaches the server.
     pub metrics: bool,
+    /// Serve `/scan`, a page that reads codes with its visitor's camera and shows messages as
+    /// codes. What it reads comes in as a dropped file does, within the same limits.
+    pub scan: bool,
     /// HTTPS with a certificate of one's own; without it, HTTP.
     pub tls: Option<Tls>,
     /// Who may have a mailbox.
@@ -74,6 +77,7 @@ impl Default for Config {
             links: Vec::new(),
             discover: false,
             metrics: true,
+            scan: true,
             tls: None,
             accounts: Accounts::default(),
             mailboxes: Mailboxes::default(),

@@ -210,6 +210,7 @@ impl Office {
             url: &url,
             invitation: &invitation.unwrap_or_default(),
             most: limits.max_message,
+            scan: config.scan,
         });
         Self {
             node,

@@ -1,4 +1,4 @@
-//! The pages that people see: the visitors' and the operators', in three languages.
+//! The pages that people see: the visitors', that which scans, and the operators', in three languages.
 //!
 //! What is it: [`Pages`], filled in when the gateway starts; files of `gateway/page`, in the
 //! binary. Who calls it: the office, for `GET` of a page or of what belongs to one. What can go
@@ -25,12 +25,22 @@ pub(crate) use language::Language;
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
     frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+/// The same for the page that scans and for its threads: they run our WebAssembly, start threads
+/// with one script, and look at films that their visitor chose.
+const SCAN_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; \
+    worker-src 'self'; style-src 'self'; img-src 'self'; media-src blob:; connect-src 'self'; \
+    form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
+    require-trusted-types-for 'script'; trusted-types eyes";
 /// What is no page is not to be shown as one.
 const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 const KIOSK: &str = include_str!("../page/kiosk.html");
 const OPERATOR: &str = include_str!("../page/operator.html");
+const SCAN: &str = include_str!("../page/scan.html");
+
+/// `transports/qr/page` as WebAssembly, built by its `build.sh`.
+const READER: &[u8] = include_bytes!("../page/qr.wasm");
 
 /// What pages load: path, media type, bytes.
 const FILES: &[(&str, &str, &str)] = &[
@@ -50,6 +60,11 @@ const FILES: &[(&str, &str, &str)] = &[
         include_str!("../page/kiosk.js"),
     ),
     (
+        "/page/drops.js",
+        "text/javascript; charset=utf-8",
+        include_str!("../page/drops.js"),
+    ),
+    (
         "/page/operator.js",
         "text/javascript; charset=utf-8",
         include_str!("../page/operator.js"),
@@ -61,6 +76,25 @@ const FILES: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// What the page that scans loads besides.
+const SCAN_FILES: &[(&str, &str, &str)] = &[
+    (
+        "/page/scan.js",
+        "text/javascript; charset=utf-8",
+        include_str!("../page/scan.js"),
+    ),
+    (
+        "/page/qr.js",
+        "text/javascript; charset=utf-8",
+        include_str!("../page/qr.js"),
+    ),
+    (
+        "/page/eyes.js",
+        "text/javascript; charset=utf-8",
+        include_str!("../page/eyes.js"),
+    ),
+];
+
 /// What a page tells of its gateway.
 pub(crate) struct About<'a> {
     pub(crate) did: &'a str,
@@ -69,12 +103,16 @@ pub(crate) struct About<'a> {
     pub(crate) invitation: &'a str,
     /// The longest message that is taken.
     pub(crate) most: u64,
+    /// There is a page that scans.
+    pub(crate) scan: bool,
 }
 
 /// Everything that is served to browsers.
 pub(crate) struct Pages {
     kiosk: Vec<Part>,
     operator: Vec<Part>,
+    /// None where the operator wants no such page.
+    scan: Vec<Part>,
     files: Vec<(&'static str, Part)>,
 }
 
@@ -82,12 +120,13 @@ pub(crate) struct Pages {
 struct Part {
     kind: &'static str,
     tag: HeaderValue,
+    policy: &'static str,
     body: Bytes,
 }
 
 impl Part {
-    fn new(kind: &'static str, text: impl Into<String>) -> Self {
-        let body = Bytes::from(text.into());
+    fn new(kind: &'static str, body: impl Into<Bytes>) -> Self {
+        let body = body.into();
         let sum = Sha256::digest(&body);
         let tag: String = sum
             .iter()
@@ -99,7 +138,16 @@ impl Part {
             // Hex is always a header's value.
             tag: HeaderValue::from_str(&format!("\"{tag}\""))
                 .unwrap_or(HeaderValue::from_static("\"\"")),
+            policy: PAGE_POLICY,
             body,
+        }
+    }
+
+    /// Of the page that scans.
+    fn of_scan(kind: &'static str, body: impl Into<Bytes>) -> Self {
+        Self {
+            policy: SCAN_POLICY,
+            ..Self::new(kind, body)
         }
     }
 
@@ -119,7 +167,7 @@ impl Part {
         // Asked for again each time, and sent again when it is another.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.insert(VARY, HeaderValue::from_static("accept, accept-language"));
-        guard(headers, PAGE_POLICY);
+        guard(headers, self.policy);
         response
     }
 }
@@ -128,8 +176,8 @@ impl Pages {
     /// The pages of this gateway.
     pub(crate) fn new(about: &About<'_>) -> Self {
         let html = "text/html; charset=utf-8";
-        let pages = |template| {
-            let page = |lang: &Language| Part::new(html, template::fill(template, *lang, about));
+        let pages = |template, part: fn(&'static str, String) -> Part| {
+            let page = |lang: &Language| part(html, template::fill(template, *lang, about));
             Language::ALL.iter().map(page).collect()
         };
         let files = FILES
@@ -137,10 +185,15 @@ impl Pages {
             .map(|(path, kind, text)| (*path, Part::new(kind, *text)));
         let code = qr::svg(about.invitation).map(|svg| Part::new("image/svg+xml", svg));
         Self {
-            kiosk: pages(KIOSK),
-            operator: pages(OPERATOR),
+            kiosk: pages(KIOSK, Part::new),
+            operator: pages(OPERATOR, Part::new),
+            scan: match about.scan {
+                true => pages(SCAN, Part::of_scan),
+                false => Vec::new(),
+            },
             files: files
                 .chain(code.map(|code| ("/page/invitation.svg", code)))
+                .chain(scan_files(about.scan))
                 .collect(),
         }
     }
@@ -155,6 +208,7 @@ impl Pages {
         let part = match path {
             "/" => self.kiosk.get(lang as usize),
             "/operator" => self.operator.get(lang as usize),
+            "/scan" => self.scan.get(lang as usize),
             _ => {
                 let file = self.files.iter().find(|(name, _)| *name == path);
                 file.map(|(_, part)| part)
@@ -162,6 +216,15 @@ impl Pages {
         };
         part.map(|part| part.answer(asked))
     }
+}
+
+/// What belongs to the page that scans, if there is one.
+fn scan_files(is: bool) -> impl Iterator<Item = (&'static str, Part)> {
+    let scripts = SCAN_FILES
+        .iter()
+        .map(|(path, kind, text)| (*path, Part::of_scan(kind, *text)));
+    let reader = ("/page/qr.wasm", Part::new("application/wasm", READER));
+    scripts.chain([reader]).filter(move |_| is)
 }
 
 /// Holds a browser to treat what is no page as data.
@@ -190,6 +253,7 @@ mod tests {
         url: "http://127.0.0.1:8080/?a=\"b\"&c",
         invitation: "http://127.0.0.1:8080/?_oob=eyJ",
         most: 1000,
+        scan: true,
     };
 
     fn body(response: &Response<Bytes>) -> String {
@@ -235,7 +299,7 @@ mod tests {
                 .replace("http://127.0.0.1:8080/", "");
             assert!(!outside.contains(inline), "{inline}");
         }
-        for (path, _, text) in FILES {
+        for (path, _, text) in FILES.iter().chain(SCAN_FILES) {
             let text = text.replace("http://www.w3.org/2000/svg", "");
             assert!(
                 !text.contains("http:") && !text.contains("https:"),
@@ -269,6 +333,57 @@ mod tests {
         );
         let other = pages.at("/", Language::English, &asked).unwrap();
         assert_eq!(other.status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn the_page_that_scans_is_there_where_it_is_wanted() {
+        let asked = HeaderMap::new();
+        let own = [
+            "/scan",
+            "/page/scan.js",
+            "/page/eyes.js",
+            "/page/qr.js",
+            "/page/qr.wasm",
+        ];
+        let (with, without) = (
+            Pages::new(&ABOUT),
+            Pages::new(&About {
+                scan: false,
+                ..ABOUT
+            }),
+        );
+        for path in own {
+            let page = with.at(path, Language::English, &asked).unwrap();
+            let policy = page.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
+            assert_eq!(
+                policy.contains("wasm-unsafe-eval"),
+                !path.ends_with("wasm"),
+                "{path}"
+            );
+            assert!(!policy.contains("'unsafe"), "{path}");
+            assert!(
+                without.at(path, Language::English, &asked).is_none(),
+                "{path}"
+            );
+        }
+        let kiosk = |pages: &Pages| body(&pages.at("/", Language::French, &asked).unwrap());
+        assert!(kiosk(&with).contains("scan?lang=fr"));
+        assert!(!kiosk(&without).contains("scan?lang"));
+        let page = with.at("/scan", Language::Spanish, &asked).unwrap();
+        assert!(!body(&page).contains("{{") && body(&page).contains("data-most=\"1000\""));
+    }
+
+    #[test]
+    fn the_reader_is_the_one_that_was_built() {
+        let told = include_str!("../page/qr.wasm.made");
+        let sum: String = Sha256::digest(READER)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        assert!(
+            told.lines().any(|line| line == format!("sha256 {sum}")),
+            "gateway/page/qr.wasm has {sum}: transports/qr/page/build.sh makes both"
+        );
     }
 
     #[test]

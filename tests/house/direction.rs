@@ -17,6 +17,7 @@ const MAY: &[(&str, &[&str])] = &[
     ("packmule-mail", &["packmule-bus"]),
     ("packmule-mem", &["packmule-bus"]),
     ("packmule-qr", &["packmule-bus"]),
+    ("packmule-qr-page", &["packmule-bus", "packmule-qr"]),
     ("packmule-tcp", &["packmule-bus"]),
     ("packmule-ws", &["packmule-bus"]),
     (

@@ -37,15 +37,15 @@ PATIENCE = 60
 class Browser:
     """One Chromium with a profile of its own, gone when it is closed."""
 
-    def __init__(self):
+    def __init__(self, *flags):
         self.profile = tempfile.mkdtemp(prefix="packmule-page-")
         self.downloads = os.path.join(self.profile, "downloads")
         os.mkdir(self.downloads)
         there_in, here_out = os.pipe()
         here_in, there_out = os.pipe()
-        # The browser reads from 3 and writes to 4.
+        # The browser reads from 3 and writes to 4. Plain sh knows no descriptor above 9.
         self.process = subprocess.Popen(
-            ["sh", "-c", f'exec 3<&{there_in} 4>&{there_out}; exec "$@"', "sh", "chromium", *FLAGS,
+            ["bash", "-c", f'exec 3<&{there_in} 4>&{there_out}; exec "$@"', "bash", "chromium", *FLAGS, *flags,
              f"--user-data-dir={self.profile}", "about:blank"],
             pass_fds=(there_in, there_out), stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -178,7 +178,13 @@ class Page:
         """Waits until an expression is true, and answers its value."""
         before = time.monotonic()
         while True:
-            value = self.run(script)
+            try:
+                value = self.run(script)
+            except AssertionError as fault:
+                # Another page comes while this one was asked.
+                if "navigated" not in str(fault):
+                    raise
+                value = None
             if value:
                 return value
             if time.monotonic() - before > PATIENCE:

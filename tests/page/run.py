@@ -13,9 +13,10 @@ import traceback
 
 import browser
 import operators
+import scanner
 import visitors
 
-STORIES = {"visitor": visitors.story, "operator": operators.story}
+STORIES = {"visitor": visitors.story, "operator": operators.story, "scanner": scanner.story}
 
 
 def main():

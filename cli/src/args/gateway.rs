@@ -48,6 +48,7 @@ http://127.0.0.1:8080/operator/state.json
   links = [\"tcp://0.0.0.0:4460\"]            # where nodes find it
   discover = false                         # and by multicast DNS
   metrics = true
+  scan = true                              # the page that reads and shows codes, /scan
   [tls]                                    # or a proxy in front
   certificate = \"cert.pem\"
   key = \"key.pem\"

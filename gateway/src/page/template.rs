@@ -22,6 +22,8 @@ pub(super) fn fill(template: &str, lang: Language, about: &About<'_>) -> String 
         match name {
             "lang" => page.push_str(lang.tag()),
             "language-links" => page.push_str(&links(lang)),
+            "scan-link" if about.scan => page.push_str(&scan_link(lang, &words)),
+            "scan-link" => {}
             "words" => page.push_str(&for_script(&words)),
             "did" => page.push_str(&escaped(about.did)),
             "url" => page.push_str(&escaped(about.url)),
@@ -73,6 +75,13 @@ fn links(now: Language) -> String {
     Language::ALL.into_iter().map(link).collect()
 }
 
+/// The way to the page that scans, for those who bring no file.
+fn scan_link(lang: Language, words: &Map<String, Value>) -> String {
+    let text = words.get("scan-way").and_then(Value::as_str);
+    let (tag, text) = (lang.tag(), escaped(text.unwrap_or_default()));
+    format!("<p><a href=\"scan?lang={tag}\">{text}</a></p>")
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -110,19 +119,24 @@ mod tests {
         let own = [
             "lang",
             "language-links",
+            "scan-link",
             "words",
             "did",
             "url",
             "invitation-url",
             "most",
         ];
-        for template in [super::super::KIOSK, super::super::OPERATOR] {
+        for template in [
+            super::super::KIOSK,
+            super::super::OPERATOR,
+            super::super::SCAN,
+        ] {
             for part in template.split("{{").skip(1) {
                 let (name, _) = part.split_once("}}").unwrap();
                 assert!(own.contains(&name) || english.contains_key(name), "{name}");
             }
         }
-        for (path, _, script) in super::super::FILES {
+        for (path, _, script) in super::super::FILES.iter().chain(super::super::SCAN_FILES) {
             for part in script.split("say(\"").skip(1) {
                 let (name, _) = part.split_once('"').unwrap();
                 assert!(english.contains_key(name), "{path}: {name}");
