@@ -52,7 +52,7 @@ pub(crate) use upstream::Patron;
 
 /// Work on fewer bytes than this is done where it stands: handing it to another thread and back
 /// costs as much.
-const LIGHT: usize = 64 << 10;
+const LIGHT: usize = 128 << 10;
 
 /// Tells how upstreams stand.
 pub(crate) type Uplinks = Box<dyn Fn() -> Vec<UplinkStatus> + Send + Sync>;

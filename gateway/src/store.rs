@@ -36,7 +36,7 @@ pub use account::{
     Account, AccountView, Change, Listing, MAX_DID, Opening, Outcome, canonical, is_did,
 };
 pub use letter::{
-    DeadLetter, Ending, Enqueued, Found, Held, Letter, Lot, Refusal, Span, Totals, Waiting,
+    Acked, DeadLetter, Ending, Enqueued, Found, Held, Letter, Lot, Refusal, Span, Totals, Waiting,
 };
 pub use limits::Limits;
 pub use moment::Moment;
@@ -81,8 +81,8 @@ pub trait MailboxStore: Send + Sync + 'static {
     /// The DIDs bound to an account, oldest first.
     fn bindings<'a>(&'a self, account: &'a str, limit: u32, offset: u32) -> Fut<'a, Listing>;
 
-    /// Takes letters on, all of them in one transaction; one answer for each. A full disk is
-    /// [`Refusal::DiskFull`], not an error.
+    /// Takes letters on, all of them in one transaction, for the accounts as [`Self::account_of`]
+    /// tells them then; one answer for each. A full disk is [`Refusal::DiskFull`], not an error.
     fn enqueue(&self, letters: Vec<Letter>, now: Moment) -> Fut<'_, Vec<Enqueued>>;
 
     /// What waits for an account, or for one of its DIDs. Letters that are still delayed or have
@@ -105,8 +105,9 @@ pub trait MailboxStore: Send + Sync + 'static {
         now: Moment,
     ) -> Fut<'a, Vec<Held>>;
 
-    /// Removes letters that arrived where they belong. Answers how many there were.
-    fn ack<'a>(&'a self, account: &'a str, ids: &'a [EnvelopeId], now: Moment) -> Fut<'a, u64>;
+    /// Removes letters that arrived where they belong. Answers how many there were, and what
+    /// waits now.
+    fn ack<'a>(&'a self, account: &'a str, ids: &'a [EnvelopeId], now: Moment) -> Fut<'a, Acked>;
 
     /// Ends what has expired ([`Ending::Expired`]) and forgets what need not be known any more.
     /// Answers how many letters ended. Called now and then; expired letters are not given out

@@ -6,13 +6,17 @@
 //! node and the command line fill the book. What can go wrong: [`ResolveError`].
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::did::{self, Did, DidDoc, DidError, did_of, short_form, web_url};
 
+mod recent;
 #[cfg(test)]
 mod tests;
+
+use recent::Recent;
 
 /// Methods understood here, for messages to people.
 pub const SUPPORTED: &str = "did:key, did:peer:2, did:peer:4, did:jwk, did:web";
@@ -67,7 +71,7 @@ pub trait Resolver: Send + Sync {
     ///
     /// # Errors
     /// Any [`ResolveError`].
-    fn resolve(&self, did: &str) -> Result<DidDoc, ResolveError>;
+    fn resolve(&self, did: &str) -> Result<Arc<DidDoc>, ResolveError>;
 }
 
 /// Whoever can GET an `https:` address (an adapter with a network).
@@ -117,15 +121,16 @@ pub fn resolve_offline(did: &str) -> Result<DidDoc, ResolveError> {
 /// own content, then long forms learned earlier, then the cache of did:web.
 #[derive(Debug, Clone, Default)]
 pub struct DocBook {
-    docs: BTreeMap<String, DidDoc>,
+    docs: BTreeMap<String, Arc<DidDoc>>,
     long_forms: BTreeMap<String, String>,
     web: BTreeMap<String, Cached>,
     freshness: Option<Freshness>,
+    recent: Arc<Recent>,
 }
 
 #[derive(Debug, Clone)]
 struct Cached {
-    doc: DidDoc,
+    doc: Arc<DidDoc>,
     fetched: u64,
 }
 
@@ -151,7 +156,8 @@ impl DocBook {
     }
 
     /// Puts a document in by hand; gives back the one it replaces.
-    pub fn insert(&mut self, doc: DidDoc) -> Option<DidDoc> {
+    pub fn insert(&mut self, doc: impl Into<Arc<DidDoc>>) -> Option<Arc<DidDoc>> {
+        let doc = doc.into();
         self.docs.insert(doc.id.clone(), doc)
     }
 
@@ -194,6 +200,7 @@ impl DocBook {
         if doc.id != did {
             return Err(DidError::Document("the fetched document is about another DID").into());
         }
+        let doc = Arc::new(doc);
         self.web.insert(did.to_owned(), Cached { doc, fetched });
         Ok(())
     }
@@ -215,10 +222,10 @@ impl DocBook {
 
     /// Every cached did:web document with the time it was fetched, for keeping on disk.
     pub fn cached(&self) -> impl Iterator<Item = (&DidDoc, u64)> {
-        self.web.values().map(|entry| (&entry.doc, entry.fetched))
+        self.web.values().map(|entry| (&*entry.doc, entry.fetched))
     }
 
-    fn cached_web(&self, did: &str) -> Option<Result<DidDoc, ResolveError>> {
+    fn cached_web(&self, did: &str) -> Option<Result<Arc<DidDoc>, ResolveError>> {
         let entry = self.web.get(did)?;
         let age = self
             .freshness
@@ -228,23 +235,24 @@ impl DocBook {
                 did: did.to_owned(),
                 age,
             }),
-            _ => Ok(entry.doc.clone()),
+            _ => Ok(Arc::clone(&entry.doc)),
         })
     }
 }
 
 impl Resolver for DocBook {
-    fn resolve(&self, did: &str) -> Result<DidDoc, ResolveError> {
+    fn resolve(&self, did: &str) -> Result<Arc<DidDoc>, ResolveError> {
         let did = did_of(did);
         if let Some(doc) = self.docs.get(did) {
-            return Ok(doc.clone());
+            return Ok(Arc::clone(doc));
         }
         if let Some(long) = self.long_forms.get(did) {
-            return Ok(did::resolve_peer4(long, did)?);
+            let work = || Ok(did::resolve_peer4(long, did)?);
+            return self.recent.or_resolve(did, work);
         }
         if let Some(found) = self.cached_web(did) {
             return found;
         }
-        resolve_offline(did)
+        self.recent.or_resolve(did, || resolve_offline(did))
     }
 }

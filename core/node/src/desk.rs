@@ -153,7 +153,7 @@ impl Desk {
 
 /// Without a copy of all that is known.
 impl Resolver for Desk {
-    fn resolve(&self, did: &str) -> Result<DidDoc, ResolveError> {
+    fn resolve(&self, did: &str) -> Result<Arc<DidDoc>, ResolveError> {
         self.book().docs.resolve(did)
     }
 }

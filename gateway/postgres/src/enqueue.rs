@@ -5,6 +5,7 @@
 //! until the commit. What can go wrong: the server alone; what a limit forbids is an answer.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use futures_util::future::join4;
 use packmule_bus::EnvelopeId;
@@ -43,24 +44,39 @@ impl Brought {
 }
 
 const TOTALS: &str = "SELECT letters, bytes, to_regclass('packmule.room') IS NOT NULL FROM totals";
-const ACCOUNTS: &str = "SELECT did, account, letters, bytes FROM accounts WHERE did = ANY ($1)";
-const KNOWN: &str = "
-    SELECT known.account, known.envelope, known.until, letters.seq, letters.expires,
+/// A question about `names`: whose mailbox each DID of the first argument names. No DID is an
+/// account's and bound to another too.
+macro_rules! of_names {
+    ($question:literal) => {
+        concat!(
+            "WITH names AS (SELECT did, account FROM accounts WHERE did = ANY ($1)
+                UNION ALL SELECT did, account FROM bindings WHERE did = ANY ($1))",
+            $question
+        )
+    };
+}
+const ACCOUNTS: &str = of_names!(
+    "SELECT names.did, account, accounts.did, letters, bytes FROM names JOIN accounts USING (account)"
+);
+const KNOWN: &str = of_names!(
+    "SELECT known.account, known.envelope, known.until, letters.seq, letters.expires,
             letters.not_before
         FROM unnest($1::text[], $2::bytea[]) AS wanted (did, envelope)
-        JOIN accounts ON accounts.did = wanted.did
-        JOIN known ON known.account = accounts.account AND known.envelope = wanted.envelope
+        JOIN names ON names.did = wanted.did
+        JOIN known ON known.account = names.account AND known.envelope = wanted.envelope
         LEFT JOIN letters ON known.until IS NULL
-            AND letters.seq = known.seq AND letters.expires = known.expires";
-const PAIRS: &str = "
-    SELECT accounts.account, wanted.sender,
+            AND letters.seq = known.seq AND letters.expires = known.expires"
+);
+const PAIRS: &str = of_names!(
+    "SELECT account, sender,
             (SELECT count(*) FROM (SELECT FROM letters
-                WHERE letters.account = accounts.account AND letters.sender = wanted.sender
+                WHERE letters.account = wanted.account AND letters.sender = wanted.sender
                 LIMIT $3) counted)
-        FROM (SELECT DISTINCT did, sender
+        FROM (SELECT DISTINCT account, sender
             FROM unnest($1::text[], $2::bytea[]) AS all_of_them (did, sender)
-            WHERE sender IS NOT NULL) wanted
-        JOIN accounts ON accounts.did = wanted.did";
+            JOIN names USING (did)
+            WHERE sender IS NOT NULL) wanted"
+);
 /// The numbers follow the order of the arrays.
 const INSERT: &str = "
     WITH new AS (
@@ -97,7 +113,9 @@ pub(crate) struct Facts {
     bytes: u64,
     /// The disk has room beside what is kept back.
     disk: bool,
-    accounts: HashMap<String, Load>,
+    /// By the DIDs that were asked for.
+    names: HashMap<String, i64>,
+    accounts: HashMap<i64, Load>,
     known: HashMap<Name, Known>,
     pairs: HashMap<Name, u64>,
 }
@@ -105,9 +123,8 @@ pub(crate) struct Facts {
 /// A number of an account, and what is unique in it.
 pub(crate) type Name = (i64, Vec<u8>);
 
-#[derive(Clone, Copy)]
 struct Load {
-    account: i64,
+    did: Arc<str>,
     letters: u64,
     bytes: u64,
 }
@@ -161,12 +178,14 @@ impl Ready {
         (facts.letters, facts.bytes) = (count(&totals, 0)?, count(&totals, 1)?);
         facts.disk = get(&totals, 2)?;
         for row in accounts.map_err(fault)? {
+            let account = get(&row, 1)?;
             let load = Load {
-                account: get(&row, 1)?,
-                letters: count(&row, 2)?,
-                bytes: count(&row, 3)?,
+                did: get::<String>(&row, 2)?.into(),
+                letters: count(&row, 3)?,
+                bytes: count(&row, 4)?,
             };
-            facts.accounts.insert(get(&row, 0)?, load);
+            facts.names.insert(get(&row, 0)?, account);
+            facts.accounts.insert(account, load);
         }
         for row in known.map_err(fault)? {
             let name = (get(&row, 0)?, get(&row, 1)?);
@@ -192,7 +211,7 @@ impl Ready {
             .iter()
             .flat_map(|it| it.letters.iter().zip(&it.senders).map(|one| (one, it.now)));
         for (((letter, sender), now), verdict) in all.zip(decided.verdicts.iter().flatten()) {
-            if let Verdict::Taken(account) = verdict {
+            if let Verdict::Taken(account, _) = verdict {
                 let span = decided.span(*account, letter);
                 rows.add(letter, tag(sender), *account, span, now);
             }
@@ -272,16 +291,17 @@ impl<'a> Rows<'a> {
 pub(crate) type Numbers = HashMap<Name, u64>;
 
 enum Verdict {
-    Taken(i64),
+    Taken(i64, Arc<str>),
     Duplicate,
-    Sooner,
+    Sooner(Arc<str>),
     Refused(Refusal),
 }
 
 /// What is to become of letters, for each who brought some.
 pub(crate) struct Decided {
     verdicts: Vec<Vec<Verdict>>,
-    keys: Vec<Vec<(String, Vec<u8>)>>,
+    /// The start of each letter's name.
+    stems: Vec<Vec<Vec<u8>>>,
     known: HashMap<Name, Known>,
 }
 
@@ -294,19 +314,14 @@ pub(crate) fn decide(brought: &[&Brought], mut facts: Facts, limits: &Limits) ->
             .collect()
     };
     let verdicts = brought.iter().map(&mut one).collect();
-    let key = |letter: &Letter| {
-        (
-            name(&letter.account).to_owned(),
-            stem(&letter.id()).to_vec(),
-        )
-    };
-    let keys = brought
+    let stem = |letter: &Letter| stem(&letter.id()).to_vec();
+    let stems = brought
         .iter()
-        .map(|it| it.letters.iter().map(key).collect())
+        .map(|it| it.letters.iter().map(stem).collect())
         .collect();
     Decided {
         verdicts,
-        keys,
+        stems,
         known: facts.known,
     }
 }
@@ -320,15 +335,17 @@ impl Facts {
         now: Moment,
     ) -> Verdict {
         // A recipient that the server cannot write down is none of an account's DIDs.
-        let load = self.accounts.get_mut(name(&letter.account));
-        let (Some(load), false) = (load, name(&letter.recipient).is_empty()) else {
+        let account = self.names.get(name(&letter.account));
+        let account = account.filter(|_| !name(&letter.recipient).is_empty());
+        let load = account.and_then(|account| Some((*account, self.accounts.get_mut(account)?)));
+        let Some((account, load)) = load else {
             return Verdict::Refused(Refusal::NoAccount);
         };
-        let name = (load.account, stem(&letter.id()).to_vec());
+        let name = (account, stem(&letter.id()).to_vec());
         match self.known.get_mut(&name) {
             Some(Known::Held(kept)) => {
                 return match kept.renew(letter.span(), now) {
-                    true => Verdict::Sooner,
+                    true => Verdict::Sooner(Arc::clone(&load.did)),
                     false => Verdict::Duplicate,
                 };
             }
@@ -337,7 +354,7 @@ impl Facts {
         }
         let bytes = letter.bytes();
         let mut pair = sender.map(|sender| {
-            let pair = (load.account, sender.to_vec());
+            let pair = (account, sender.to_vec());
             self.pairs.entry(pair).or_default()
         });
         let refusal = if letter.expires <= now {
@@ -366,7 +383,7 @@ impl Facts {
             self.letters += 1;
             self.bytes = self.bytes.saturating_add(bytes);
             self.known.insert(name, Known::new(letter.span()));
-            return Verdict::Taken(load.account);
+            return Verdict::Taken(account, Arc::clone(&load.did));
         };
         Verdict::Refused(refusal)
     }
@@ -391,23 +408,24 @@ impl Decided {
         &self,
         numbers: &Numbers,
     ) -> Result<(Vec<Vec<Enqueued>>, Vec<String>), StoreError> {
-        let mut accounts = Vec::new();
+        let mut accounts: Vec<String> = Vec::new();
         let mut all = Vec::with_capacity(self.verdicts.len());
-        for (verdicts, keys) in self.verdicts.iter().zip(&self.keys) {
+        for (verdicts, stems) in self.verdicts.iter().zip(&self.stems) {
             let mut told = Vec::with_capacity(verdicts.len());
-            for (verdict, (did, stem)) in verdicts.iter().zip(keys) {
-                let news = matches!(verdict, Verdict::Taken(_) | Verdict::Sooner);
-                if news && !accounts.contains(did) {
-                    accounts.push(did.clone());
+            for (verdict, stem) in verdicts.iter().zip(stems) {
+                if let Verdict::Taken(_, did) | Verdict::Sooner(did) = verdict
+                    && !accounts.iter().any(|known| **known == **did)
+                {
+                    accounts.push(did.to_string());
                 }
                 told.push(match verdict {
                     Verdict::Duplicate => Enqueued::Duplicate,
-                    Verdict::Sooner => Enqueued::Sooner,
+                    Verdict::Sooner(did) => Enqueued::Sooner(Arc::clone(did)),
                     Verdict::Refused(why) => Enqueued::Refused(*why),
-                    Verdict::Taken(account) => {
+                    Verdict::Taken(account, did) => {
                         let number = numbers.get(&(*account, stem.clone()));
                         let lost = || damaged("a letter was written without a number");
-                        Enqueued::Stored(*number.ok_or_else(lost)?)
+                        Enqueued::Stored(*number.ok_or_else(lost)?, Arc::clone(did))
                     }
                 });
             }

@@ -45,9 +45,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use packmule_bus::EnvelopeId;
 use packmule_gateway::store::{
-    Account, AccountView, Arrived, Change, DeadLetter, Enqueued, Found, Fut, Held, Letter, Limits,
-    Listing, MailboxStore, Mark, Moment, News, Opening, Outcome, Refusal, StoreError, Totals,
-    Waiting,
+    Account, AccountView, Acked, Arrived, Change, DeadLetter, Enqueued, Found, Fut, Held, Letter,
+    Limits, Listing, MailboxStore, Mark, Moment, News, Opening, Outcome, Refusal, StoreError,
+    Totals, Waiting,
 };
 use tokio::sync::mpsc;
 
@@ -257,9 +257,20 @@ impl MailboxStore for PostgresStore {
         Box::pin(read!(self, db => letters::page(&db, account, recipient, limit, max_bytes, now)))
     }
 
-    fn ack<'a>(&'a self, account: &'a str, ids: &'a [EnvelopeId], now: Moment) -> Fut<'a, u64> {
-        let (account, ids) = (account.to_owned(), ids.to_vec());
-        Box::pin(self.writer.ack(Ack { account, ids, now }))
+    fn ack<'a>(&'a self, account: &'a str, ids: &'a [EnvelopeId], now: Moment) -> Fut<'a, Acked> {
+        Box::pin(async move {
+            let (of, ids) = (account.to_owned(), ids.to_vec());
+            let count = self
+                .writer
+                .ack(Ack {
+                    account: of,
+                    ids,
+                    now,
+                })
+                .await?;
+            let left = read!(self, db => letters::status(&db, account, None, now)).await?;
+            Ok(Acked { count, left })
+        })
     }
 
     fn expire(&self, now: Moment) -> Fut<'_, u64> {

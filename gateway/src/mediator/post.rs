@@ -10,11 +10,12 @@ use std::time::Duration;
 use packmule_agent::did::same_did;
 use packmule_agent::message::Message;
 use packmule_agent::protocol::routing::{self, ForwardError};
+use packmule_bus::EnvelopeId;
 use packmule_node::desk::Letter as Opened;
 
 use super::problems::Problem;
 use super::{Asker, Count, Heard, MAX_NESTED, Mediator, Stored, Stray, Trouble, Visit, policy};
-use crate::store::{Account, Enqueued, Letter, Moment, Refusal, canonical};
+use crate::store::{Enqueued, Letter, Moment, Refusal, canonical};
 
 /// From this many bytes on, naming and shrinking messages is done beside the work of others.
 const LARGE: usize = 64 * 1024;
@@ -140,82 +141,52 @@ impl Mediator {
             heard.inner = parcel.packed;
             return Ok(());
         }
-        let Some(account) = self.store.account_of(&parcel.next).await? else {
-            let many = parcel.packed.len() as u64;
-            self.tally.add_many(Count::Stray, many);
-            if self.policy().carries_strays {
-                let stray = |packed| Stray {
-                    next: parcel.next.clone(),
-                    packed,
-                    expires: parcel.expires,
-                };
-                heard.strays = parcel.packed.into_iter().map(stray).collect();
-            }
-            return Ok(());
-        };
-        let (again, outcome) = self.enqueue(parcel, account, now, heard).await?;
-        let Some(parcel) = again else { return outcome };
-        // The account goes by another DID since a moment ago, or was closed: as if it had never
-        // been.
-        match self.store.account_of(&parcel.next).await? {
-            Some(account) => self.enqueue(parcel, account, now, heard).await?.1,
-            None => outcome,
-        }
-    }
-
-    /// Gives back what found no account, and what became of the rest.
-    async fn enqueue(
-        &self,
-        parcel: Parcel,
-        account: Account,
-        now: Moment,
-        heard: &mut Heard,
-    ) -> Result<(Option<Parcel>, Result<(), Problem>), Problem> {
-        let mut again = Parcel {
-            next: parcel.next.clone(),
-            packed: Vec::new(),
-            expires: parcel.expires,
-            not_before: parcel.not_before,
-            from: parcel.from.clone(),
-        };
-        let (letters, packed) = letters(parcel, account).await?;
-        let held: Vec<Stored> = letters
-            .iter()
-            .zip(packed)
-            .map(|(letter, packed)| Stored {
-                account: letter.account.clone(),
-                recipient: letter.recipient.clone(),
-                id: letter.id(),
-                packed,
-                not_before: letter.not_before,
-                expires: letter.expires,
-            })
-            .collect();
+        let (letters, parcel) = letters(parcel).await?;
+        let ids: Vec<EnvelopeId> = letters.iter().map(Letter::id).collect();
         let outcomes = self.store.enqueue(letters, now).await?;
         let mut problem = None;
-        for (stored, outcome) in held.into_iter().zip(outcomes) {
-            match outcome {
-                Enqueued::Stored(_) => {
+        for ((id, packed), outcome) in ids.into_iter().zip(parcel.packed).zip(outcomes) {
+            let held = match outcome {
+                Enqueued::Stored(_, account) => {
                     self.tally.add(Count::Stored);
-                    heard.stored.push(stored);
+                    account
+                }
+                // Whoever listens for it has not been given it yet.
+                Enqueued::Sooner(account) => {
+                    self.tally.add(Count::Duplicate);
+                    account
                 }
                 // It is safe here, or was collected.
-                Enqueued::Duplicate => self.tally.add(Count::Duplicate),
-                // Whoever listens for it has not been given it yet.
-                Enqueued::Sooner => {
+                Enqueued::Duplicate => {
                     self.tally.add(Count::Duplicate);
-                    heard.stored.push(stored);
+                    continue;
+                }
+                Enqueued::Refused(Refusal::NoAccount) => {
+                    self.tally.add(Count::Stray);
+                    if self.policy().carries_strays {
+                        heard.strays.push(Stray {
+                            next: parcel.next.clone(),
+                            packed,
+                            expires: parcel.expires,
+                        });
+                    }
+                    continue;
                 }
                 Enqueued::Refused(why) => {
                     problem = self.refused(why).or(problem);
-                    if why == Refusal::NoAccount {
-                        again.packed.push(stored.packed);
-                    }
+                    continue;
                 }
-            }
+            };
+            heard.stored.push(Stored {
+                account: held.to_string(),
+                recipient: canonical(&parcel.next).to_owned(),
+                id,
+                packed,
+                not_before: parcel.not_before,
+                expires: parcel.expires,
+            });
         }
-        let again = (!again.packed.is_empty()).then_some(again);
-        Ok((again, problem.map_or(Ok(()), Err)))
+        problem.map_or(Ok(()), Err)
     }
 
     /// What a refusal of the store means for the sender.
@@ -233,11 +204,8 @@ impl Mediator {
                 self.tally.add(Count::Expired);
                 None
             }
-            // The account was closed a moment ago: as if it had never been.
-            _ => {
-                self.tally.add(Count::Stray);
-                None
-            }
+            // Told to nobody, as one that never was.
+            _ => None,
         }
     }
 }
@@ -253,12 +221,12 @@ fn too_large() -> Problem {
 }
 
 /// Names and shrinks each message: in a thread beside, when that takes long.
-async fn letters(parcel: Parcel, account: Account) -> Result<(Vec<Letter>, Vec<Vec<u8>>), Problem> {
+async fn letters(parcel: Parcel) -> Result<(Vec<Letter>, Parcel), Problem> {
     let bytes: usize = parcel.packed.iter().map(Vec::len).sum();
     if bytes < LARGE {
-        return write(parcel, &account);
+        return write(parcel);
     }
-    let work = tokio::task::spawn_blocking(move || write(parcel, &account));
+    let work = tokio::task::spawn_blocking(move || write(parcel));
     // It panicked, or the runtime ends: the sender keeps the message.
     let ended = |_| Problem {
         trouble: Some(Trouble::Failed),
@@ -267,16 +235,16 @@ async fn letters(parcel: Parcel, account: Account) -> Result<(Vec<Letter>, Vec<V
     work.await.map_err(ended)?
 }
 
-fn write(parcel: Parcel, account: &Account) -> Result<(Vec<Letter>, Vec<Vec<u8>>), Problem> {
+fn write(parcel: Parcel) -> Result<(Vec<Letter>, Parcel), Problem> {
     let mut letters = Vec::with_capacity(parcel.packed.len());
+    let recipient = canonical(&parcel.next);
     for packed in &parcel.packed {
-        let (did, recipient) = (account.did.as_str(), account.recipient.as_str());
         // Nothing is empty here, so it is too large.
-        let letter = Letter::new(did, recipient, packed, parcel.expires);
+        let letter = Letter::new(recipient, recipient, packed, parcel.expires);
         let mut letter = letter.map_err(|_| too_large())?;
         letter.from.clone_from(&parcel.from);
         letter.not_before = parcel.not_before;
         letters.push(letter);
     }
-    Ok((letters, parcel.packed))
+    Ok((letters, parcel))
 }

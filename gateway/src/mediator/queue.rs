@@ -26,31 +26,47 @@ impl Mediator {
         ask: Ask,
         heard: &mut Heard,
     ) -> Answer {
-        let account = self.account(asker).await?;
         match ask {
             Ask::Status { recipient } => {
+                let account = self.account(asker).await?;
                 self.own(&account, recipient.as_deref(), asker).await?;
                 self.status(asker, version, &account, recipient, asker.visit.live)
                     .await
             }
             Ask::Delivery { limit, recipient } => {
-                self.own(&account, recipient.as_deref(), asker).await?;
-                self.page(asker, version, &account, limit, recipient).await
-            }
-            Ask::Received(ids) => {
-                // An id acknowledged twice is gone already: a replay changes nothing, unless the
-                // same message came again since.
-                let ids: Vec<EnvelopeId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
-                let ack = async { self.store.ack(&account, &ids, asker.now).await };
-                if let Some(acked) = self.once(asker, ack, |_| true).await? {
-                    self.tally.add_many(Count::Acked, acked);
-                    heard.acked = ids;
+                if let Some(recipient) = &recipient {
+                    let account = self.account(asker).await?;
+                    self.own(&account, Some(recipient), asker).await?;
                 }
-                self.status(asker, version, &account, None, asker.visit.live)
-                    .await
+                self.page(asker, version, limit, recipient).await
             }
-            Ask::Live(wanted) => self.live(asker, version, account, wanted, heard).await,
+            Ask::Received(ids) => self.received(asker, version, &ids, heard).await,
+            Ask::Live(wanted) => {
+                let account = self.account(asker).await?;
+                self.live(asker, version, account, wanted, heard).await
+            }
         }
+    }
+
+    /// Ends what its account has. What is acknowledged twice is gone already, and its name is
+    /// known for longer than an old acknowledgement counts: a replay changes nothing.
+    async fn received(
+        &self,
+        asker: &Asker<'_>,
+        version: Version,
+        ids: &[String],
+        heard: &mut Heard,
+    ) -> Answer {
+        let ids: Vec<EnvelopeId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+        let acked = self.store.ack(asker.name(), &ids, asker.now).await?;
+        if acked.count == 0 {
+            // It may be that there is no such account.
+            self.account(asker).await?;
+        }
+        self.tally.add_many(Count::Acked, acked.count);
+        heard.acked = ids;
+        let status = told(&acked.left, None, asker.visit.live, asker.now);
+        Ok(Some(pickup::status(asker.message, version, &status)))
     }
 
     /// Refuses a question about a DID that is not the account's. Whether it is somebody else's
@@ -96,10 +112,10 @@ impl Mediator {
         &self,
         asker: &Asker<'_>,
         version: Version,
-        account: &str,
         limit: u32,
         recipient: Option<String>,
     ) -> Answer {
+        let account = asker.name();
         let limit = limit.min(self.policy().page_messages);
         let room = self.room(asker.did, recipient.as_deref());
         let mut held = Vec::new();
@@ -110,6 +126,10 @@ impl Mediator {
                 .store
                 .page(account, recipient.as_deref(), limit, bytes, asker.now);
             held = page.await?;
+        }
+        if held.is_empty() {
+            // It may be that there is no such account.
+            self.account(asker).await?;
         }
         if held.is_empty() && version == Version::V3 {
             return self

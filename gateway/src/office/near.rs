@@ -293,7 +293,11 @@ impl Office {
         }
         // It may go by another DID by now.
         if let Ok(Some(account)) = self.store.account_of(&account).await
-            && self.store.ack(&account.did, &[id], Moment::now()).await == Ok(1)
+            && self
+                .store
+                .ack(&account.did, &[id], Moment::now())
+                .await
+                .is_ok_and(|acked| acked.count == 1)
         {
             self.counters.one(Count::NearTaken);
         }

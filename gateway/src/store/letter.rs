@@ -4,6 +4,7 @@
 //! strangers'; [`Letter::new`] takes any, bounded by [`packmule_bus::MAX_ENVELOPE`].
 
 use std::fmt;
+use std::sync::Arc;
 
 use packmule_bus::label::Priority;
 use packmule_bus::{Envelope, EnvelopeError, EnvelopeId};
@@ -14,7 +15,7 @@ use super::Moment;
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Letter {
-    /// The account's DID.
+    /// Whose mailbox it is for: an account's DID, or one bound to an account.
     pub account: String,
     /// For which of its DIDs.
     pub recipient: String,
@@ -99,15 +100,15 @@ impl fmt::Debug for Letter {
 }
 
 /// What became of a letter that was brought.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Enqueued {
-    /// It is held, under this number; later ones have higher numbers.
-    Stored(u64),
+    /// It is held, under this number, by the account of this DID; later ones have higher numbers.
+    Stored(u64, Arc<str>),
     /// It is held already, or was collected not long ago.
     Duplicate,
     /// It is held already, and is given out sooner for this copy: its delay is shorter, or what
-    /// is held was over and nobody had looked.
-    Sooner,
+    /// is held was over and nobody had looked. The DID is the account's.
+    Sooner(Arc<str>),
     /// It was not taken.
     Refused(Refusal),
 }
@@ -213,6 +214,15 @@ pub struct Waiting {
     pub oldest: Option<Moment>,
     /// When the latest came.
     pub newest: Option<Moment>,
+}
+
+/// What an ack did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Acked {
+    /// How many letters are gone by it.
+    pub count: u64,
+    /// What waits for the account now.
+    pub left: Waiting,
 }
 
 /// A letter that waits.

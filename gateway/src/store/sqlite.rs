@@ -28,8 +28,8 @@ use packmule_bus::EnvelopeId;
 use tokio::sync::oneshot;
 
 use super::{
-    Account, AccountView, Change, DeadLetter, Enqueued, Found, Fut, Held, Letter, Limits, Listing,
-    MailboxStore, Moment, Opening, Outcome, Refusal, StoreError, Totals, Waiting,
+    Account, AccountView, Acked, Change, DeadLetter, Enqueued, Found, Fut, Held, Letter, Limits,
+    Listing, MailboxStore, Moment, Opening, Outcome, Refusal, StoreError, Totals, Waiting,
 };
 use guard::Guard;
 use readers::Readers;
@@ -214,7 +214,7 @@ impl MailboxStore for SqliteStore {
         Box::pin(self.readers.read(work))
     }
 
-    fn ack<'a>(&'a self, account: &'a str, ids: &'a [EnvelopeId], now: Moment) -> Fut<'a, u64> {
+    fn ack<'a>(&'a self, account: &'a str, ids: &'a [EnvelopeId], now: Moment) -> Fut<'a, Acked> {
         let (account, ids) = (account.to_owned(), ids.to_vec());
         let limits = self.limits.clone();
         let work = move |db: &_| letters::ack(db, &account, &ids, &limits, now);

@@ -40,7 +40,7 @@ async fn collect(store: &dyn MailboxStore) -> Vec<EnvelopeId> {
         }
         let ids: Vec<_> = page.iter().map(|held| held.id).collect();
         assert_eq!(
-            store.ack(ALICE, &ids, noon()).await.unwrap(),
+            store.ack(ALICE, &ids, noon()).await.unwrap().count,
             ids.len() as u64
         );
         all.extend(ids);
@@ -58,9 +58,9 @@ async fn story(disk: &Path) {
     let mut stored = 0;
     let why = loop {
         match take(&store, large(stored), noon()).await {
-            Enqueued::Stored(_) => stored += 1,
+            Enqueued::Stored(..) => stored += 1,
             Enqueued::Refused(why) => break why,
-            Enqueued::Duplicate | Enqueued::Sooner => panic!("it is new"),
+            Enqueued::Duplicate | Enqueued::Sooner(_) => panic!("it is new"),
         }
         assert!(stored < 5000, "the disk never fills");
     };

@@ -27,7 +27,14 @@ pub async fn what_expired_may_come_again_and_what_was_collected_may_not<S: Stage
     assert!(is_stored(&take(&*store, long.clone(), later(3)).await));
     assert_eq!(waiting(&*store, later(4)).await, 1);
 
-    assert_eq!(store.ack(ALICE, &[long.id()], later(5)).await.unwrap(), 1);
+    assert_eq!(
+        store
+            .ack(ALICE, &[long.id()], later(5))
+            .await
+            .unwrap()
+            .count,
+        1
+    );
     for again in [short, long] {
         assert_eq!(take(&*store, again, later(6)).await, Enqueued::Duplicate);
     }
@@ -59,8 +66,8 @@ pub async fn a_copy_gives_what_is_held_the_longer_life_and_the_shorter_delay<S: 
     take(&*store, brought(2, 900, later(800)), noon()).await;
     for (wait, outcome) in [
         (later(850), Enqueued::Duplicate),
-        (later(400), Enqueued::Sooner),
-        (at_once, Enqueued::Sooner),
+        (later(400), Enqueued::Sooner(ALICE.into())),
+        (at_once, Enqueued::Sooner(ALICE.into())),
         (later(400), Enqueued::Duplicate),
     ] {
         let now = later(100);
@@ -75,7 +82,7 @@ pub async fn a_copy_gives_what_is_held_the_longer_life_and_the_shorter_delay<S: 
     let over = take(&*store, brought(3, 15, at_once), later(20)).await;
     assert_eq!(over, Enqueued::Duplicate);
     let again = take(&*store, brought(3, 900, at_once), later(20)).await;
-    assert_eq!(again, Enqueued::Sooner);
+    assert_eq!(again, Enqueued::Sooner(ALICE.into()));
     assert_eq!(store.expire(later(21)).await.unwrap(), 0);
     assert_eq!(waiting(&*store, later(101)).await, 3);
     let totals = store.totals().await.unwrap();
@@ -95,7 +102,7 @@ pub async fn of_two_copies_that_come_together_the_longer_life_and_the_shorter_de
     let outcomes = store.enqueue(vec![first, letter(ALICE, 1)], noon()).await;
     let outcomes = outcomes.unwrap();
     assert!(is_stored(&outcomes[0]), "{outcomes:?}");
-    assert_eq!(outcomes[1], Enqueued::Sooner);
+    assert_eq!(outcomes[1], Enqueued::Sooner(ALICE.into()));
     for now in [noon(), later(3599)] {
         assert_eq!(waiting(&*store, now).await, 1);
     }

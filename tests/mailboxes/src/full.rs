@@ -86,7 +86,11 @@ pub async fn each_limit_refuses_with_its_own_reason_and_acks_make_room<S: Stage>
             );
             assert_eq!(store.open_account(BOB, noon()).await.unwrap(), Opening::New);
             assert_eq!(
-                store.ack(ALICE, &[from_bob(0).id()], noon()).await.unwrap(),
+                store
+                    .ack(ALICE, &[from_bob(0).id()], noon())
+                    .await
+                    .unwrap()
+                    .count,
                 1
             );
             assert!(is_stored(&take(&*store, from_bob(7), noon()).await));
@@ -135,7 +139,11 @@ pub async fn the_known_are_bounded_in_number<S: Stage>() {
         let letter = letter(ALICE, number);
         let id = letter.id();
         take(&*store, letter, noon()).await;
-        store.ack(ALICE, &[id], later(number as u64)).await.unwrap();
+        store
+            .ack(ALICE, &[id], later(number as u64))
+            .await
+            .unwrap()
+            .count;
     }
     store.expire(later(30)).await.unwrap();
     assert!(is_stored(

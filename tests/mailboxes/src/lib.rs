@@ -157,10 +157,10 @@ pub async fn drain(store: &dyn MailboxStore, account: &str, at_once: u32) {
 /// # Panics
 /// When the store fails.
 pub async fn take(store: &dyn MailboxStore, letter: Letter, now: Moment) -> Enqueued {
-    store.enqueue(vec![letter], now).await.unwrap()[0]
+    store.enqueue(vec![letter], now).await.unwrap().remove(0)
 }
 
 /// Was it taken on?
 pub fn is_stored(outcome: &Enqueued) -> bool {
-    matches!(outcome, Enqueued::Stored(_))
+    matches!(outcome, Enqueued::Stored(..))
 }

@@ -12,7 +12,7 @@ use packmule_gateway::store::{
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use crate::{Stage, is_stored, noon, packed, small};
+use crate::{Stage, noon, packed, small};
 
 const NAMES: [&str; 5] = [
     "did:example:a",
@@ -253,13 +253,20 @@ impl Model {
         true
     }
 
-    fn enqueue(&mut self, letter: &Letter, one: &Brought, now: Moment) -> Result<(), Enqueued> {
+    /// For whom it is stored, or what else the store has to answer.
+    fn enqueue(
+        &mut self,
+        letter: &Letter,
+        one: &Brought,
+        now: Moment,
+    ) -> Result<&'static str, Enqueued> {
         let held: usize = self.accounts.values().map(|it| it.letters.len()).sum();
-        let mailbox = self.accounts.get_mut(NAMES[one.account]);
-        let mailbox = mailbox.ok_or(Enqueued::Refused(Refusal::NoAccount))?;
+        let account = self.holder(NAMES[one.account]);
+        let mailbox = account.and_then(|did| Some((did, self.accounts.get_mut(did)?)));
+        let (did, mailbox) = mailbox.ok_or(Enqueued::Refused(Refusal::NoAccount))?;
         if mailbox.knows(&letter.id(), now) {
             return Err(match mailbox.renew(letter, now) {
-                true => Enqueued::Sooner,
+                true => Enqueued::Sooner(did.into()),
                 false => Enqueued::Duplicate,
             });
         }
@@ -293,7 +300,7 @@ impl Model {
             expires: letter.expires,
             not_before: letter.not_before,
         });
-        Ok(())
+        Ok(did)
     }
 
     fn ack(&mut self, account: &'static str, ids: &[EnvelopeId], now: Moment) -> u64 {
@@ -366,7 +373,10 @@ async fn act(store: &dyn MailboxStore, model: &mut Model, step: &Step, now: Mome
             let outcomes = store.enqueue(letters.clone(), now).await.unwrap();
             for ((one, letter), outcome) in all.iter().zip(&letters).zip(outcomes) {
                 match model.enqueue(letter, one, now) {
-                    Ok(()) => assert!(is_stored(&outcome), "{outcome:?}"),
+                    Ok(did) => {
+                        let stored = matches!(&outcome, Enqueued::Stored(_, by) if **by == *did);
+                        assert!(stored, "{outcome:?} for {did}");
+                    }
                     Err(expected) => assert_eq!(outcome, expected),
                 }
             }
@@ -377,7 +387,7 @@ async fn act(store: &dyn MailboxStore, model: &mut Model, step: &Step, now: Mome
                 Letter::new(NAMES[0], NAMES[0], &packed, now).unwrap().id()
             };
             let ids: Vec<_> = numbers.iter().map(id).collect();
-            let acked = store.ack(NAMES[*name], &ids, now).await.unwrap();
+            let acked = store.ack(NAMES[*name], &ids, now).await.unwrap().count;
             assert_eq!(acked, model.ack(NAMES[*name], &ids, now));
         }
         Step::Expire => assert_eq!(store.expire(now).await.unwrap(), model.expire(now)),

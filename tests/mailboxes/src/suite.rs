@@ -45,7 +45,7 @@ pub async fn a_letter_is_held_until_it_is_acked_and_is_not_taken_again<S: Stage>
         .enqueue(vec![one.clone(), one.clone()], noon())
         .await
         .unwrap();
-    assert_eq!(again, [Enqueued::Duplicate; 2]);
+    assert_eq!(again, [Enqueued::Duplicate, Enqueued::Duplicate]);
 
     let waiting = store.status(ALICE, None, later(5)).await.unwrap();
     assert_eq!(
@@ -67,15 +67,22 @@ pub async fn a_letter_is_held_until_it_is_acked_and_is_not_taken_again<S: Stage>
         );
         assert_eq!(was, is);
     }
-    assert_eq!(store.ack(BOB, &[one.id()], later(5)).await.unwrap(), 0);
+    assert_eq!(
+        store.ack(BOB, &[one.id()], later(5)).await.unwrap().count,
+        0
+    );
     assert_eq!(
         store
             .ack(ALICE, &[one.id(), one.id()], later(5))
             .await
-            .unwrap(),
+            .unwrap()
+            .count,
         1
     );
-    assert_eq!(store.ack(ALICE, &[one.id()], later(5)).await.unwrap(), 0);
+    assert_eq!(
+        store.ack(ALICE, &[one.id()], later(5)).await.unwrap().count,
+        0
+    );
     assert!(page(&*store, ALICE, later(5)).await.is_empty());
     assert_eq!(store.status(ALICE, None, later(5)).await.unwrap().count, 0);
     assert_eq!(
@@ -493,7 +500,7 @@ pub async fn many_at_once_take_and_collect_everything_once<S: Stage>() {
                     .await
                     .unwrap();
                 let ids: Vec<_> = page.iter().map(|held| held.id).collect();
-                let acked = store.ack(account, &ids, noon()).await.unwrap();
+                let acked = store.ack(account, &ids, noon()).await.unwrap().count;
                 assert_eq!(acked, ids.len() as u64);
                 collected += ids.len();
                 idle = if ids.is_empty() { idle + 1 } else { 0 };

@@ -1,6 +1,7 @@
 //! Putting the layers on: strict in what is emitted.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -195,15 +196,10 @@ fn signing_key<'a>(
         .ok_or_else(|| PackError::NoSigningKey(signer.to_owned()))
 }
 
-fn resolve(
-    docs: &dyn Resolver,
-    id: &str,
-) -> Result<impl std::ops::Deref<Target = DidDoc> + use<>, PackError> {
+fn resolve(docs: &dyn Resolver, id: &str) -> Result<Arc<DidDoc>, PackError> {
     let did = did_of(id);
-    docs.resolve(did)
-        .map(std::sync::Arc::from)
-        .map_err(|source| PackError::Resolve {
-            did: did.to_owned(),
-            source,
-        })
+    docs.resolve(did).map_err(|source| PackError::Resolve {
+        did: did.to_owned(),
+        source,
+    })
 }

@@ -106,7 +106,7 @@ fn other_dids_need_no_learning() {
         let new = create(method, &[]).unwrap();
         let mut book = DocBook::new();
         assert_eq!(book.learn(&new.did), Ok(false));
-        assert_eq!(book.resolve(&new.did), Ok(new.doc));
+        assert_eq!(book.resolve(&new.did), Ok(new.doc.into()));
     }
 }
 

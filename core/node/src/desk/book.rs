@@ -3,6 +3,8 @@
 //! Who calls it: [`Desk`], when it opens and before it judges. What can go wrong: a kept document
 //! that is damaged.
 
+use std::sync::Arc;
+
 use packmule_agent::did::{DidDoc, DidError, web_url};
 use packmule_agent::resolve::{DocBook, ResolveError};
 
@@ -72,7 +74,7 @@ impl Desk {
     }
 
     /// Takes a peer's document into the book.
-    pub fn learn(&self, did: &str, doc: DidDoc) -> Result<(), BookError> {
+    pub fn learn(&self, did: &str, doc: impl Into<Arc<DidDoc>>) -> Result<(), BookError> {
         let mut book = self.book_mut();
         book.docs.insert(doc);
         book.docs.learn(did)?;

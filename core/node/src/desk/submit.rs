@@ -135,11 +135,13 @@ impl Desk {
     /// Our DID and the peer's, as they go into a message. The did:peer:4 specification wants long
     /// forms until the other side has shown that it knows them, and short ones afterwards.
     fn forms(&self, to: &str) -> Result<(String, String), HomeError> {
-        let known = self.home.note(KNOWS_US, to)?.is_some();
-        let form = |did: &str| match short_form(did).filter(|_| known) {
-            Some(short) => short.to_owned(),
-            None => did.to_owned(),
-        };
-        Ok((form(self.did()), form(to)))
+        let own = self.did();
+        let (short_own, short_to) = (short_form(own), short_form(to));
+        // Other DIDs have one form: nothing to look up.
+        let known =
+            (short_own.is_some() || short_to.is_some()) && self.home.note(KNOWS_US, to)?.is_some();
+        let form =
+            |did: &str, short: Option<&str>| short.filter(|_| known).unwrap_or(did).to_owned();
+        Ok((form(own, short_own), form(to, short_to)))
     }
 }

@@ -207,10 +207,9 @@ impl Speaker {
             return Some(Arc::clone(doc));
         }
         let doc = match resolve_offline(did) {
-            Ok(doc) => doc,
-            Err(_) => self.desk.docs().resolve(did).ok()?,
+            Ok(doc) => Arc::new(doc),
+            Err(_) => self.desk.resolve(did).ok()?,
         };
-        let doc = Arc::new(doc);
         let mut docs = self.lock();
         if docs.len() + 2 > KEPT {
             docs.clear();

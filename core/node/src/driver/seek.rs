@@ -88,7 +88,7 @@ impl Driver {
         }
         let doc = self.desk.resolve(did).ok();
         let around = (&self.reach.here, self.reach.transports.as_slice());
-        let (ways, onions) = routes::ways((did, doc.as_ref()), Vec::new(), around, &*self.desk);
+        let (ways, onions) = routes::ways((did, doc.as_deref()), Vec::new(), around, &*self.desk);
         self.reach.onions.put(tag, onions);
         self.reach.strangers.ways.insert(tag, ways.clone());
         if !ways.is_empty() {

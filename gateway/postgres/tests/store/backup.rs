@@ -81,7 +81,7 @@ async fn a_backup_made_while_others_write_is_whole_and_psql_restores_it() {
     ));
     let ids: Vec<_> = page.iter().map(|held| held.id).collect();
     assert_eq!(
-        restored.ack(ALICE, &ids, noon()).await.unwrap(),
+        restored.ack(ALICE, &ids, noon()).await.unwrap().count,
         ids.len() as u64
     );
     assert_eq!(restored.totals().await.unwrap().letters, 1);

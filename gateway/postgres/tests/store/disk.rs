@@ -21,9 +21,9 @@ async fn story(stage: Stage) {
     let mut stored = 0;
     let why = loop {
         match take(&*store, large(stored), noon()).await {
-            Enqueued::Stored(_) => stored += 1,
+            Enqueued::Stored(..) => stored += 1,
             Enqueued::Refused(why) => break why,
-            Enqueued::Duplicate | Enqueued::Sooner => panic!("it is new"),
+            Enqueued::Duplicate | Enqueued::Sooner(_) => panic!("it is new"),
         }
         assert!(stored < 5000, "the disk never fills");
     };
@@ -42,7 +42,7 @@ async fn story(stage: Stage) {
         }
         let ids: Vec<_> = page.iter().map(|held| held.id).collect();
         assert_eq!(
-            store.ack(ALICE, &ids, noon()).await.unwrap(),
+            store.ack(ALICE, &ids, noon()).await.unwrap().count,
             ids.len() as u64
         );
     }
@@ -51,7 +51,7 @@ async fn story(stage: Stage) {
     store.expire(later(1)).await.unwrap();
     assert!(matches!(
         take(&*store, large(stored), noon()).await,
-        Enqueued::Stored(_)
+        Enqueued::Stored(..)
     ));
     assert_eq!(take(&*store, large(0), noon()).await, Enqueued::Duplicate);
 }

@@ -55,7 +55,7 @@ async fn measure(name: &str, store: Arc<dyn MailboxStore>) {
                 break;
             }
             let ids: Vec<_> = page.iter().map(|held| held.id).collect();
-            acked += store.ack(ALICE, &ids, noon()).await.unwrap();
+            acked += store.ack(ALICE, &ids, noon()).await.unwrap().count;
         }
         assert_eq!(acked as usize, many);
         let given = many as f64 / began.elapsed().as_secs_f64();

@@ -103,8 +103,8 @@ async fn a_letter_that_both_are_brought_is_held_once_and_acked_once() {
     let numbers: BTreeSet<u64> = outcomes
         .iter()
         .filter_map(|it| match it {
-            Enqueued::Stored(number) => Some(*number),
-            Enqueued::Duplicate | Enqueued::Sooner => None,
+            Enqueued::Stored(number, _) => Some(*number),
+            Enqueued::Duplicate | Enqueued::Sooner(_) => None,
             Enqueued::Refused(why) => panic!("{why:?}"),
         })
         .collect();
@@ -120,7 +120,7 @@ async fn a_letter_that_both_are_brought_is_held_once_and_acked_once() {
                 let ids: Vec<_> = page.unwrap().iter().map(|held| held.id).collect();
                 let mut acked = 0;
                 for ids in ids.chunks(7) {
-                    acked += store.ack(account, ids, noon()).await.unwrap();
+                    acked += store.ack(account, ids, noon()).await.unwrap().count;
                 }
                 acked
             });

@@ -9,9 +9,9 @@ use packmule_bus::{Envelope, EnvelopeId};
 
 use crate::store::replays::has_left;
 use crate::store::{
-    Account, AccountView, Change, DeadLetter, Ending, Enqueued, Found, Fut, Held, Letter, Limits,
-    Listing, Lot, MailboxStore, Moment, Opening, Outcome, Refusal, StoreError, Totals, Waiting,
-    canonical, is_did,
+    Account, AccountView, Acked, Change, DeadLetter, Ending, Enqueued, Found, Fut, Held, Letter,
+    Limits, Listing, Lot, MailboxStore, Moment, Opening, Outcome, Refusal, StoreError, Totals,
+    Waiting, canonical, is_did,
 };
 
 #[derive(Default)]
@@ -80,17 +80,36 @@ impl Rows {
         })
     }
 
-    fn enqueue(&mut self, letter: Letter, limits: &Limits, now: Moment) -> Enqueued {
-        let account = letter.account.clone();
+    fn waiting(&self, account: &str, recipient: Option<&str>, now: Moment) -> Waiting {
+        let waiting: Vec<_> = self.of(account, recipient, now).collect();
+        Waiting {
+            count: waiting.len() as u64,
+            bytes: waiting.iter().map(|(_, (letter, _))| letter.bytes()).sum(),
+            oldest: waiting.iter().map(|(_, (_, at))| *at).min(),
+            newest: waiting.iter().map(|(_, (_, at))| *at).max(),
+        }
+    }
+
+    fn owner(&self, next: &str) -> Option<String> {
+        let bound = self.bindings.get(next).map(|(owner, _)| owner.clone());
+        match self.accounts.contains_key(next) {
+            true => Some(next.to_owned()),
+            false => bound,
+        }
+    }
+
+    fn enqueue(&mut self, mut letter: Letter, limits: &Limits, now: Moment) -> Enqueued {
+        let Some(account) = self.owner(canonical(&letter.account)) else {
+            return Enqueued::Refused(Refusal::NoAccount);
+        };
+        letter.account.clone_from(&account);
         let name = (account.clone(), letter.id());
         let mine = self
             .letters
             .values()
             .filter(|(one, _)| one.account == account);
         let pair = mine.clone().filter(|(one, _)| one.from == letter.from);
-        if !self.accounts.contains_key(&account) {
-            Enqueued::Refused(Refusal::NoAccount)
-        } else if self.known.contains(&name) {
+        if self.known.contains(&name) {
             self.renew(&letter, now)
         } else if letter.expires <= now {
             Enqueued::Refused(Refusal::Expired)
@@ -104,7 +123,7 @@ impl Rows {
             self.next += 1;
             self.known.insert(name);
             self.letters.insert(self.next, (letter, now));
-            Enqueued::Stored(self.next)
+            Enqueued::Stored(self.next, account.into())
         }
     }
 
@@ -121,7 +140,7 @@ impl Rows {
         let sooner = span.is_sooner_than(held.span(), now);
         (held.not_before, held.expires) = (span.not_before, span.expires);
         match sooner {
-            true => Enqueued::Sooner,
+            true => Enqueued::Sooner(copy.account.as_str().into()),
             false => Enqueued::Duplicate,
         }
     }
@@ -199,12 +218,7 @@ impl MailboxStore for Shelf {
     fn account_of<'a>(&'a self, next: &'a str) -> Fut<'a, Option<Account>> {
         self.now(self.rows().map(|rows| {
             let recipient = canonical(next).to_owned();
-            let bound = rows
-                .bindings
-                .get(&recipient)
-                .map(|(owner, _)| owner.clone());
-            let own = rows.accounts.contains_key(&recipient);
-            let did = own.then(|| recipient.clone()).or(bound)?;
+            let did = rows.owner(&recipient)?;
             Some(Account { did, recipient })
         }))
     }
@@ -296,15 +310,10 @@ impl MailboxStore for Shelf {
         recipient: Option<&'a str>,
         now: Moment,
     ) -> Fut<'a, Waiting> {
-        self.now(self.unless_stuck().map(|rows| {
-            let waiting: Vec<_> = rows.of(account, recipient, now).collect();
-            Waiting {
-                count: waiting.len() as u64,
-                bytes: waiting.iter().map(|(_, (letter, _))| letter.bytes()).sum(),
-                oldest: waiting.iter().map(|(_, (_, at))| *at).min(),
-                newest: waiting.iter().map(|(_, (_, at))| *at).max(),
-            }
-        }))
+        self.now(
+            self.unless_stuck()
+                .map(|rows| rows.waiting(account, recipient, now)),
+        )
     }
 
     fn page<'a>(
@@ -336,13 +345,16 @@ impl MailboxStore for Shelf {
         }))
     }
 
-    fn ack<'a>(&'a self, account: &'a str, ids: &'a [EnvelopeId], _now: Moment) -> Fut<'a, u64> {
+    fn ack<'a>(&'a self, account: &'a str, ids: &'a [EnvelopeId], now: Moment) -> Fut<'a, Acked> {
         self.now(self.unless_stuck().map(|mut rows| {
             let before = rows.letters.len();
             rows.letters.retain(|_, (letter, _)| {
                 letter.account != canonical(account) || !ids.contains(&letter.id())
             });
-            (before - rows.letters.len()) as u64
+            Acked {
+                count: (before - rows.letters.len()) as u64,
+                left: rows.waiting(account, None, now),
+            }
         }))
     }
 

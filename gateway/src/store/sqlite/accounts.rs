@@ -3,6 +3,8 @@
 //! Called by [`super::SqliteStore`], inside a transaction. What can go wrong: besides the disk,
 //! only what the limits forbid, which is an answer.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{count, moment};
@@ -277,21 +279,29 @@ pub(super) fn list(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The most that an account may hold is judged here, beside its number.
+/// The most that an account may hold is judged here, beside its number and its DID.
 pub(super) struct Load {
     pub(super) account: i64,
+    pub(super) did: Arc<str>,
     letters: u64,
     bytes: u64,
 }
 
 impl Load {
-    pub(super) fn of(db: &Connection, did: &str) -> Result<Option<Self>, StoreError> {
-        let sql = "SELECT account, letters, bytes FROM accounts WHERE did = ?1";
-        let found = db.prepare_cached(sql)?.query_row([canonical(did)], |row| {
+    /// Of the account that this DID names, its own or one bound to it.
+    pub(super) fn of(db: &Connection, next: &str) -> Result<Option<Self>, StoreError> {
+        let mut query = db.prepare_cached(
+            "SELECT account, did, letters, bytes FROM accounts WHERE did = ?1 UNION ALL
+                SELECT account, accounts.did, letters, bytes
+                    FROM bindings JOIN accounts USING (account)
+                    WHERE bindings.did = ?1 LIMIT 1",
+        )?;
+        let found = query.query_row([canonical(next)], |row| {
             Ok(Self {
                 account: row.get(0)?,
-                letters: count(row, 1)?,
-                bytes: count(row, 2)?,
+                did: row.get(1)?,
+                letters: count(row, 2)?,
+                bytes: count(row, 3)?,
             })
         });
         Ok(found.optional()?)

@@ -14,7 +14,7 @@ use super::fault::damaged;
 use super::room::Room;
 use crate::store::kept::{int, millis, number, priority, rank, stem};
 use crate::store::{
-    Enqueued, Held, Letter, Limits, Moment, Refusal, Span, StoreError, Waiting, canonical,
+    Acked, Enqueued, Held, Letter, Limits, Moment, Refusal, Span, StoreError, Waiting, canonical,
 };
 
 pub(super) fn enqueue(
@@ -45,10 +45,14 @@ fn enqueue_one(
     };
     let id = letter.id();
     if let Some(known) = known(db, load.account, &id, now)? {
-        return match known {
-            Some((seq, span)) => renew(db, seq, span, letter.span(), now),
-            None => Ok(Enqueued::Duplicate),
+        let sooner = match known {
+            Some((seq, span)) => renew(db, seq, span, letter.span(), now)?,
+            None => false,
         };
+        return Ok(match sooner {
+            true => Enqueued::Sooner(load.did),
+            false => Enqueued::Duplicate,
+        });
     }
     // Who brought it is nobody's business later on: a tag is enough to count by.
     let sender = letter.from.as_deref().map(DidTag::of);
@@ -78,7 +82,7 @@ fn enqueue_one(
         "INSERT OR REPLACE INTO known (account, envelope, seq, until) VALUES (?1, ?2, ?3, NULL)",
     )?
     .execute(params![load.account, stem(&id), seq])?;
-    Ok(Enqueued::Stored(number(seq)))
+    Ok(Enqueued::Stored(number(seq), load.did))
 }
 
 /// Is it held, as this letter, or known to have been collected?
@@ -106,24 +110,21 @@ fn known(
     Ok(known.optional()?)
 }
 
-/// A copy came of what is held.
+/// A copy came of what is held. Is it given out sooner for that?
 fn renew(
     db: &Connection,
     seq: i64,
     held: Span,
     copy: Span,
     now: Moment,
-) -> Result<Enqueued, StoreError> {
+) -> Result<bool, StoreError> {
     let Some(renewed) = held.renewed(copy, now) else {
-        return Ok(Enqueued::Duplicate);
+        return Ok(false);
     };
     let sql = "UPDATE letters SET not_before = ?2, expires = ?3 WHERE seq = ?1";
     let values = params![seq, millis(renewed.not_before), millis(renewed.expires)];
     db.prepare_cached(sql)?.execute(values)?;
-    Ok(match renewed.is_sooner_than(held, now) {
-        true => Enqueued::Sooner,
-        false => Enqueued::Duplicate,
-    })
+    Ok(renewed.is_sooner_than(held, now))
 }
 
 fn refusal(
@@ -189,11 +190,12 @@ pub(super) fn ack(
     ids: &[EnvelopeId],
     limits: &Limits,
     now: Moment,
-) -> Result<u64, StoreError> {
-    let Some(account) = accounts::find(db, account)? else {
-        return Ok(0);
+) -> Result<Acked, StoreError> {
+    let mut acked = Acked::default();
+    let did = account;
+    let Some(account) = accounts::find(db, did)? else {
+        return Ok(acked);
     };
-    let mut acked = 0;
     for id in ids {
         let seq: Option<i64> = db
             .prepare_cached(
@@ -207,9 +209,10 @@ pub(super) fn ack(
             let until = millis(now + limits.known_for);
             db.prepare_cached(sql)?
                 .execute(params![account, stem(id), until])?;
-            acked += 1;
+            acked.count += 1;
         }
     }
+    acked.left = status(db, did, None, now)?;
     Ok(acked)
 }
 

@@ -27,8 +27,8 @@ const LETTERS_KIB: usize = 16 << 10;
 /// Most other requests that wait.
 const REQUESTS: usize = 1024;
 /// After a group of so many the next waits a little for company.
-const MANY: usize = 6;
-const LINGER: Duration = Duration::from_micros(1_500);
+const MANY: usize = 3;
+const LINGER: Duration = Duration::from_micros(2_500);
 /// Without work for so long, the thread tidies up.
 const IDLE: Duration = Duration::from_millis(200);
 /// Pages given back to the disk in one step, and how many may stay free.

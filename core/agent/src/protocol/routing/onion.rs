@@ -49,7 +49,8 @@ pub struct Route {
 /// # Errors
 /// The [`ResolveError`] of `did` itself. A mediator that is not known only gives no way.
 pub fn routes(did: &str, docs: &dyn Resolver) -> Result<Vec<Route>, ResolveError> {
-    Ok(routes_of(&docs.resolve(did_of(did))?, docs))
+    let doc = docs.resolve(did_of(did))?;
+    Ok(routes_of(&doc, docs))
 }
 
 /// The same, of a party whose document is at hand.
@@ -116,7 +117,7 @@ fn seal(forward: &Message, key: &str, docs: &dyn Resolver) -> Result<Vec<u8>, Wr
         let mut packed = Jose.pack(&plaintext, &plan, &Keyring::new(), docs)?;
         return packed.pop().ok_or_else(|| WrapError::Key(key.to_owned()));
     }
-    let doc: DidDoc = docs
+    let doc = docs
         .resolve(did_of(key))
         .map_err(|source| PackError::Resolve {
             did: did_of(key).to_owned(),
