@@ -24,7 +24,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use check::Note;
-pub use sections::{Accounts, Limits, Log, LogLevel, Mailboxes, Proxy, Secret, Strangers, Tls};
+pub use sections::{
+    Accounts, Limits, Log, LogLevel, Mailboxes, Proxy, Secret, Strangers, Tls, Traces,
+};
 pub use upstream::Upstream;
 
 /// No such file is longer.
@@ -66,6 +68,8 @@ pub struct Config {
     pub upstream: Vec<Upstream>,
     /// What is written to standard error.
     pub log: Log,
+    /// Where the time goes, for an OpenTelemetry collector.
+    pub traces: Traces,
 }
 
 impl Default for Config {
@@ -85,6 +89,7 @@ impl Default for Config {
             strangers: Strangers::default(),
             upstream: Vec::new(),
             log: Log::default(),
+            traces: Traces::default(),
         }
     }
 }

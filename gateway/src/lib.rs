@@ -39,6 +39,7 @@ mod reload;
 mod running;
 pub mod store;
 pub mod token;
+mod traces;
 mod web;
 
 pub use reload::Reins;

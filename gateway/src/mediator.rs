@@ -58,6 +58,17 @@ pub enum Via {
 }
 
 impl Via {
+    /// A word for it, for operators.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Socket(_) => "websocket",
+            Self::Bus => "link",
+            Self::Uplink => "mediator",
+        }
+    }
+
     /// The number of its WebSocket, if it came by one.
     #[must_use]
     pub const fn socket(self) -> Option<u64> {
@@ -457,6 +468,27 @@ impl Mediator {
                 let comment = "There is no account for this DID; send a mediate-request first.";
                 Problem::new("e.m.req.no-account", comment)
             })
+    }
+}
+
+/// A word for what a message is about, for operators: of its type, which a stranger wrote, nothing
+/// is in it.
+#[must_use]
+pub fn protocol(message: &Message) -> &'static str {
+    if routing::is_forward(message) {
+        "routing"
+    } else if mediation::read_ask(message).is_some() {
+        "coordinate-mediation"
+    } else if pickup::read_ask(message).is_some() {
+        "messagepickup"
+    } else if message.is(trust_ping::PIURI, "ping") {
+        "trust-ping"
+    } else if message.is(discover_features::PIURI, "queries") {
+        "discover-features"
+    } else if is_for_desk(message) {
+        "desk"
+    } else {
+        "other"
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) mod pages;
 mod talk;
 #[cfg(test)]
 mod tests;
+mod to_its_end;
 mod upstream;
 mod visitors;
 
@@ -44,6 +45,7 @@ use crate::page::{About, Pages};
 use crate::rates::Rates;
 use crate::store::{MailboxStore, Totals, canonical};
 use crate::token::Token;
+use crate::traces::Traces;
 
 pub(crate) use door::Door;
 pub(crate) use near::Near;
@@ -67,6 +69,7 @@ pub(crate) struct Office {
     marks: Marks,
     pub(crate) counters: Counters,
     pub(crate) log: Logger,
+    pub(crate) traces: Traces,
     addresses: Rates<IpAddr>,
     senders: Rates<DidTag>,
     lookups: Rates<IpAddr>,
@@ -221,6 +224,7 @@ impl Office {
             marks: Marks::default(),
             counters: Counters::default(),
             log: Logger::new(config.log),
+            traces: Traces::start(&config.traces),
             addresses: Rates::new(limits.rate_per_address, limits.burst_per_address),
             senders: Rates::new(limits.rate_per_sender, limits.burst_per_sender),
             lookups: Rates::new(visitors::LOOKUPS.0, visitors::LOOKUPS.1),

@@ -84,6 +84,7 @@ fn differences(a: &Config, b: &Config) -> Vec<&'static str> {
         strangers,
         upstream,
         log,
+        traces,
     } = a;
     [
         ("listen", *listen != b.listen),
@@ -100,6 +101,7 @@ fn differences(a: &Config, b: &Config) -> Vec<&'static str> {
         ("[strangers]", *strangers != b.strangers),
         ("[[upstream]]", *upstream != b.upstream),
         ("[log]", *log != b.log),
+        ("[traces]", *traces != b.traces),
     ]
     .into_iter()
     .filter_map(|(key, differs)| differs.then_some(key))

@@ -316,6 +316,7 @@ impl Gateway {
         node.stop().await;
         let _ = links.await;
         let _ = near.await;
+        office.traces.end().await;
     }
 }
 

@@ -98,6 +98,9 @@ http://127.0.0.1:8080/operator/state.json
   [log]
   level = \"info\"                           # error, warn, info, debug (names DIDs)
   json = false
+  [traces]                                 # in a build with `--features otel`
+  endpoint = \"http://127.0.0.1:4318\"     # an OpenTelemetry collector, OTLP over HTTP
+  share = 1.0                              # of the messages
 Each key is a variable too: PACKMULE_GATEWAY_LISTEN, PACKMULE_GATEWAY_LIMITS__MAX_MESSAGE, … Flags \
 win over variables, and those over the file.
 

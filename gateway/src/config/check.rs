@@ -10,6 +10,7 @@ use packmule_bus::MAX_ENVELOPE;
 use packmule_bus::link::Way;
 
 use super::{Config, ConfigError};
+use crate::traces::BUILT_IN;
 
 /// What is allowed, and perhaps not meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +80,18 @@ impl Config {
             }
         }
         self.upstreams()?;
+        if let Some(url) = &self.traces.endpoint {
+            base_url(url).map_err(|why| wrong("traces.endpoint", why))?;
+            if !BUILT_IN {
+                let why = "this packmule was built without OpenTelemetry: build it with `--features \
+                           otel`, or leave the key out";
+                return Err(wrong("traces.endpoint", why.to_owned()));
+            }
+        }
+        if !(0.0..=1.0).contains(&self.traces.share) {
+            let why = "a share is between 0 and 1".to_owned();
+            return Err(wrong("traces.share", why));
+        }
         if self.mailboxes.keep.is_zero() {
             let why = "a message must be allowed to wait for some time".to_owned();
             return Err(wrong("mailboxes.keep", why));

@@ -213,6 +213,27 @@ pub struct Log {
     pub json: bool,
 }
 
+/// Traces of the work on messages.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct Traces {
+    /// A collector of OpenTelemetry that takes OTLP over HTTP, such as `http://127.0.0.1:4318`.
+    /// None: no traces.
+    pub endpoint: Option<String>,
+    /// Which share of the messages is traced, from 0 to 1.
+    pub share: f64,
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            share: 1.0,
+        }
+    }
+}
+
 /// How much is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]

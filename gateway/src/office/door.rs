@@ -5,18 +5,16 @@
 //! followed to its end all the same.
 
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Instant;
 
 use packmule_bus::link::{BoxFut, Port};
 use packmule_http::hyper::body::Bytes;
 use packmule_http::hyper::{Request, Response};
 use packmule_http::server::{Answer, Reception, Visitor};
-use tokio::runtime::Handle;
 use tokio::time::sleep;
 
+use super::to_its_end::ToItsEnd;
 use super::{Office, Refused};
 use crate::counters::Count;
 use crate::mediator::{Via, Visit};
@@ -64,40 +62,6 @@ impl Reception for Door {
                 link => drop(self.links.send(link).await),
             }
         })
-    }
-}
-
-/// Goes on in a task of its own when whoever waits for it leaves: half way, a live push or an
-/// answer would be missing. A task for each from the start would cost more than many messages do.
-struct ToItsEnd<F: Future<Output: Send> + Send + 'static>(Option<Pin<Box<F>>>);
-
-impl<F: Future<Output: Send> + Send + 'static> ToItsEnd<F> {
-    fn of(work: F) -> Self {
-        Self(Some(Box::pin(work)))
-    }
-}
-
-impl<F: Future<Output: Send> + Send + 'static> Future for ToItsEnd<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        // What panics is not asked again, nor is what has ended.
-        let Some(mut work) = self.0.take() else {
-            return Poll::Pending;
-        };
-        let polled = work.as_mut().poll(cx);
-        if polled.is_pending() {
-            self.0 = Some(work);
-        }
-        polled
-    }
-}
-
-impl<F: Future<Output: Send> + Send + 'static> Drop for ToItsEnd<F> {
-    fn drop(&mut self) {
-        if let (Some(work), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
-            runtime.spawn(work);
-        }
     }
 }
 
@@ -156,6 +120,7 @@ impl Office {
         for reply in followed.replies {
             if back.is_none() && followed.back {
                 // What cannot be packed for its sender never will be; it was done.
+                let _packing = followed.span.part("pack");
                 back = self.pack(&sender, reply).await.ok();
                 if back.is_none() {
                     self.counters.one(Count::AnswerLost);

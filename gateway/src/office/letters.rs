@@ -17,8 +17,9 @@ use tokio::time::sleep;
 use super::{Office, Refused, beside};
 use crate::counters::Count;
 use crate::log::Fact;
-use crate::mediator::{Live, Stored, Via, Visit};
+use crate::mediator::{Live, Stored, Via, Visit, protocol};
 use crate::store::{Moment, canonical};
+use crate::traces::Span;
 
 /// The problem code of what is encrypted for keys that are not ours.
 const NOT_FOR_US: &str = "e.p.trust.crypto.not-for-us";
@@ -29,6 +30,8 @@ const OPENINGS: usize = 64;
 /// What followed from a message that was for us.
 #[derive(Default)]
 pub(super) struct Followed {
+    /// All the work on it, its answer included.
+    pub(super) span: Span,
     /// Who sent it, proven.
     pub(super) sender: Option<String>,
     /// Answers are wanted on the connection that it came by.
@@ -54,13 +57,25 @@ impl Office {
         visit: &Visit,
     ) -> Result<Followed, Refused> {
         let began = Instant::now();
-        let outcome = self.follow(packed, visit).await;
+        let span = self.traces.message(visit.via.name(), packed.len());
+        let mut followed = Followed {
+            span,
+            ..Followed::default()
+        };
+        let outcome = self.follow(packed, visit, &mut followed).await;
         self.counters.took(began.elapsed());
-        outcome.map_err(|refused| self.refuse(refused))
+        let told = outcome.map_or_else(Refused::name, |()| "taken");
+        followed.span.fact("packmule.outcome", told);
+        outcome.map_err(|refused| self.refuse(refused))?;
+        Ok(followed)
     }
 
-    async fn follow(self: &Arc<Self>, packed: Vec<u8>, visit: &Visit) -> Result<Followed, Refused> {
-        let mut followed = Followed::default();
+    async fn follow(
+        self: &Arc<Self>,
+        packed: Vec<u8>,
+        visit: &Visit,
+        followed: &mut Followed,
+    ) -> Result<(), Refused> {
         let mut visit = visit.clone();
         let mut todo = vec![packed];
         let mut opened = 0;
@@ -72,12 +87,12 @@ impl Office {
             }
             let mut inner = Vec::new();
             for packed in todo {
-                inner.extend(self.one(packed, &visit, &mut followed).await?);
+                inner.extend(self.one(packed, &visit, followed).await?);
             }
             todo = inner;
             visit.nested = visit.nested.saturating_add(1);
         }
-        Ok(followed)
+        Ok(())
     }
 
     /// One message; gives those that were forwarded in it to ourselves.
@@ -88,11 +103,13 @@ impl Office {
         followed: &mut Followed,
     ) -> Result<Vec<Vec<u8>>, Refused> {
         let node = self.node.clone();
+        let opening = followed.span.part("open");
         let (packed, opened) = beside(packed.len(), move || {
             let opened = node.desk().open(&packed);
             (packed, opened)
         })
         .await?;
+        drop(opening);
         let letter = match opened {
             Ok(letter) => letter,
             Err((problem, _)) if problem == NOT_FOR_US => {
@@ -108,7 +125,10 @@ impl Office {
         self.wait_to_admit(&letter, visit.via).await?;
         let sender = letter.opened.sender.clone();
         let now = Moment::now();
+        let hearing = followed.span.part("mediate");
+        hearing.fact("packmule.protocol", protocol(&letter.message));
         let heard = self.mediator.hear(letter, visit, now).await;
+        drop(hearing);
         followed
             .stored
             .extend(heard.stored.iter().map(|one| one.id));

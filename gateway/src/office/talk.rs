@@ -19,6 +19,7 @@ use packmule_http::server::Visitor;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
+use super::to_its_end::ToItsEnd;
 use super::{Office, Refused};
 use crate::counters::Count;
 use crate::live::{Push, Seat};
@@ -125,10 +126,9 @@ impl Office {
             from: talk.from.clone(),
             ..Visit::by(Via::Socket(talk.number))
         };
-        // A task of its own: dropped half way, a live push would be missing.
         let office = Arc::clone(self);
-        let taken = tokio::spawn(async move { office.take(packed, &visit).await });
-        let mut followed = taken.await.unwrap_or(Err(Refused::Fault))?;
+        let taken = ToItsEnd::of(async move { office.take(packed, &visit).await });
+        let mut followed = taken.await?;
         let mut saids = Vec::new();
         let mut wish = followed.live;
         if wish.take_if(|wish| !wish.wanted).is_some() {
