@@ -49,7 +49,7 @@ pub struct Config {
     pub links: Vec<String>,
     /// Look for neighbours on the local network, and be found by them.
     pub discover: bool,
-    /// Serve `/metrics` to everybody who reaches the server.
+    /// Serve `/metrics` to this machine, and to whoever shows the operators' token.
     pub metrics: bool,
     /// Serve `/scan`, a page that reads codes with its visitor's camera and shows messages as
     /// codes. What it reads comes in as a dropped file does, within the same limits.

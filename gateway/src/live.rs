@@ -100,6 +100,15 @@ impl Seats {
         }
     }
 
+    /// More waits for the account than its connections were told of.
+    pub(crate) fn tell_behind(&self, account: &str) {
+        let table = self.table();
+        let row = table.get(account);
+        for seat in row.into_iter().flat_map(|row| &row.seats) {
+            seat.behind.notify_one();
+        }
+    }
+
     /// Takes its share of the room for what is on its way. None: there is none left, and those
     /// who wait for it are behind.
     pub(crate) fn weigh(&self, stored: Stored) -> Option<Arc<Push>> {
@@ -109,11 +118,7 @@ impl Seats {
             let _share = share;
             return Some(Arc::new(Push { stored, _share }));
         }
-        let table = self.table();
-        let row = table.get(&stored.account);
-        for seat in row.into_iter().flat_map(|row| &row.seats) {
-            seat.behind.notify_one();
-        }
+        self.tell_behind(&stored.account);
         None
     }
 

@@ -263,8 +263,12 @@ impl Office {
         self.senders
             .set(limits.rate_per_sender, limits.burst_per_sender);
         self.metrics.store(config.metrics, Ordering::Relaxed);
+        let denied = denied(config);
+        for did in &denied {
+            self.seats.end(did, None);
+        }
         let mut deny = self.deny.write().unwrap_or_else(PoisonError::into_inner);
-        *deny = denied(config);
+        *deny = denied;
     }
 
     /// Is nothing taken from this DID?

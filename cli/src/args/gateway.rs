@@ -26,7 +26,8 @@ Examples:
   packmule --home kiosk gateway --upstream did:peer:2…       collect from a mediator on the internet
   packmule gateway check-config gateway.toml                 what it would be, and what is odd
   curl http://127.0.0.1:8080/                                its DID, its addresses, an invitation
-  curl http://127.0.0.1:8080/metrics                         numbers for Prometheus
+  curl http://127.0.0.1:8080/metrics                         numbers for Prometheus; from elsewhere
+                                                             or behind a proxy with the token
 
 In a browser the same address is a page for visitors: the invitation as a QR code, a place to leave \
 a message as a file, and a look at what became of one. Scripts may use what it uses:
@@ -47,7 +48,7 @@ http://127.0.0.1:8080/operator/state.json
   trusted-proxies = [\"127.0.0.1\"]          # whose X-Forwarded-For tells who comes
   links = [\"tcp://0.0.0.0:4460\"]            # where nodes find it
   discover = false                         # and by multicast DNS
-  metrics = true
+  metrics = true                           # for this machine, and whoever has the token
   scan = true                              # the page that reads and shows codes, /scan
   [tls]                                    # or a proxy in front
   certificate = \"cert.pem\"
@@ -106,7 +107,8 @@ win over variables, and those over the file.
 
 SIGHUP makes it read the file again: who may have a mailbox (open, allow, deny, new-per-address), the \
 rates, metrics and the log's level change at once; what else was changed holds from the next start, \
-and a line in the log names it. A file that makes no sense changes nothing.
+and a line in the log names it. A file that makes no sense changes nothing. In a terminal SIGHUP says \
+that the terminal was closed: then it ends.
 
 With --json it prints one line when it is ready, {\"did\":…,\"http\":…,\"ws\":…,\"pid\":…}. It ends on \
 SIGTERM or SIGINT, and tells systemd when it is ready (Type=notify).";

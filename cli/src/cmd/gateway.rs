@@ -10,7 +10,7 @@ mod invite;
 mod mailboxes;
 mod token;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use packmule_agent::protocol::out_of_band;
@@ -84,10 +84,16 @@ fn serve(globals: &Globals, args: &GatewayRunArgs) -> Result<Report, Fault> {
                 tokio::select! {
                     () = told_to_end(&mut ends) => break,
                     _ = alive.tick() => tell_manager(&[NotifyState::Watchdog]),
-                    _ = hangups.recv() => match decided(&home, known.as_deref(), args) {
-                        Ok(wanted) => drop(reins.reload(&wanted)),
-                        Err(fault) => reins.keep(&fault),
-                    },
+                    // In a terminal it says that the terminal was closed.
+                    _ = hangups.recv() => {
+                        if io::stdin().is_terminal() {
+                            break;
+                        }
+                        match decided(&home, known.as_deref(), args) {
+                            Ok(wanted) => drop(reins.reload(&wanted)),
+                            Err(fault) => reins.keep(&fault),
+                        }
+                    }
                 }
             }
             tell_manager(&[NotifyState::Stopping]);

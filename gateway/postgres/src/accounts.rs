@@ -99,7 +99,7 @@ pub(crate) async fn moved(
     let sql = "SELECT since FROM bindings WHERE did = $1 AND account = $2";
     let bound = db.row(sql, &[&new, &account]).await?;
     let bound = bound.map(|row| moment(&row, 0)).transpose()?;
-    if bound.is_some_and(|bound| has_left(bound, told)) {
+    if bound.is_some_and(|bound| has_left(bound, told, now)) {
         return Ok(false);
     }
     let heir = find(db, new).await?;

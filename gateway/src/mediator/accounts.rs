@@ -11,7 +11,7 @@ use packmule_agent::did::same_did;
 use packmule_agent::protocol::mediation::{self, Action, Ask, Change, Outcome, Page, Version};
 
 use super::problems::Problem;
-use super::{Answer, Asker, Count, Mediator};
+use super::{Answer, Asker, Count, Mediator, Via};
 use crate::store::{self, Opening, canonical, is_did};
 
 /// Bindings of one answer when nobody says how many.
@@ -41,7 +41,9 @@ impl Mediator {
         // Whoever has one is told so as often as it asks; new ones cost room that all share.
         let new = self.store.account_of(asker.name()).await?;
         let new = new.is_none_or(|account| account.did != asker.name());
-        if let Some(from) = asker.visit.from.clone().filter(|_| new)
+        // A mule that brings a village's wishes is no crowd at the door.
+        let at_door = matches!(asker.visit.via, Via::Http | Via::Socket(_));
+        if let Some(from) = asker.visit.from.clone().filter(|_| new && at_door)
             && self.openings.take(from, Instant::now()).is_err()
         {
             self.tally.add(Count::Crowded);

@@ -32,6 +32,20 @@ impl Mediator {
         if new != Some(sender) || denied(sender) || denied(old) {
             return;
         }
+        // Without a date nobody could tell an old word from a new one.
+        let made = prior.iat.or(letter.message.created_time);
+        let Some(made) = made.map(Moment::from_secs) else {
+            return;
+        };
+        // What leads nowhere takes no place in the memory of the guard.
+        match self.store.account_of(old).await {
+            Ok(Some(account)) if account.did == old => {}
+            Ok(_) => return,
+            Err(_) => {
+                heard.trouble = Some(Trouble::Failed);
+                return;
+            }
+        }
         // By the token, whichever message shows it; without a date only the message tells.
         let told = match prior.iat {
             Some(made) => format!("from_prior {made} {old}"),
@@ -46,7 +60,6 @@ impl Mediator {
                 return;
             }
         }
-        let made = prior.iat.map_or(now, Moment::from_secs);
         let moved = self.store.moved(old, sender, made, now).await;
         let done = moved == Ok(true);
         let _ = self.store.settle_message(sender, &told, done, now).await;

@@ -109,7 +109,7 @@ impl Office {
             (packed, opened)
         })
         .await?;
-        drop(opening);
+        opening.end();
         let letter = match opened {
             Ok(letter) => letter,
             Err((problem, _)) if problem == NOT_FOR_US => {
@@ -128,14 +128,16 @@ impl Office {
         let hearing = followed.span.part("mediate");
         hearing.fact("packmule.protocol", protocol(&letter.message));
         let heard = self.mediator.hear(letter, visit, now).await;
-        drop(hearing);
+        hearing.end();
         followed
             .stored
             .extend(heard.stored.iter().map(|one| one.id));
         self.push_all(heard.stored, now);
-        if let Some((old, _)) = heard.moved {
+        if let Some((old, new)) = heard.moved {
             // Who listens as the old one is told nothing more there, and has to ask anew.
             self.seats.end(&old, visit.via.socket());
+            // What the old one held is there too now.
+            self.seats.tell_behind(&new);
             followed.moved = Some(old).filter(|_| visit.nested == 0);
         }
         if let Some(sender) = &sender {

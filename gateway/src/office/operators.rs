@@ -67,7 +67,8 @@ impl Office {
         })
     }
 
-    fn no_token(&self, visitor: &Visitor) -> Response<Bytes> {
+    /// Whoever asks has to show the operators' token, and may guess so often.
+    pub(super) fn no_token(&self, visitor: &Visitor) -> Response<Bytes> {
         self.counters.one(Count::NoToken);
         self.tell_refusal("no-token");
         let from = network(visitor.address.ip());

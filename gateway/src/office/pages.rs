@@ -46,7 +46,15 @@ impl Office {
             "/" if !wants_page(request.headers()) => self.card(),
             "/healthz" => plain(StatusCode::OK, "ok"),
             "/readyz" => self.ready().await,
-            "/metrics" if self.metrics.load(Ordering::Relaxed) => self.metrics().await,
+            "/metrics" if self.metrics.load(Ordering::Relaxed) => {
+                // How many there are is nobody's business but the operator's.
+                let near = visitor.address.ip().to_canonical().is_loopback();
+                let here = near && !self.settings.proxied;
+                if !here && !self.token.opens(request.headers()) {
+                    return self.no_token(visitor);
+                }
+                self.metrics().await
+            }
             _ => {
                 if let Some(name) = path.strip_prefix("/messages/") {
                     return self.message(name, visitor).await;

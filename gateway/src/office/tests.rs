@@ -7,7 +7,7 @@ use std::time::Duration;
 use packmule_agent::did::{Method, Service, create};
 use packmule_agent::keystore::Cost;
 use packmule_agent::message::Message;
-use packmule_agent::protocol::{basic_message, mediation, trust_ping};
+use packmule_agent::protocol::{basic_message, mediation, pickup, trust_ping};
 use packmule_bus::Kind;
 use packmule_bus::link::{BoxFut, Collected, LinkError, Mailbox, Port, Settle};
 use packmule_http::hyper::Request;
@@ -86,6 +86,14 @@ fn visitor() -> Visitor {
         secure: true,
         at_door: true,
         share: Share::default(),
+    }
+}
+
+/// The machine itself, or what comes by a proxy on it.
+fn local() -> Visitor {
+    Visitor {
+        address: SocketAddr::from(([127, 0, 0, 1], 4711)),
+        ..visitor()
     }
 }
 
@@ -249,6 +257,54 @@ async fn what_is_for_nobody_here_is_not_accepted() {
 }
 
 #[tokio::test]
+async fn numbers_are_for_the_machine_itself_and_for_operators() {
+    let behind_a_proxy = Config {
+        public_url: Some("https://kiosk.example/".to_owned()),
+        ..Config::default()
+    };
+    for (config, from_here) in [(Config::default(), 200), (behind_a_proxy, 401)] {
+        let kiosk = Kiosk::open(config, Limits::default()).await;
+        let ask = async |visitor, token: Option<&str>| {
+            let mut request = Request::get("/metrics");
+            if let Some(token) = token {
+                request = request.header("authorization", format!("Bearer {token}"));
+            }
+            let request = request.body(Bytes::new()).unwrap();
+            kiosk.door.page(request, visitor).await.status().as_u16()
+        };
+        let token = kiosk.office.token.text();
+        assert_eq!(ask(local(), None).await, from_here);
+        assert_eq!(ask(visitor(), None).await, 401);
+        assert_eq!(ask(visitor(), Some("guessed")).await, 401);
+        assert_eq!(ask(visitor(), Some(token)).await, 200);
+    }
+}
+
+#[tokio::test]
+async fn who_is_turned_away_from_now_on_hears_nothing_more() {
+    let kiosk = Kiosk::usual().await;
+    let mallory = Person::new(Method::Key);
+    let now = Moment::now();
+    kiosk
+        .office
+        .store
+        .open_account(&mallory.did, now)
+        .await
+        .unwrap();
+    let mut phone = Phone::calls(&kiosk);
+    let live = pickup::live(pickup::Version::V3, true);
+    assert!(phone.says(kiosk.asks(&mallory, live)).await);
+    phone.hears().await;
+    assert!(kiosk.office.seats.has(&mallory.did));
+
+    let mut config = Config::default();
+    config.accounts.deny = vec![mallory.did.clone()];
+    kiosk.office.adopt(&config);
+    timeout(PATIENCE, &mut phone.talk).await.unwrap().unwrap();
+    assert!(!kiosk.office.seats.has(&mallory.did));
+}
+
+#[tokio::test]
 async fn whoever_asks_for_pages_asks_so_often_and_counts_are_a_second_old_at_most() {
     let mut config = Config::default();
     config.limits.rate_per_address = 1;
@@ -257,11 +313,11 @@ async fn whoever_asks_for_pages_asks_so_often_and_counts_are_a_second_old_at_mos
     let mut answers = Vec::new();
     for _ in 0..4 {
         let request = Request::get("/metrics").body(Bytes::new()).unwrap();
-        answers.push(kiosk.door.page(request, visitor()).await.status().as_u16());
+        answers.push(kiosk.door.page(request, local()).await.status().as_u16());
     }
     assert_eq!(answers, [200, 200, 200, 429]);
     let well = Request::get("/healthz").body(Bytes::new()).unwrap();
-    assert_eq!(kiosk.door.page(well, visitor()).await.status(), 200);
+    assert_eq!(kiosk.door.page(well, local()).await.status(), 200);
 
     let accounts = async || kiosk.office.totals().await.unwrap().accounts;
     assert_eq!(accounts().await, 0);

@@ -40,6 +40,9 @@ impl Span {
         Self
     }
 
+    /// It is over before it would be dropped.
+    pub(crate) const fn end(self) {}
+
     /// A fact about it: never anything that strangers wrote.
     pub(crate) const fn fact(&self, _name: &'static str, _value: &'static str) {}
 }

@@ -227,7 +227,7 @@ impl MailboxStore for Shelf {
         self.now(self.rows().map(|mut rows| {
             let (old, new) = (canonical(old), canonical(new));
             let left = rows.left.get(new).filter(|(owner, _)| owner == old);
-            if left.is_some_and(|(_, bound)| has_left(*bound, told)) {
+            if left.is_some_and(|(_, bound)| has_left(*bound, told, now)) {
                 return false;
             }
             if old == new || rows.accounts.remove(old).is_none() {

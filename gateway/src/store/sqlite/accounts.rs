@@ -106,7 +106,7 @@ pub(super) fn moved(
         .prepare_cached("SELECT since FROM bindings WHERE did = ?1 AND account = ?2")?
         .query_row(params![new, account], |row| moment(row, 0))
         .optional()?;
-    if bound.is_some_and(|bound| has_left(bound, told)) {
+    if bound.is_some_and(|bound| has_left(bound, told, now)) {
         return Ok(false);
     }
     let heir = find(db, new)?;

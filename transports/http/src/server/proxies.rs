@@ -52,6 +52,12 @@ impl FromStr for Network {
         if bits > all {
             return Err(wrong());
         }
+        // Addresses are compared as IPv4 where they are: such a network would have nobody in it.
+        if first != first.to_canonical() {
+            return Err(format!(
+                "`{text}` is IPv4 in IPv6's clothes: write it as IPv4"
+            ));
+        }
         Ok(Self { first, bits })
     }
 }
@@ -183,6 +189,7 @@ mod tests {
         for text in [
             "",
             "10.0.0.0/33",
+            "::ffff:10.0.0.0/104",
             "10.0.0/8",
             "::/129",
             "10.0.0.0/-1",
