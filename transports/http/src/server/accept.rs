@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::guard::Guard;
-use super::seats::{Crowded, Seat};
+use super::seats::{Crowded, Seat, Seats};
 use super::talk::Talk;
 use super::{Config, Reception, Server};
 use crate::server::body::Room;
@@ -33,6 +33,7 @@ pub(super) struct House {
     pub(super) config: Config,
     pub(super) reception: Arc<dyn Reception>,
     pub(super) room: Room,
+    pub(super) seats: Arc<Seats>,
 }
 
 pub(super) async fn serve(
@@ -50,6 +51,7 @@ pub(super) async fn serve(
         room: Room::new(config.limits.held),
         config,
         reception,
+        seats: Arc::clone(&seats),
     });
     let (leave, leaving) = watch::channel(false);
     let mut talks = JoinSet::new();

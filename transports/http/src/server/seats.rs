@@ -68,6 +68,24 @@ impl Seats {
         Ok(Seat {
             seats: Arc::clone(self),
             address,
+            whole: true,
+        })
+    }
+
+    /// The part of a visitor who is behind a proxy and stays: the proxy has the connection's seat,
+    /// and this counts among those of the visitor's own address. None: it has its share.
+    pub(super) fn share(self: &Arc<Self>, visitor: IpAddr) -> Option<Seat> {
+        let address = class(visitor);
+        let mut taken = self.taken();
+        let here = taken.by.get(&address).copied().unwrap_or_default();
+        if here >= self.per_address && !trusts(&self.proxies, visitor) {
+            return None;
+        }
+        taken.by.insert(address, here + 1);
+        Some(Seat {
+            seats: Arc::clone(self),
+            address,
+            whole: false,
         })
     }
 }
@@ -88,12 +106,14 @@ fn class(from: IpAddr) -> IpAddr {
 pub(super) struct Seat {
     seats: Arc<Seats>,
     address: IpAddr,
+    /// It counts in total too.
+    whole: bool,
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut taken = self.seats.taken();
-        taken.all = taken.all.saturating_sub(1);
+        taken.all = taken.all.saturating_sub(self.whole.into());
         let left = taken.by.get(&self.address).map_or(0, |here| here - 1);
         if left == 0 {
             taken.by.remove(&self.address);
@@ -134,6 +154,27 @@ mod tests {
         assert_eq!(seats.take(ip("2001:db8::4")).err(), Some(Crowded::Address));
         drop((two, fourth, six));
         assert!(seats.taken().by.is_empty(), "no row without a visitor");
+    }
+
+    #[test]
+    fn behind_a_proxy_each_has_a_share_of_its_own() {
+        let limits = Limits {
+            connections: 9,
+            per_address: 2,
+            ..Limits::default()
+        };
+        let proxies = vec!["192.0.2.7".parse().expect("a network")];
+        let seats = Arc::new(Seats::new(&limits, proxies));
+        let sockets: Vec<_> = (0..3).map(|_| seats.take(ip("192.0.2.7"))).collect();
+        let mallory: Vec<_> = (0..3).map(|_| seats.share(ip("198.51.100.1"))).collect();
+        assert!(mallory[0].is_some() && mallory[1].is_some() && mallory[2].is_none());
+        assert!(seats.share(ip("198.51.100.2")).is_some());
+        assert_eq!(seats.taken().all, 3);
+        drop(mallory);
+        assert!(seats.share(ip("198.51.100.1")).is_some());
+        drop(sockets);
+        assert_eq!(seats.taken().all, 0);
+        assert!(seats.taken().by.is_empty());
     }
 
     #[test]

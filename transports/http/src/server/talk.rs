@@ -25,6 +25,7 @@ use tokio::time::timeout;
 
 use super::accept::House;
 use super::body::{Trouble, whole};
+use super::seats::Seat;
 use super::{Answer, Share, Visitor, proxies};
 use crate::media;
 
@@ -35,8 +36,17 @@ pub(super) struct Talk {
     house: Arc<House>,
     from: SocketAddr,
     /// A WebSocket was agreed to; it begins when the answer has gone.
-    agreed: Mutex<Option<(OnUpgrade, Agreed, Visitor)>>,
+    agreed: Mutex<Option<Socket>>,
     changed_over: Arc<AtomicBool>,
+}
+
+/// A WebSocket that was agreed to.
+struct Socket {
+    upgrade: OnUpgrade,
+    agreed: Agreed,
+    visitor: Visitor,
+    /// Among those of the visitor's address, where a proxy has the connection's own.
+    share: Option<Seat>,
 }
 
 impl Talk {
@@ -92,6 +102,7 @@ impl Talk {
             config,
             reception,
             room,
+            ..
         } = &*self.house;
         let said = request.headers().get(CONTENT_TYPE);
         let said = said
@@ -170,6 +181,7 @@ impl Talk {
             config,
             reception,
             room,
+            ..
         } = &*self.house;
         let most = config.limits.page;
         let (head, body) = request.into_parts();
@@ -187,6 +199,14 @@ impl Talk {
         let upgrade = on(&mut request);
         let visitor = self.visitor(request.headers(), true);
         let (head, _) = request.into_parts();
+        let address = visitor.address.ip();
+        let share = match address == self.from.ip() {
+            true => None,
+            false => match self.house.seats.share(address) {
+                None => return plain(StatusCode::TOO_MANY_REQUESTS, "this address has its share"),
+                share => share,
+            },
+        };
         let agreed = match agree(&Request::from_parts(head, ())) {
             Ok(agreed) => agreed,
             Err(why) => return plain(StatusCode::BAD_REQUEST, why),
@@ -194,7 +214,12 @@ impl Talk {
         let mut response = empty(StatusCode::SWITCHING_PROTOCOLS);
         *response.headers_mut() = agreed.response.headers().clone();
         let mut slot = self.agreed.lock().unwrap_or_else(PoisonError::into_inner);
-        *slot = Some((upgrade, agreed, visitor));
+        *slot = Some(Socket {
+            upgrade,
+            agreed,
+            visitor,
+            share,
+        });
         response
     }
 
@@ -204,7 +229,13 @@ impl Talk {
             let mut slot = self.agreed.lock().unwrap_or_else(PoisonError::into_inner);
             slot.take()
         };
-        let Some((upgrade, agreed, visitor)) = agreed else {
+        let Some(Socket {
+            upgrade,
+            agreed,
+            visitor,
+            share: _share,
+        }) = agreed
+        else {
             return;
         };
         let limits = &self.house.config.limits;
