@@ -196,6 +196,9 @@ pub struct Heard {
     pub for_us: Option<Letter>,
     /// An account goes by another DID from now on: the old one, the new one.
     pub moved: Option<(String, String)>,
+    /// Who was granted a mailbox, by a DID that has a shorter form: its owner may use that from now
+    /// on, and only this one tells its keys.
+    pub met: Option<String>,
     /// Why it was not taken on. When there is a reply too, that says the same to its sender.
     pub trouble: Option<Trouble>,
 }
@@ -376,7 +379,12 @@ impl Mediator {
             if !matches!(ask, mediation::Ask::Query(_)) {
                 self.fresh(asker)?;
             }
-            return self.mediate(asker, version, ask).await;
+            let answer = self.mediate(asker, version, ask).await?;
+            let told = answer.as_ref().and_then(mediation::read_answer);
+            if matches!(told, Some(mediation::Answer::Granted(_))) && asker.name() != asker.did {
+                heard.met = Some(asker.did.to_owned());
+            }
+            return Ok(answer);
         }
         if let Some(ask) = pickup::read_ask(message) {
             let (version, ask) = ask.map_err(|err| Problem::of(err.problem(), &err))?;

@@ -133,6 +133,13 @@ impl Office {
             .stored
             .extend(heard.stored.iter().map(|one| one.id));
         self.push_all(heard.stored, now);
+        if let Some(did) = heard.met {
+            let node = self.node.clone();
+            let kept = tokio::task::spawn_blocking(move || node.desk().remember_form(&did));
+            kept.await
+                .map_err(|_| Refused::Fault)?
+                .map_err(|_| Refused::Fault)?;
+        }
         if let Some((old, new)) = heard.moved {
             // Who listens as the old one is told nothing more there, and has to ask anew.
             self.seats.end(&old, visit.via.socket());

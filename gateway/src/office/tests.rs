@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use packmule_agent::did::{Method, Service, create};
+use packmule_agent::did::{Method, Service, create, short_form};
 use packmule_agent::keystore::Cost;
 use packmule_agent::message::Message;
+use packmule_agent::pack::{Jose, PackPlan, Packer};
 use packmule_agent::protocol::{basic_message, mediation, pickup, trust_ping};
+use packmule_agent::resolve::DocBook;
 use packmule_bus::Kind;
 use packmule_bus::link::{BoxFut, Collected, LinkError, Mailbox, Port, Settle};
 use packmule_http::hyper::Request;
@@ -254,6 +256,49 @@ async fn what_is_for_nobody_here_is_not_accepted() {
         assert_eq!(kiosk.door.receive(letter, visitor()).await, said);
     }
     assert_eq!(kiosk.office.totals().await.unwrap().letters, 1);
+}
+
+/// As the method's specification wants it: the long form until the other side has shown that it
+/// knows it, the short one from then on.
+#[tokio::test]
+async fn who_goes_by_the_short_form_once_it_is_known_is_understood() {
+    let kiosk = Kiosk::usual().await;
+    let alice = Person::new(Method::Peer4);
+    let short = short_form(&alice.did).unwrap().to_owned();
+    let mut docs = DocBook::new();
+    docs.learn(&alice.did).unwrap();
+    let asks_shortly = || {
+        let mut message = pickup::status_request(pickup::Version::V3, None);
+        message.return_route = Some("all".to_owned());
+        message.from = Some(short.clone());
+        message.to = vec![kiosk.did.clone()];
+        let plan = PackPlan {
+            to: message.to.clone(),
+            from: message.from.clone(),
+            ..PackPlan::default()
+        };
+        let mut keys = packmule_agent::keys::Keyring::new();
+        for (kid, key) in &alice.new.secrets {
+            keys.insert(kid.clone(), key.clone());
+        }
+        Jose.pack(&message.to_json(), &plan, &keys, &docs)
+            .unwrap()
+            .remove(0)
+    };
+    let unknown = kiosk.door.receive(asks_shortly(), visitor()).await;
+    assert!(matches!(unknown, Answer::Refused { status: 400, .. }));
+
+    let request = kiosk.asks(&alice, mediation::request(mediation::Version::V3));
+    let granted = kiosk.door.receive(request, visitor()).await;
+    assert!(matches!(granted, Answer::Reply(_)), "{granted:?}");
+    for _ in 0..2 {
+        let told = kiosk.door.receive(asks_shortly(), visitor()).await;
+        assert!(matches!(told, Answer::Reply(_)), "{told:?}");
+        // As at a new start: from what the home keeps.
+        kiosk.office.node.desk().refresh().unwrap();
+    }
+    let kept = kiosk.office.node.desk().home().kept_docs().unwrap();
+    assert!(kept.iter().any(|(did, ..)| *did == short));
 }
 
 #[tokio::test]

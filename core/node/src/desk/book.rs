@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use packmule_agent::did::{DidDoc, DidError, web_url};
-use packmule_agent::resolve::{DocBook, ResolveError};
+use packmule_agent::did::{DidDoc, DidError, short_form, web_url};
+use packmule_agent::resolve::{DocBook, ResolveError, Resolver};
 
 use super::Desk;
 use crate::home::now;
@@ -84,6 +84,21 @@ impl Desk {
     /// Remembers the long form of a did:peer:4, so that its short form resolves.
     pub fn learn_form(&self, did: &str) -> Result<(), BookError> {
         self.book_mut().docs.learn(did)?;
+        Ok(())
+    }
+
+    /// The same for good, a new start included. What of it can be known from the DID is nothing to
+    /// remember.
+    pub fn remember_form(&self, did: &str) -> Result<(), BookError> {
+        let Some(short) = short_form(did).filter(|short| *short != did) else {
+            return Ok(());
+        };
+        if self.book().docs.long_form(short).is_some() {
+            return Ok(());
+        }
+        self.learn_form(did)?;
+        let doc = self.resolve(short)?;
+        self.home.keep_doc(short, &doc, now())?;
         Ok(())
     }
 
