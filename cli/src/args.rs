@@ -8,6 +8,7 @@ mod aids;
 mod carriers;
 mod gateway;
 mod letters;
+mod mail;
 mod node;
 mod parties;
 mod pipes;
@@ -26,6 +27,7 @@ pub(crate) use carriers::{
 };
 pub(crate) use gateway::{GatewayArgs, GatewayRunArgs, GatewayVerb};
 pub(crate) use letters::{By, InboxArgs, InboxVerb, OutboxArgs, OutboxVerb, Priority, SendArgs};
+pub(crate) use mail::{MailArgs, MailTestArgs, MailVerb};
 pub(crate) use node::{
     BenchArgs, BenchLinkArgs, BenchQrArgs, BenchVerb, DeadLettersArgs, DeadLettersVerb, ForgetArgs,
     RunArgs, WatchArgs, WhyArgs, YesNo, parse_upstream, parse_way,
@@ -114,6 +116,8 @@ pub(crate) enum Verb {
     Qr(QrArgs),
     /// Explain a packed message byte for byte, without opening it
     Inspect(InspectArgs),
+    /// Mail: try what is set up
+    Mail(MailArgs),
     /// Check the home and this computer, and say what is missing and how to get it
     Doctor,
     /// Measure: how fast two nodes on this machine are

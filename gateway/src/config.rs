@@ -66,6 +66,8 @@ pub struct Config {
     pub strangers: Strangers,
     /// Mediators on the internet that hold messages for it, best first.
     pub upstream: Vec<Upstream>,
+    /// Mail, both ways.
+    pub mail: Option<packmule_mail::Settings>,
     /// What is written to standard error.
     pub log: Log,
     /// Where the time goes, for an OpenTelemetry collector.
@@ -88,6 +90,7 @@ impl Default for Config {
             limits: Limits::default(),
             strangers: Strangers::default(),
             upstream: Vec::new(),
+            mail: None,
             log: Log::default(),
             traces: Traces::default(),
         }
@@ -175,6 +178,9 @@ impl Config {
         }
         if let Some(authority) = &mut self.mailboxes.postgres_authority {
             *authority = folder.join(&authority);
+        }
+        if let Some(mail) = &mut self.mail {
+            mail.anchor(folder);
         }
     }
 }

@@ -83,6 +83,7 @@ fn differences(a: &Config, b: &Config) -> Vec<&'static str> {
         limits,
         strangers,
         upstream,
+        mail,
         log,
         traces,
     } = a;
@@ -100,6 +101,7 @@ fn differences(a: &Config, b: &Config) -> Vec<&'static str> {
         ("[limits]", *limits != b.limits),
         ("[strangers]", *strangers != b.strangers),
         ("[[upstream]]", *upstream != b.upstream),
+        ("[mail]", *mail != b.mail),
         ("[log]", *log != b.log),
         ("[traces]", *traces != b.traces),
     ]

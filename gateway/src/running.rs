@@ -152,12 +152,20 @@ impl Gateway {
         };
         let (web, way, links) = web();
         transports.push(Arc::new(web));
+        let mailer = match &config.mail {
+            Some(mail) => mail
+                .build(home.dir())
+                .map_err(|why| ConfigError::Value { key: "mail", why })?,
+            None => packmule_mail::Mailer::default(),
+        };
+        transports.extend(mailer.transports);
         let mut listen: Vec<Way> = config
             .links
             .iter()
             .filter_map(|it| Way::parse(it))
             .collect();
         listen.extend(way);
+        listen.extend(mailer.listen);
         let mut node = NodeConfig {
             listen,
             scout: config.discover,
@@ -166,7 +174,7 @@ impl Gateway {
             } else {
                 Seek::Nobody
             },
-            doors: vec![url.clone(), own()],
+            doors: [vec![url.clone(), own()], mailer.doors].concat(),
             ..NodeConfig::default()
         };
         node.depot.policy.carry_for_strangers = config.strangers.carry;

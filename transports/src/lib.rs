@@ -13,6 +13,8 @@ use packmule_bus::link::Transport;
 pub use packmule_drive as drive;
 #[cfg(feature = "http")]
 pub use packmule_http as http;
+#[cfg(feature = "mail")]
+pub use packmule_mail as mail;
 #[cfg(feature = "mem")]
 pub use packmule_mem as mem;
 #[cfg(feature = "qr")]
@@ -32,10 +34,18 @@ pub const NAMES: &[&str] = &[
     "http",
     #[cfg(feature = "http")]
     "https",
+    #[cfg(feature = "mail")]
+    "imap",
+    #[cfg(feature = "mail")]
+    "lmtp",
+    #[cfg(feature = "mail")]
+    "mailto",
     #[cfg(feature = "mem")]
     "mem",
     #[cfg(feature = "qr")]
     "qr",
+    #[cfg(feature = "mail")]
+    "smtp",
     #[cfg(feature = "tcp")]
     "tcp",
     #[cfg(feature = "ws")]
@@ -45,7 +55,8 @@ pub const NAMES: &[&str] = &[
 ];
 
 /// The transports that a node starts with, each as it is without settings. Memory is none of
-/// them (it leads nowhere beyond the process), and folders and pictures are carried by hand.
+/// them (it leads nowhere beyond the process), folders and pictures are carried by hand, and mail
+/// is nothing without settings: [`mail::Settings`] make its transports.
 #[must_use]
 pub fn for_a_node() -> Vec<Arc<dyn Transport>> {
     Vec::from([

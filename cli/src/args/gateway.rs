@@ -96,6 +96,8 @@ http://127.0.0.1:8080/operator/state.json
   poll = \"60s\"                             # longest time between two looks without a socket
   retry = \"15m\"                            # longest time between two tries
   patience = \"60s\"                         # longest wait for an answer
+  [mail]                                   # as in node.toml: `packmule run --help`
+  address = \"kiosk@example.org\"
   [log]
   level = \"info\"                           # error, warn, info, debug (names DIDs)
   json = false

@@ -38,6 +38,23 @@ Examples:
   max-message = \"16 MB\"
   copies = 6
   hops = 8
+  [mail]                                        mail by a server of yours, both ways
+  address = \"bob@example.org\"
+  [mail.submission]
+  server = \"smtps://mail.example.org\"          smtp:// begins with STARTTLS; open = true: no TLS
+  user = \"bob\"
+  password-file = \"mail.password\"              or password-env = \"MAIL_PASSWORD\"
+  authority = \"ca.pem\"                         whom to believe; else the system's authorities
+  certificate = \"me.pem\"                       where the server wants one, with key = \"me.key\"
+  [mail.imap]                                   the same keys, and
+  server = \"imaps://mail.example.org\"
+  folder = \"INBOX\"
+  move-to = \"DIDComm\"                          what was read; or delete = true
+  poll = 60                                     seconds, where the server tells no news
+  no-idle = false
+  [mail.inbound]                                a door for a mail server that hands over
+  lmtp = \"127.0.0.1:2424\"                      or smtp = \"…\"
+  for = [\"example.org\"]                        addresses, domains; else your own address
 
 With --json it prints one line when it is ready, {\"ready\":true,\"listen\":[…],\"pid\":…,\"home\":…}, \
 and with --events a line for each event afterwards. It ends on SIGTERM or SIGINT, and tells systemd \

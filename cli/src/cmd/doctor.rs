@@ -3,6 +3,8 @@
 //! A missing device is a finding, not a failure. Only a home that is damaged or unsafe ends with
 //! a code other than 0.
 
+mod mail;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -106,6 +108,7 @@ pub(crate) fn run(globals: &Globals) -> Result<Report, Fault> {
     findings.push(how_unlocked(globals));
     findings.push(ffmpeg());
     findings.push(camera());
+    findings.extend(mail::look(&dir));
     Ok(report(&findings))
 }
 

@@ -16,6 +16,7 @@ mod inbox;
 mod init;
 mod inspect;
 pub(crate) mod invite;
+mod mail;
 mod outbox;
 mod pack;
 mod peers;
@@ -58,6 +59,7 @@ pub(crate) fn run(cli: Cli) -> Result<Report, Fault> {
         Verb::Import(args) => import::run(globals, &args),
         Verb::Qr(args) => qr::run(globals, args.verb),
         Verb::Inspect(args) => inspect::run(&args),
+        Verb::Mail(args) => mail::run(globals, &args.verb),
         Verb::Doctor => doctor::run(globals),
         Verb::Sim(args) => sim::run(globals, &args.verb),
         Verb::Demo(args) => crate::demo::run(globals, &args),

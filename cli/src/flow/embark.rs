@@ -32,13 +32,17 @@ impl Aboard {
             .thread_name("packmule")
             .enable_all()
             .build()?;
+        let mailer = settings.mailer(home.dir())?;
+        let mut transports = for_a_node();
+        transports.extend(mailer.transports);
         let config = NodeConfig {
-            listen: settings.listen.clone(),
+            listen: [settings.listen.clone(), mailer.listen].concat(),
             scout: settings.discover,
             depot: settings.depot.clone(),
+            doors: mailer.doors,
             ..NodeConfig::default()
         };
-        let node = runtime.block_on(Node::start(Arc::new(home), keys, for_a_node(), config))?;
+        let node = runtime.block_on(Node::start(Arc::new(home), keys, transports, config))?;
         Ok(Self { runtime, node })
     }
 

@@ -11,6 +11,7 @@ use std::path::Path;
 use packmule_bus::depot::DepotConfig;
 use packmule_bus::link::Way;
 use packmule_node::units::parse_size;
+use packmule_transports::mail;
 use serde::Deserialize;
 
 use crate::args::{RunArgs, YesNo, parse_upstream, parse_way};
@@ -35,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) upstream: Vec<String>,
     /// Quotas and policy.
     pub(crate) depot: DepotConfig,
+    /// Mail, if there is any.
+    pub(crate) mail: Option<mail::Settings>,
 }
 
 /// The file, as it is written. Names are those of the flags.
@@ -50,6 +53,7 @@ struct Written {
     max_message: Option<String>,
     copies: Option<u16>,
     hops: Option<u8>,
+    mail: Option<mail::Settings>,
 }
 
 impl Settings {
@@ -61,7 +65,11 @@ impl Settings {
             Err(err) if err.kind() == io::ErrorKind::NotFound => Written::default(),
             Err(err) => return Err(Fault::file("read", &path, &err)),
         };
-        written.decide().map_err(|why| wrong(&path, &why))
+        let mut settings = written.decide().map_err(|why| wrong(&path, &why))?;
+        if let Some(mail) = &mut settings.mail {
+            mail.anchor(home);
+        }
+        Ok(settings)
     }
 
     /// From the home's file, and from the flags, which win.
@@ -89,6 +97,15 @@ impl Settings {
         depot.policy.copies = args.copies.unwrap_or(depot.policy.copies);
         depot.policy.hops = args.hops.unwrap_or(depot.policy.hops);
         Ok(settings)
+    }
+
+    /// What follows from the section `[mail]`.
+    pub(crate) fn mailer(&self, home: &Path) -> Result<mail::Mailer, Fault> {
+        let Some(settings) = &self.mail else {
+            return Ok(mail::Mailer::default());
+        };
+        let built = settings.build(home);
+        built.map_err(|why| wrong(&home.join(FILE), &why))
     }
 }
 
@@ -121,6 +138,7 @@ impl Written {
             discover: self.discover.unwrap_or(true),
             upstream: upstream?,
             depot,
+            mail: self.mail,
         })
     }
 }

@@ -18,6 +18,7 @@ mod gateway;
 mod help;
 mod kill;
 mod lan;
+mod mail;
 mod node;
 mod pipes;
 mod qr;

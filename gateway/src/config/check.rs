@@ -46,6 +46,11 @@ impl Config {
                 return Err(wrong(key, format!("`{text}` is no DID")));
             }
         }
+        if let Some(mail) = &self.mail {
+            // Files are read, so that a gateway that would not start is told of now.
+            let built = mail.build(std::path::Path::new(""));
+            built.map_err(|why| wrong("mail", why))?;
+        }
         let limits = &self.limits;
         if limits.max_message == 0 || limits.max_message > MAX_ENVELOPE as u64 {
             let why = format!("it must be between 1 and {MAX_ENVELOPE} bytes");
