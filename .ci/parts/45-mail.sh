@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
 # mail: how fast it is sent, beside lettre's pool and Postfix's own load generator
-# modes: full deep
+# modes: deep
 # Waiting is nearly all that is measured: the libraries are optimised in this profile, too.
 cargo bench --locked --profile dev -p packmule-mail --bench send

@@ -100,18 +100,18 @@ async fn collects(listener: TcpListener, status: &str) -> (String, Vec<u8>) {
     }
 }
 
-async fn to(listener: &TcpListener, share: f64) -> Traces {
+fn to(listener: &TcpListener, share: f64) -> Traces {
     let endpoint = format!("http://{}/", listener.local_addr().unwrap());
-    let mut settings = config::Traces::default();
-    settings.endpoint = Some(endpoint);
-    settings.share = share;
-    Traces::start(&settings)
+    Traces::start(&config::Traces {
+        endpoint: Some(endpoint),
+        share,
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_is_told_of_a_message_and_of_its_parts() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let traces = to(&listener, 1.0).await;
+    let traces = to(&listener, 1.0);
     let collector = tokio::spawn(collects(listener, "200 OK"));
     {
         let message = traces.message("http", 1234);
@@ -138,14 +138,14 @@ async fn a_collector_is_told_of_a_message_and_of_its_parts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_that_is_away_or_ill_holds_nobody_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let ill = to(&listener, 1.0).await;
+    let ill = to(&listener, 1.0);
     let collector = tokio::spawn(collects(listener, "503 Service Unavailable"));
     drop(ill.message("websocket", 1));
     timeout(Duration::from_secs(30), ill.end()).await.unwrap();
     collector.await.unwrap();
 
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let away = to(&gone, 1.0).await;
+    let away = to(&gone, 1.0);
     drop(gone);
     drop(away.message("link", 1));
     timeout(Duration::from_secs(30), away.end()).await.unwrap();
@@ -158,7 +158,7 @@ async fn without_a_collector_or_a_share_nothing_is_sent() {
     none.end().await;
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let never = to(&listener, 0.0).await;
+    let never = to(&listener, 0.0);
     drop(never.message("http", 1));
     timeout(Duration::from_secs(30), never.end()).await.unwrap();
     let called = timeout(Duration::from_millis(200), listener.accept()).await;
