@@ -4,16 +4,24 @@ use std::fs;
 use std::path::Path;
 
 use packmule_bus::label::Priority;
-use packmule_gateway::store::{Ending, Enqueued, MailboxStore, StoreError};
+use packmule_gateway::store::{Ending, Enqueued, Letter, MailboxStore, StoreError};
 
 use crate::{ALICE, BOB, CAROL, later, letter, noon, packed, small, sqlite, take};
 
 #[tokio::test]
-async fn a_store_of_version_1_opens_with_all_it_holds() {
+async fn a_store_of_each_version_opens_with_all_it_holds() {
+    for version in ["store-v1", "store-v2"] {
+        opens_with_all_it_holds(version).await;
+    }
+}
+
+async fn opens_with_all_it_holds(version: &str) {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("mailboxes");
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/gateway/store-v1/mailboxes");
-    fs::copy(kept, &file).unwrap();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/gateway");
+    fs::copy(fixtures.join(version).join("mailboxes"), &file).unwrap();
+    // Opened twice: what an older one is brought to is a store like any other.
+    drop(sqlite(&file, small()).unwrap());
     let store = sqlite(&file, small()).unwrap();
     let totals = store.totals().await.unwrap();
     assert_eq!(
@@ -49,6 +57,18 @@ async fn a_store_of_version_1_opens_with_all_it_holds() {
         (BOB, Ending::Expired)
     );
     assert!(store.seen_message(BOB, "asked", later(1)).await.unwrap());
+    // What was collected is forgotten when its time is over, not before.
+    let over = noon() + small().known_for;
+    store.expire(over).await.unwrap();
+    assert!(matches!(
+        take(&store, lasting(letter(ALICE, 3)), over).await,
+        Enqueued::Stored(..)
+    ));
+}
+
+fn lasting(mut letter: Letter) -> Letter {
+    letter.expires = letter.expires + small().known_for;
+    letter
 }
 
 /// Writes the fixture; see its README.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{count, moment};
-use super::endings;
 use super::room::Room;
+use super::{endings, letters};
 use crate::store::kept::{int, millis};
 use crate::store::replays::has_left;
 use crate::store::{
@@ -60,6 +60,10 @@ pub(super) fn close(
         Ending::Closed,
         limits,
         now,
+    )?;
+    db.execute(
+        "DELETE FROM collected WHERE seq IN (SELECT seq FROM known WHERE account = ?1)",
+        [account],
     )?;
     db.execute("DELETE FROM known WHERE account = ?1", [account])?;
     db.execute("DELETE FROM bindings WHERE account = ?1", [account])?;
@@ -131,26 +135,38 @@ pub(super) fn moved(
 
 /// Everything of one account becomes another's; what both hold stays once.
 fn hand_over(db: &Connection, from: i64, to: i64, now: Moment) -> Result<(), StoreError> {
+    let both = params![from, to];
+    // What is over need not be known, and must not stand in the way of what is held.
     db.execute(
-        "DELETE FROM known WHERE account IN (?1, ?2) AND until <= ?3",
+        "DELETE FROM known WHERE account IN (?1, ?2)
+            AND seq IN (SELECT seq FROM collected WHERE until <= ?3)",
         params![from, to, millis(now)],
     )?;
-    let both = params![from, to];
-    for step in [
-        // Of two copies the longer life and the shorter delay.
+    // Of two copies the longer life and the shorter delay.
+    db.execute(
         "UPDATE letters SET expires = max(letters.expires, ours.expires),
                 not_before = min(letters.not_before, ours.not_before)
-            FROM letters ours JOIN known ON known.account = ?2 AND until IS NULL
+            FROM letters ours JOIN known ON known.account = ?2
                 AND known.envelope = substr(ours.envelope, 1, 16)
             WHERE ours.account = ?1 AND letters.seq = known.seq",
-        "DELETE FROM letters WHERE account = ?1 AND EXISTS (SELECT 1 FROM known
-            WHERE known.account = ?2 AND known.envelope = substr(letters.envelope, 1, 16))",
+        both,
+    )?;
+    let doubles: Vec<i64> = db
+        .prepare(
+            "SELECT seq FROM letters WHERE account = ?1 AND EXISTS (SELECT 1 FROM known
+                WHERE known.account = ?2 AND known.envelope = substr(letters.envelope, 1, 16))",
+        )?
+        .query_map(both, |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    letters::remove(db, &doubles)?;
+    for step in [
         "INSERT OR IGNORE INTO recipients (account, did)
             SELECT ?2, did FROM recipients WHERE account = ?1",
         "UPDATE letters SET account = ?2, recipient = (SELECT theirs.recipient
             FROM recipients ours JOIN recipients theirs USING (did)
             WHERE ours.recipient = letters.recipient AND theirs.account = ?2)
             WHERE account = ?1",
+        "UPDATE collected SET account = ?2 WHERE seq IN (SELECT seq FROM known WHERE account = ?1)",
         "UPDATE OR IGNORE known SET account = ?2 WHERE account = ?1",
         "UPDATE bindings SET account = ?2 WHERE account = ?1",
     ] {

@@ -48,11 +48,11 @@ pub(super) fn bury(
         let (account, id): (i64, _) = db
             .prepare_cached("SELECT account, envelope FROM letters WHERE seq = ?1")?
             .query_row([seq], |row| Ok((row.get(0)?, envelope(row, 1)?)))?;
-        remove(db, *seq)?;
         // Nobody has it: it may come again, with more time.
         db.prepare_cached("DELETE FROM known WHERE account = ?1 AND envelope = ?2")?
             .execute(params![account, stem(&id)])?;
     }
+    remove(db, &ending)?;
     if !ending.is_empty() {
         db.prepare_cached("DELETE FROM dead WHERE dead <= (SELECT max(dead) FROM dead) - ?1")?
             .execute([int(limits.dead)])?;
@@ -64,17 +64,25 @@ pub(super) fn bury(
 pub(super) fn forget(db: &Connection, limits: &Limits, now: Moment) -> Result<bool, StoreError> {
     Guard::forget(db, int(limits.seen), millis(now))?;
     let over = db
-        .prepare_cached("SELECT count(*) FROM known WHERE until <= ?1")?
+        .prepare_cached("SELECT count(*) FROM collected WHERE until <= ?1")?
         .query_row([millis(now)], |row| count(row, 0))?;
     let all = db
-        .prepare_cached("SELECT count(*) FROM known WHERE until IS NOT NULL")?
+        .prepare_cached("SELECT count(*) FROM collected")?
         .query_row([], |row| count(row, 0))?;
     let gone = over.max(all.saturating_sub(limits.known));
-    db.prepare_cached(
-        "DELETE FROM known WHERE (account, envelope) IN (SELECT account, envelope FROM known
-            WHERE until IS NOT NULL ORDER BY until LIMIT ?1)",
-    )?
-    .execute([int(gone.min(10 * STEP))])?;
+    let first: Vec<(i64, i64, Vec<u8>)> = db
+        .prepare_cached("SELECT seq, account, envelope FROM collected ORDER BY until LIMIT ?1")?
+        .query_map([int(gone.min(10 * STEP))], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    for (seq, account, envelope) in first {
+        db.prepare_cached("DELETE FROM collected WHERE seq = ?1")?
+            .execute([seq])?;
+        // It may have come again since, and be held under another number.
+        db.prepare_cached("DELETE FROM known WHERE account = ?1 AND envelope = ?2 AND seq = ?3")?
+            .execute(params![account, envelope, seq])?;
+    }
     Ok(gone > 10 * STEP)
 }
 

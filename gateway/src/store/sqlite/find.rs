@@ -24,7 +24,7 @@ pub(super) fn find(
         .prepare_cached(
             "SELECT letters.bytes, received, expires
                 FROM accounts CROSS JOIN known USING (account) CROSS JOIN letters USING (seq)
-                WHERE known.envelope = ?1 AND until IS NULL AND letters.envelope = ?2
+                WHERE known.envelope = ?1 AND letters.envelope = ?2
                 ORDER BY expires DESC LIMIT 1",
         )?
         .query_row(params![stem(id), id.as_bytes()], |row| {
@@ -68,7 +68,8 @@ pub(super) fn find(
     let collected = db
         .prepare_cached(
             "SELECT 1 FROM accounts CROSS JOIN known USING (account)
-                WHERE envelope = ?1 AND until IS NOT NULL LIMIT 1",
+                    CROSS JOIN collected USING (seq)
+                WHERE known.envelope = ?1 LIMIT 1",
         )?
         .exists([stem(id)])?;
     Ok(collected.then_some(Found {
@@ -87,7 +88,7 @@ pub(super) fn copy(
     let mut query = db.prepare_cached(
         "SELECT form
             FROM accounts CROSS JOIN known USING (account) CROSS JOIN letters USING (seq)
-            WHERE known.envelope = ?1 AND until IS NULL AND letters.envelope = ?2
+            WHERE known.envelope = ?1 AND letters.envelope = ?2
                 AND not_before <= ?3 AND expires > ?3 LIMIT 1",
     )?;
     let mut rows = query.query(params![stem(id), id.as_bytes(), millis(now)])?;

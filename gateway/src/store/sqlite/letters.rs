@@ -4,6 +4,8 @@
 //! body that is not what was written. Such a one holds up no other: it is told when nothing else
 //! is left to give out.
 
+use std::collections::BTreeMap;
+
 use packmule_bus::label::DidTag;
 use packmule_bus::{Envelope, EnvelopeId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -78,10 +80,8 @@ fn enqueue_one(
             int(letter.bytes()),
             letter.form(),
         ])?;
-    db.prepare_cached(
-        "INSERT OR REPLACE INTO known (account, envelope, seq, until) VALUES (?1, ?2, ?3, NULL)",
-    )?
-    .execute(params![load.account, stem(&id), seq])?;
+    db.prepare_cached("INSERT OR REPLACE INTO known (account, envelope, seq) VALUES (?1, ?2, ?3)")?
+        .execute(params![load.account, stem(&id), seq])?;
     Ok(Enqueued::Stored(number(seq), load.did))
 }
 
@@ -93,9 +93,11 @@ fn known(
     now: Moment,
 ) -> Result<Option<Option<(i64, Span)>>, StoreError> {
     let mut query = db.prepare_cached(
-        "SELECT letters.seq, not_before, expires
-            FROM known LEFT JOIN letters ON until IS NULL AND letters.seq = known.seq
-            WHERE known.account = ?1 AND known.envelope = ?2 AND (until IS NULL OR until > ?3)",
+        "SELECT letters.seq, not_before, expires FROM known
+                LEFT JOIN letters ON letters.seq = known.seq
+                LEFT JOIN collected ON collected.seq = known.seq
+            WHERE known.account = ?1 AND known.envelope = ?2
+                AND (letters.seq IS NOT NULL OR until > ?3)",
     )?;
     let known = query.query_row(params![account, stem(id), millis(now)], |row| {
         let Some(seq) = row.get(0)? else {
@@ -196,30 +198,64 @@ pub(super) fn ack(
     let Some(account) = accounts::find(db, did)? else {
         return Ok(acked);
     };
+    let until = millis(now + limits.known_for);
+    let mut gone = Vec::with_capacity(ids.len());
     for id in ids {
         let seq: Option<i64> = db
             .prepare_cached(
-                "SELECT seq FROM known WHERE account = ?1 AND envelope = ?2 AND until IS NULL",
+                "SELECT seq FROM known CROSS JOIN letters USING (seq)
+                    WHERE known.account = ?1 AND known.envelope = ?2",
             )?
             .query_row(params![account, stem(id)], |row| row.get(0))
             .optional()?;
-        if let Some(seq) = seq {
-            remove(db, seq)?;
-            let sql = "UPDATE known SET until = ?3 WHERE account = ?1 AND envelope = ?2";
-            let until = millis(now + limits.known_for);
-            db.prepare_cached(sql)?
-                .execute(params![account, stem(id), until])?;
-            acked.count += 1;
+        let Some(seq) = seq else { continue };
+        // Whoever names one twice means one.
+        let first = db
+            .prepare_cached(
+                "INSERT OR IGNORE INTO collected (seq, account, envelope, until)
+                    VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![seq, account, stem(id), until])?;
+        if first == 1 {
+            gone.push(seq);
         }
     }
+    remove(db, &gone)?;
+    acked.count = gone.len() as u64;
     acked.left = status(db, did, None, now)?;
     Ok(acked)
 }
 
-/// Removes a letter; what is known of it is the caller's.
-pub(super) fn remove(db: &Connection, seq: i64) -> Result<(), StoreError> {
-    db.prepare_cached("DELETE FROM letters WHERE seq = ?1")?
-        .execute([seq])?;
+/// Removes letters and takes them off the counters; what is known of them is the caller's.
+pub(super) fn remove(db: &Connection, gone: &[i64]) -> Result<(), StoreError> {
+    let mut counts: BTreeMap<(i64, i64), (i64, i64)> = BTreeMap::new();
+    let mut delete = db
+        .prepare_cached("DELETE FROM letters WHERE seq = ?1 RETURNING account, recipient, bytes")?;
+    for seq in gone {
+        let row = |row: &Row<'_>| Ok(((row.get(0)?, row.get(1)?), row.get(2)?));
+        let (whose, bytes): (_, i64) = delete.query_row([seq], row)?;
+        let (letters, sum) = counts.entry(whose).or_default();
+        *letters += 1;
+        *sum += bytes;
+    }
+    for ((account, recipient), (letters, bytes)) in counts {
+        db.prepare_cached(
+            "UPDATE accounts SET letters = letters - ?2, bytes = bytes - ?3 WHERE account = ?1",
+        )?
+        .execute([account, letters, bytes])?;
+        let held: i64 = db
+            .prepare_cached(
+                "UPDATE recipients SET letters = letters - ?2, bytes = bytes - ?3
+                    WHERE recipient = ?1 RETURNING letters",
+            )?
+            .query_row([recipient, letters, bytes], |row| row.get(0))?;
+        if held == 0 {
+            db.prepare_cached("DELETE FROM recipients WHERE recipient = ?1")?
+                .execute([recipient])?;
+        }
+        db.prepare_cached("UPDATE totals SET letters = letters - ?1, bytes = bytes - ?2")?
+            .execute([letters, bytes])?;
+    }
     Ok(())
 }
 

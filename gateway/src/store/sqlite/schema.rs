@@ -1,11 +1,13 @@
-//! The store's format, version 1, and how a connection to it is opened.
+//! The store's format, version 2, and how a connection to it is opened.
 //!
-//! Called by [`super::SqliteStore`]. The version stands in `SQLite`'s `user_version`; a store of
-//! a newer version is refused. `fixtures/gateway` holds a store of each version, and a test opens
-//! them: change a released version's format by a new version only. What can go wrong: killed
-//! while it is made, a store is empty, and is made again.
+//! Called by [`super::SqliteStore`]. The version stands in `SQLite`'s `user_version`; an older
+//! store is brought to this version in one transaction, a newer one is refused.
+//! `fixtures/gateway` holds a store of each version, and a test opens them: change a released
+//! version's format by a new version only. What can go wrong: killed while it is made, a store is
+//! empty, and is made again.
 //!
-//! Counters are kept by triggers, so that no statement can forget them.
+//! Counters are kept by triggers where letters come and move, so that no statement can forget
+//! them; letters go by [`super::letters::remove`] alone, which counts many at once.
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
@@ -19,7 +21,7 @@ use super::fault::damaged;
 use crate::store::StoreError;
 
 /// The version this program writes.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// `pkgw`: tells `file` and us that this `SQLite` file is ours.
 const APPLICATION: i64 = 0x706b_6777;
 /// How long one connection waits for another's transaction.
@@ -31,8 +33,9 @@ const PAGES_KEPT: i64 = 4 << 10;
 /// Pages of log after which the writer moves them itself, should the other thread not keep up.
 const BACKSTOP_PAGES: i64 = 16_384;
 
-/// `known`: messages that are held (`until` is none) or were, each with its id's first 16 bytes.
-/// `letters_next` answers what comes next, and how much of it is for whom, without rows.
+/// `known`: messages that are held or were, each with its id's first 16 bytes. Whoever has no
+/// letter any more is in `collected`: a table of its own, as its rows come in order, so that an
+/// ack of ten writes one page of it, not ten of `known`. `letters_next` answers what comes next, and how much of it is for whom, without rows.
 const TABLES: &str = "
 CREATE TABLE accounts (
     account  INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -79,10 +82,15 @@ CREATE TABLE known (
     account  INTEGER NOT NULL,
     envelope BLOB NOT NULL,
     seq      INTEGER NOT NULL,
-    until    INTEGER,
     PRIMARY KEY (account, envelope)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX known_until ON known (until) WHERE until IS NOT NULL;
+CREATE TABLE collected (
+    seq      INTEGER PRIMARY KEY,
+    account  INTEGER NOT NULL,
+    envelope BLOB NOT NULL,
+    until    INTEGER NOT NULL
+) STRICT;
+CREATE INDEX collected_until ON collected (until);
 CREATE TABLE seen (
     message BLOB PRIMARY KEY,
     until   INTEGER NOT NULL
@@ -111,14 +119,6 @@ CREATE TRIGGER letters_in AFTER INSERT ON letters BEGIN
         WHERE recipient = new.recipient;
     UPDATE totals SET letters = letters + 1, bytes = bytes + new.bytes;
 END;
-CREATE TRIGGER letters_out AFTER DELETE ON letters BEGIN
-    UPDATE accounts SET letters = letters - 1, bytes = bytes - old.bytes
-        WHERE account = old.account;
-    UPDATE recipients SET letters = letters - 1, bytes = bytes - old.bytes
-        WHERE recipient = old.recipient;
-    DELETE FROM recipients WHERE recipient = old.recipient AND letters = 0;
-    UPDATE totals SET letters = letters - 1, bytes = bytes - old.bytes;
-END;
 CREATE TRIGGER letters_moved AFTER UPDATE OF account, recipient ON letters BEGIN
     UPDATE accounts SET letters = letters - 1, bytes = bytes - old.bytes
         WHERE account = old.account;
@@ -142,6 +142,21 @@ CREATE TRIGGER bindings_moved AFTER UPDATE OF account ON bindings BEGIN
 END;
 ";
 
+/// From version 1, where `known` said itself until when.
+const TO_2: &str = "
+CREATE TABLE collected (
+    seq      INTEGER PRIMARY KEY,
+    account  INTEGER NOT NULL,
+    envelope BLOB NOT NULL,
+    until    INTEGER NOT NULL
+) STRICT;
+INSERT INTO collected SELECT seq, account, envelope, until FROM known WHERE until IS NOT NULL;
+CREATE INDEX collected_until ON collected (until);
+DROP INDEX known_until;
+ALTER TABLE known DROP COLUMN until;
+DROP TRIGGER letters_out;
+";
+
 /// Opens the store, and makes it first where there is none.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let mut options = OpenOptions::new();
@@ -163,6 +178,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     }
     match pragma(&db, "user_version")? {
         VERSION => {}
+        1 => migrate(&mut db)?,
         version if version > VERSION => return Err(StoreError::TooNew { version }),
         other => {
             return Err(damaged(format!(
@@ -203,6 +219,17 @@ fn create(db: &mut Connection) -> Result<(), StoreError> {
     tx.execute_batch(TABLES)?;
     tx.pragma_update(None, "application_id", APPLICATION)?;
     tx.pragma_update(None, "user_version", VERSION)?;
+    Ok(tx.commit()?)
+}
+
+fn migrate(db: &mut Connection) -> Result<(), StoreError> {
+    configure(db)?;
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another program may have done it meanwhile.
+    if pragma(&tx, "user_version")? == 1 {
+        tx.execute_batch(TO_2)?;
+        tx.pragma_update(None, "user_version", VERSION)?;
+    }
     Ok(tx.commit()?)
 }
 
