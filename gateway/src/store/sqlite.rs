@@ -7,6 +7,7 @@
 //! time: the home's lock sees to that.
 
 mod accounts;
+mod acks;
 mod backup;
 mod columns;
 mod endings;
@@ -17,6 +18,7 @@ mod letters;
 mod readers;
 mod room;
 mod schema;
+mod waiting;
 mod writer;
 
 use std::fs;
@@ -196,7 +198,7 @@ impl MailboxStore for SqliteStore {
         now: Moment,
     ) -> Fut<'a, Waiting> {
         let (account, recipient) = (account.to_owned(), recipient.map(str::to_owned));
-        let work = move |db: &_| letters::status(db, &account, recipient.as_deref(), now);
+        let work = move |db: &_| waiting::status(db, &account, recipient.as_deref(), now);
         Box::pin(self.readers.read(work))
     }
 
@@ -210,14 +212,14 @@ impl MailboxStore for SqliteStore {
     ) -> Fut<'a, Vec<Held>> {
         let (account, recipient) = (account.to_owned(), recipient.map(str::to_owned));
         let work =
-            move |db: &_| letters::page(db, &account, recipient.as_deref(), limit, max_bytes, now);
+            move |db: &_| waiting::page(db, &account, recipient.as_deref(), limit, max_bytes, now);
         Box::pin(self.readers.read(work))
     }
 
     fn ack<'a>(&'a self, account: &'a str, ids: &'a [EnvelopeId], now: Moment) -> Fut<'a, Acked> {
         let (account, ids) = (account.to_owned(), ids.to_vec());
         let limits = self.limits.clone();
-        let work = move |db: &_| letters::ack(db, &account, &ids, &limits, now);
+        let work = move |db: &_| acks::ack(db, &account, &ids, &limits, now);
         Box::pin(self.writer.write(Need::Kept, LITTLE, work))
     }
 

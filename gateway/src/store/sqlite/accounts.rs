@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{count, moment};
 use super::room::Room;
-use super::{endings, letters};
+use super::{acks, endings};
 use crate::store::kept::{int, millis};
 use crate::store::replays::has_left;
 use crate::store::{
@@ -158,7 +158,7 @@ fn hand_over(db: &Connection, from: i64, to: i64, now: Moment) -> Result<(), Sto
         )?
         .query_map(both, |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    letters::remove(db, &doubles)?;
+    acks::remove(db, &doubles)?;
     for step in [
         "INSERT OR IGNORE INTO recipients (account, did)
             SELECT ?2, did FROM recipients WHERE account = ?1",

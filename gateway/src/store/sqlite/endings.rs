@@ -4,9 +4,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
+use super::acks::remove;
 use super::columns::{count, envelope, moment};
 use super::guard::Guard;
-use super::letters::remove;
 use crate::store::kept::{int, millis, number, stem};
 use crate::store::{DeadLetter, Ending, Limits, Moment, StoreError, Totals};
 

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{count, moment};
 use super::endings::ending;
-use super::letters::packed;
+use super::waiting::packed;
 use crate::store::kept::{millis, stem};
 use crate::store::{Ending, Found, Lot, Moment, StoreError};
 

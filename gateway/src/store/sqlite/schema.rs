@@ -7,7 +7,7 @@
 //! empty, and is made again.
 //!
 //! Counters are kept by triggers where letters come and move, so that no statement can forget
-//! them; letters go by [`super::letters::remove`] alone, which counts many at once.
+//! them; letters go by [`super::acks::remove`] alone, which counts many at once.
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
