@@ -10,6 +10,7 @@ mod kill;
 mod limits;
 mod near;
 mod page;
+mod post;
 mod service;
 mod several;
 mod upstream;
