@@ -265,6 +265,22 @@ impl Socket {
         self.next(client)
     }
 
+    /// Answers the pings that have come, as a browser does by itself; no message may have.
+    pub(super) fn is_alive(&mut self) {
+        self.0.get_ref().set_nonblocking(true).unwrap();
+        loop {
+            match self.0.read() {
+                Ok(tungstenite::Message::Ping(_)) => self.0.flush().unwrap(),
+                Ok(other) => panic!("nothing was to come but {other}"),
+                Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    break;
+                }
+                Err(error) => panic!("cut off while it only listened: {error}"),
+            }
+        }
+        self.0.get_ref().set_nonblocking(false).unwrap();
+    }
+
     /// The next message that comes.
     pub(super) fn next(&mut self, client: &Client) -> Message {
         loop {

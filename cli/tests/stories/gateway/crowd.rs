@@ -61,7 +61,7 @@ fn a_crowd_listens_a_mountain_waits_and_the_next_message_is_there_at_once() {
     let gateway = Gateway::start(&stage, "cloud", &limits);
     let before = gateway.memory();
 
-    let crowd: Vec<(Client, Socket)> = (0..sockets)
+    let mut crowd: Vec<(Client, Socket)> = (0..sockets)
         .map(|_| {
             let client = Client::of(&gateway);
             client.ask(mediation::request(Mediation::V3));
@@ -82,6 +82,13 @@ fn a_crowd_listens_a_mountain_waits_and_the_next_message_is_there_at_once() {
     }
     let (began, next) = (Instant::now(), AtomicUsize::new(0));
     thread::scope(|all| {
+        // Nobody is asleep: who does not answer pings is cut off.
+        all.spawn(|| {
+            while next.load(Ordering::Relaxed) < messages {
+                crowd.iter_mut().for_each(|(_, socket)| socket.is_alive());
+                thread::sleep(Duration::from_secs(1));
+            }
+        });
         for _ in 0..SENDERS {
             all.spawn(|| {
                 let sender = Client::of(&gateway);
@@ -106,7 +113,10 @@ fn a_crowd_listens_a_mountain_waits_and_the_next_message_is_there_at_once() {
     // Held messages live on the disk: they may cost memory by the page, not by the message.
     assert!(stored < listening + 48_000, "{stored} kB");
 
-    let (listener, mut socket) = crowd.into_iter().next_back().unwrap();
+    for (_, socket) in &mut crowd {
+        socket.is_alive();
+    }
+    let (listener, mut socket) = crowd.pop().unwrap();
     let sender = Client::of(&gateway);
     let told = Instant::now();
     assert_eq!(
@@ -116,7 +126,7 @@ fn a_crowd_listens_a_mountain_waits_and_the_next_message_is_there_at_once() {
     let pushed = letters(&socket.next(&listener));
     println!("pushed in {:?}", told.elapsed());
     assert_eq!(listener.read(&pushed[0].1).as_deref(), Some("now"));
-    drop(socket);
+    drop((socket, crowd));
 
     // A night without power does not cost a slow morning.
     let address = gateway.address.clone();
