@@ -457,7 +457,7 @@ fn judge(policy: &TcpListener, moods: &Moods) {
 }
 
 /// An authority, and a certificate that it signed: rustls takes none for both.
-fn certificates(place: &Path) -> String {
+pub(crate) fn certificates(place: &Path) -> String {
     let mut params = CertificateParams::new(Vec::new()).expect("no names");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = || KeyPair::generate().expect("a key");

@@ -1,6 +1,7 @@
 //! A database server of one's own, for tests of the store in `PostgreSQL`.
 //!
-//! What is it: [`Postgres`], a real server in a scratch folder, reached by a Unix socket alone.
+//! What is it: [`Postgres`], a real server in a scratch folder, reached by a Unix socket, and over
+//! loopback under TLS if it is asked to be.
 //! It ends with the value, and can be killed before. Who calls it: the tests of
 //! `gateway/postgres` and of the command line. What can go wrong: there is no server on this
 //! machine; then the test fails and says what to install, because a store that was never asked
@@ -9,7 +10,8 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::os::unix::fs::chown;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -19,6 +21,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
+
+use crate::mail::certificates;
 
 /// `nobody`: the server refuses to run as root.
 const NOBODY: u32 = 65_534;
@@ -31,6 +35,10 @@ pub struct Postgres {
     programs: PathBuf,
     server: Option<Child>,
     made: AtomicUsize,
+    /// Of the socket's name; a port of loopback too where there is TLS.
+    port: u16,
+    /// Who signed its certificate, as PEM, where there is TLS.
+    authority: Option<String>,
 }
 
 impl Postgres {
@@ -58,6 +66,8 @@ impl Postgres {
             programs: programs(),
             server: None,
             made: AtomicUsize::new(0),
+            port: 5432,
+            authority: None,
             place,
         };
         let data = postgres.data();
@@ -99,14 +109,55 @@ impl Postgres {
         postgres
     }
 
+    /// Starts one that is also at `localhost`, for a user with the password `pw`, under TLS alone.
+    ///
+    /// # Panics
+    /// If there is none on this machine, or it does not start.
+    #[must_use]
+    pub fn secured() -> Self {
+        let mut postgres = Self::start();
+        postgres.ask("postgres", "ALTER ROLE packmule PASSWORD 'pw'");
+        postgres.end(Signal::INT);
+        postgres.authority = Some(certificates(postgres.place.path()));
+        let key = postgres.path("tls/key.pem");
+        if geteuid().is_root() {
+            chown(&key, Some(NOBODY), Some(NOBODY)).expect("a key of nobody's");
+        }
+        // The server refuses a key that others may read.
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("our file");
+        let rules = "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
+        fs::write(postgres.data().join("pg_hba.conf"), rules).expect("a file");
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        postgres.port = free.local_addr().expect("an address").port();
+        drop(free);
+        postgres.restart();
+        postgres
+    }
+
+    /// Who signed the certificate of [`Self::secured`], which is for `localhost`: PEM.
+    ///
+    /// # Panics
+    /// If it has none.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.authority.as_deref().expect("a server under TLS")
+    }
+
+    /// The URL of a database over loopback, by this host name.
+    #[must_use]
+    pub fn url_at(&self, host: &str, database: &str) -> String {
+        let (port, name) = (self.port, name_of(database));
+        format!("postgres://packmule:pw@{host}:{port}/{name}")
+    }
+
     /// Starts it again, after [`Self::kill`].
     ///
     /// # Panics
     /// If it does not start in time.
     pub fn restart(&mut self) {
         let told = File::create(self.path("told")).expect("a file");
-        let server = self
-            .command("postgres")
+        let mut server = self.command("postgres");
+        server
             .arg("-D")
             .arg(self.data())
             .arg("-k")
@@ -116,9 +167,15 @@ impl Postgres {
             .args(["-c", "shared_memory_type=mmap"])
             .args(["-c", "dynamic_shared_memory_type=mmap"])
             .args(["-c", "shared_buffers=16MB"])
-            .stderr(told)
-            .spawn()
-            .expect("the server runs");
+            .stderr(told);
+        if self.authority.is_some() {
+            let tls = self.path("tls").display().to_string();
+            server
+                .args(["-c", "listen_addresses=127.0.0.1", "-c", "ssl=on"])
+                .args(["-c", &format!("ssl_cert_file={tls}/cert.pem")])
+                .args(["-c", &format!("ssl_key_file={tls}/key.pem")]);
+        }
+        let server = server.spawn().expect("the server runs");
         self.server = Some(server);
         let began = Instant::now();
         while !self.answers() {
@@ -181,7 +238,7 @@ impl Postgres {
     pub fn url(&self, database: &str) -> String {
         let socket = self.path("socket").display().to_string();
         let host = socket.replace('/', "%2F");
-        format!("postgres://packmule@{host}/{database}")
+        format!("postgres://packmule@{host}:{}/{database}", self.port)
     }
 
     /// Asks the database of this URL, or name, with `psql`; gives its answer, without spaces
@@ -202,8 +259,9 @@ impl Postgres {
     }
 
     fn psql(&self, database: &str, what: &[&OsStr]) -> String {
-        let name = database.rsplit('/').next().unwrap_or(database);
+        let name = name_of(database);
         let told = Command::new(self.programs.join("psql"))
+            .env("PGPORT", self.port.to_string())
             .args(["-v", "ON_ERROR_STOP=1", "-U", "packmule", "-qXAt", "-h"])
             .arg(self.path("socket"))
             .args(["-d", name])
@@ -226,7 +284,10 @@ impl Postgres {
 
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.programs.join(program));
-        command.current_dir(self.place.path()).stdout(Stdio::null());
+        command
+            .current_dir(self.place.path())
+            .env("PGPORT", self.port.to_string())
+            .stdout(Stdio::null());
         if geteuid().is_root() {
             command.uid(NOBODY).gid(NOBODY);
         }
@@ -247,6 +308,11 @@ impl Drop for Postgres {
         // At once, without writing what nobody reads again.
         self.end(Signal::QUIT);
     }
+}
+
+/// Of its URL, or of itself.
+fn name_of(database: &str) -> &str {
+    database.rsplit('/').next().unwrap_or(database)
 }
 
 /// Where the server's programs are: `$PATH`, or where Debian keeps them, by version.

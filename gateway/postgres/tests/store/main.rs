@@ -11,6 +11,7 @@ mod backup;
 mod days;
 mod disk;
 mod measure;
+mod secured;
 mod several;
 
 use std::sync::Arc;
