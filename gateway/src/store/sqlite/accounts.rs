@@ -53,6 +53,7 @@ pub(super) fn close(
     let Some(account) = find(db, did)? else {
         return Ok(false);
     };
+    acks::sweep(db)?;
     endings::bury(
         db,
         "SELECT seq FROM letters WHERE account = ?1",
@@ -135,6 +136,7 @@ pub(super) fn moved(
 
 /// Everything of one account becomes another's; what both hold stays once.
 fn hand_over(db: &Connection, from: i64, to: i64, now: Moment) -> Result<(), StoreError> {
+    acks::sweep(db)?;
     let both = params![from, to];
     // What is over need not be known, and must not stand in the way of what is held.
     db.execute(
@@ -339,8 +341,8 @@ pub(super) fn pair_is_full(
     let most = int(limits.pair_letters);
     let held: i64 = db
         .prepare_cached(
-            "SELECT count(*) FROM (SELECT 1 FROM letters
-                WHERE account = ?1 AND sender = ?2 LIMIT ?3)",
+            "SELECT count(*) FROM (SELECT 1 FROM letters WHERE account = ?1 AND sender = ?2
+                AND seq NOT IN (SELECT seq FROM acked) LIMIT ?3)",
         )?
         .query_row(params![account, sender, most], |row| row.get(0))?;
     Ok(held >= most)

@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
-use super::acks::remove;
+use super::acks::{self, remove};
 use super::columns::{count, envelope, moment};
 use super::guard::Guard;
 use crate::store::kept::{int, millis, number, stem};
@@ -15,6 +15,8 @@ pub(super) const STEP: u64 = 500;
 
 /// Ends some of what has expired. Answers how many; fewer than [`STEP`] were the last.
 pub(super) fn expire(db: &Connection, limits: &Limits, now: Moment) -> Result<u64, StoreError> {
+    // What was collected does not expire.
+    acks::sweep(db)?;
     let sql = "SELECT seq FROM letters WHERE expires <= ?1 ORDER BY expires LIMIT ?2";
     let which = params![millis(now), int(STEP)];
     bury(db, sql, which, Ending::Expired, limits, now)
@@ -123,7 +125,10 @@ pub(super) fn totals(db: &Connection) -> Result<Totals, StoreError> {
         all.map(number)
     };
     let oldest = db
-        .prepare_cached("SELECT received FROM letters ORDER BY seq LIMIT 1")?
+        .prepare_cached(
+            "SELECT received FROM letters WHERE seq NOT IN (SELECT seq FROM acked)
+                ORDER BY seq LIMIT 1",
+        )?
         .query_row([], |row| moment(row, 0))
         .optional()?;
     Ok(Totals {

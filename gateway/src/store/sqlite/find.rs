@@ -25,6 +25,7 @@ pub(super) fn find(
             "SELECT letters.bytes, received, expires
                 FROM accounts CROSS JOIN known USING (account) CROSS JOIN letters USING (seq)
                 WHERE known.envelope = ?1 AND letters.envelope = ?2
+                AND seq NOT IN (SELECT seq FROM acked)
                 ORDER BY expires DESC LIMIT 1",
         )?
         .query_row(params![stem(id), id.as_bytes()], |row| {
@@ -67,9 +68,9 @@ pub(super) fn find(
     }
     let collected = db
         .prepare_cached(
-            "SELECT 1 FROM accounts CROSS JOIN known USING (account)
-                    CROSS JOIN collected USING (seq)
-                WHERE known.envelope = ?1 LIMIT 1",
+            "SELECT 1 FROM accounts CROSS JOIN known USING (account) WHERE known.envelope = ?1
+                AND (seq IN (SELECT seq FROM acked) OR seq IN (SELECT seq FROM collected))
+                LIMIT 1",
         )?
         .exists([stem(id)])?;
     Ok(collected.then_some(Found {
@@ -89,6 +90,7 @@ pub(super) fn copy(
         "SELECT form
             FROM accounts CROSS JOIN known USING (account) CROSS JOIN letters USING (seq)
             WHERE known.envelope = ?1 AND letters.envelope = ?2
+                AND seq NOT IN (SELECT seq FROM acked)
                 AND not_before <= ?3 AND expires > ?3 LIMIT 1",
     )?;
     let mut rows = query.query(params![stem(id), id.as_bytes(), millis(now)])?;

@@ -87,10 +87,11 @@ fn known(
 ) -> Result<Option<Option<(i64, Span)>>, StoreError> {
     let mut query = db.prepare_cached(
         "SELECT letters.seq, not_before, expires FROM known
-                LEFT JOIN letters ON letters.seq = known.seq
+                LEFT JOIN acked ON acked.seq = known.seq
+                LEFT JOIN letters ON letters.seq = known.seq AND acked.seq IS NULL
                 LEFT JOIN collected ON collected.seq = known.seq
             WHERE known.account = ?1 AND known.envelope = ?2
-                AND (letters.seq IS NOT NULL OR until > ?3)",
+                AND (letters.seq IS NOT NULL OR coalesce(acked.until, collected.until) > ?3)",
     )?;
     let known = query.query_row(params![account, stem(id), millis(now)], |row| {
         let Some(seq) = row.get(0)? else {

@@ -7,7 +7,7 @@
 //! empty, and is made again.
 //!
 //! Counters are kept by triggers where letters come and move, so that no statement can forget
-//! them; letters go by [`super::acks::remove`] alone, which counts many at once.
+//! them; letters go by [`super::acks`] alone, which counts many at once.
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
@@ -33,9 +33,9 @@ const PAGES_KEPT: i64 = 4 << 10;
 /// Pages of log after which the writer moves them itself, should the other thread not keep up.
 const BACKSTOP_PAGES: i64 = 16_384;
 
-/// `known`: messages that are held or were, each with its id's first 16 bytes. Whoever has no
-/// letter any more is in `collected`: a table of its own, as its rows come in order, so that an
-/// ack of ten writes one page of it, not ten of `known`. `letters_next` answers what comes next, and how much of it is for whom, without rows.
+/// `known`: messages that are held or were, each with its id's first 16 bytes. `acked`: letters
+/// that were collected and are still to be swept out; whoever reads `letters` leaves them out.
+/// `collected`: those that are gone, for as long as they are known. `letters_next` answers what comes next, and how much of it is for whom, without rows.
 const TABLES: &str = "
 CREATE TABLE accounts (
     account  INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -84,6 +84,11 @@ CREATE TABLE known (
     seq      INTEGER NOT NULL,
     PRIMARY KEY (account, envelope)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE acked (
+    seq   INTEGER PRIMARY KEY,
+    bytes INTEGER NOT NULL,
+    until INTEGER NOT NULL
+) STRICT;
 CREATE TABLE collected (
     seq      INTEGER PRIMARY KEY,
     account  INTEGER NOT NULL,
@@ -144,6 +149,11 @@ END;
 
 /// From version 1, where `known` said itself until when.
 const TO_2: &str = "
+CREATE TABLE acked (
+    seq   INTEGER PRIMARY KEY,
+    bytes INTEGER NOT NULL,
+    until INTEGER NOT NULL
+) STRICT;
 CREATE TABLE collected (
     seq      INTEGER PRIMARY KEY,
     account  INTEGER NOT NULL,

@@ -94,28 +94,29 @@ pub(super) fn status(
     let expired = asked.sum(
         db,
         "SELECT count(*), coalesce(sum(bytes), 0) FROM letters INDEXED BY letters_expires
-            WHERE expires <= ?4 AND account = ?1 AND recipient BETWEEN ?2 AND ?3",
+            WHERE expires <= ?4 AND account = ?1 AND recipient BETWEEN ?2 AND ?3
+                AND seq NOT IN (SELECT seq FROM acked)",
         now,
     )?;
     let later = asked.sum(
         db,
         "SELECT count(*), coalesce(sum(bytes), 0) FROM letters INDEXED BY letters_later
             WHERE not_before > 0 AND account = ?1 AND not_before > ?4 AND expires > ?4
-                AND recipient BETWEEN ?2 AND ?3",
+                AND recipient BETWEEN ?2 AND ?3 AND seq NOT IN (SELECT seq FROM acked)",
         now,
     )?;
     let oldest = asked.first(
         db,
         "SELECT seq, received FROM letters WHERE account = ?1 AND priority = ?5
             AND recipient BETWEEN ?2 AND ?3 AND not_before <= ?4 AND expires > ?4
-            ORDER BY seq LIMIT 1",
+            AND seq NOT IN (SELECT seq FROM acked) ORDER BY seq LIMIT 1",
         now,
     )?;
     let newest = asked.first(
         db,
         "SELECT -seq, received FROM letters WHERE account = ?1 AND priority = ?5
             AND recipient BETWEEN ?2 AND ?3 AND not_before <= ?4 AND expires > ?4
-            ORDER BY seq DESC LIMIT 1",
+            AND seq NOT IN (SELECT seq FROM acked) ORDER BY seq DESC LIMIT 1",
         now,
     )?;
     Ok(Waiting {
@@ -143,6 +144,7 @@ pub(super) fn page(
             FROM letters JOIN recipients USING (recipient)
             WHERE letters.account = ?1 AND letters.recipient BETWEEN ?2 AND ?3
                 AND not_before <= ?4 AND expires > ?4
+                AND seq NOT IN (SELECT seq FROM acked)
             ORDER BY priority DESC, seq",
     )?;
     let mut rows = query.query(params![asked.account, asked.from, asked.to, millis(now)])?;

@@ -15,6 +15,7 @@ use std::time::Duration;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::acks;
 use super::guard::Guard;
 use super::room::Room;
 use super::schema::pragma;
@@ -304,6 +305,11 @@ impl Work {
             // What fails here waits for the next commit.
             let _ = self.commit(&mut []);
         }
+        if acks::are_left(&self.db) && self.sweep().is_err() {
+            self.make_room();
+            // What fails now too is tried at the next occasion.
+            let _ = self.sweep();
+        }
         let free = pragma(&self.db, "freelist_count").unwrap_or_default();
         if free > FREE_PAGES {
             match self.give_back(free - FREE_PAGES) {
@@ -318,6 +324,10 @@ impl Work {
         let _ = self.log.send(Log::Shrink);
         self.room.take();
         false
+    }
+
+    fn sweep(&mut self) -> Result<(), StoreError> {
+        write(&mut self.db, &mut [], acks::sweep)
     }
 
     fn shrink_in_passing(&self) {
