@@ -36,7 +36,7 @@ for who in ("ours", "affinidi"):
 ours, theirs = report["ours"], report["affinidi"]
 # The slowest pushes are the client's: it packs an acknowledgement for each of ours between them.
 # What was promised, and what was reached and must not be lost again.
-for name, aim, held in (("forward_cpu_ms", 3.0, 1.8), ("delivery_cpu_ms", 3.0, 1.2), ("forward_p99_ms", 1.0, 1.0), ("delivery_p99_ms", 1.0, 1.0),
+for name, aim, held in (("forward_cpu_ms", 3.0, 2.5), ("delivery_cpu_ms", 3.0, 1.8), ("forward_p99_ms", 1.0, 1.0), ("delivery_p99_ms", 1.0, 1.0),
                         ("live_p50_ms", 1.0, 0.8), ("rss_mb_after_10000", 1.0, 1.0), ("disk_kb_after_acks", 1.0, 1.0)):
     ratio = theirs[name] / ours[name] if ours[name] else float("inf")
     report[f"times better in {name}"] = round(ratio, 2)

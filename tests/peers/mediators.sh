@@ -39,7 +39,7 @@ run() {
   (cd "$cache/client"
     # No more at once than Affinidi's limits let in, 100 for one and 2,000 from one.
     node load.mjs "$kind" "$http" "$did" "$pid" 16 1600 16 10 >>"$place/$name.load"
-    node live.mjs "$kind" "$http" "$ws" "$did" "$pid" 8 100 10 >>"$place/$name.live"
+    node live.mjs "$kind" "$http" "$ws" "$did" "$pid" 8 400 20 >>"$place/$name.live"
     if [ "$6" = last ]; then
       for _ in 1 2 3 4 5 6 7; do node load.mjs "$kind" "$http" "$did" "$pid" 16 1600 16 50 >>"$place/$name.long"; done
     fi)
