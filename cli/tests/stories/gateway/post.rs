@@ -40,13 +40,13 @@ fn a_forward_goes_on_by_mail_and_one_that_came_by_mail_reaches_its_mailbox() {
     std::fs::write(bob.home.join("node.toml"), lines).unwrap();
     let _bobs = Running::start(&bob, &[]);
 
-    let config = stage.path("kiosk.toml");
-    std::fs::write(stage.path("pw"), "pw\n").unwrap();
+    // Set up before there is a home: it is made around the settings.
+    let home = stage.folder("kiosk");
+    std::fs::write(home.join("pw"), "pw\n").unwrap();
     let lines = mailbox(&server, "kiosk@kiosk.test");
     let lines = format!("[mail]\n{lines}\n[strangers]\ncarry = true\nforward = true\n");
-    std::fs::write(&config, lines).unwrap();
-    let flags = ["--config", config.to_str().unwrap()];
-    let kiosk = Gateway::with(&stage, "kiosk", "127.0.0.1:0", &[], &flags);
+    std::fs::write(home.join("gateway.toml"), lines).unwrap();
+    let kiosk = Gateway::start(&stage, "kiosk", &[]);
     let carol = Client::with(&kiosk, &[Service::didcomm(&kiosk.did)]);
     carol.ask(mediation::request(mediation::Version::V3));
 

@@ -4,7 +4,7 @@
 //! What can go wrong: something is there already, or the disk is full; then nothing is left.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -16,6 +16,7 @@ use packmule_agent::{
     keys::{Curve, Keyring, SecretKey},
     keystore::{self, Cost, KeystoreError},
 };
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use zeroize::Zeroizing;
 
 use super::{Home, IDENTITY, Identity, KEYS, OWN_PASSPHRASE, PRIVATE, STORE, now, sync_dir};
@@ -27,6 +28,11 @@ const UNGUESSABLE: Cost = Cost {
     passes: 1,
     lanes: 1,
 };
+
+/// Settings that may be written before there is a home, and keys and certificates beside them.
+const SETTINGS: [&str; 2] = ["node.toml", "gateway.toml"];
+const MOST_SETTINGS: u64 = 1 << 20;
+const MOST_FILES: usize = 32;
 
 /// Why no home was made.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +51,8 @@ pub enum CreateError {
 
 impl Home {
     /// Makes a home: complete under a temporary name beside it, synced, then renamed. A crash
-    /// leaves no half of one. `dir` must not exist, or be an empty folder.
+    /// leaves no half of one. `dir` must not exist, be an empty folder, or one that holds
+    /// `node.toml` or `gateway.toml` and nothing but small files, which stay.
     pub fn create(dir: &Path, new: &NewDid, passphrase: &[u8]) -> Result<Self, CreateError> {
         Self::create_with(dir, new, passphrase, Cost::STANDARD)
     }
@@ -83,20 +90,26 @@ impl Home {
         kept: Option<&[u8]>,
     ) -> Result<Self, CreateError> {
         let refused = || CreateError::Exists(dir.to_owned());
-        let occupied = match fs::read_dir(dir) {
-            Ok(mut entries) => entries.next().is_some(),
-            Err(error) => error.kind() == io::ErrorKind::NotADirectory,
+        let settings = match fs::read_dir(dir) {
+            Ok(entries) => settings(entries).ok_or_else(refused)?,
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(refused()),
+            Err(_) => Vec::new(),
         };
-        if occupied {
-            return Err(refused());
-        }
         let dir = std::path::absolute(dir).map_err(HomeError::from)?;
         let parent = dir.parent().ok_or_else(refused)?;
         fs::create_dir_all(parent).map_err(HomeError::from)?;
         let building = Building::begin(parent)?;
         building.fill(new, passphrase, cost)?;
         building.keep(kept)?;
-        match fs::rename(&building.path, &dir) {
+        building.adopt(&settings).map_err(HomeError::from)?;
+        let put = if settings.is_empty() {
+            fs::rename(&building.path, &dir)
+        } else {
+            // What was there goes with the building, its files being in the home now.
+            let swap = RenameFlags::EXCHANGE;
+            renameat_with(CWD, &building.path, CWD, &dir, swap).map_err(io::Error::from)
+        };
+        match put {
             Ok(()) => {}
             Err(error) if is_occupied(&error) => return Err(CreateError::Exists(dir)),
             Err(error) => return Err(HomeError::from(error).into()),
@@ -151,6 +164,16 @@ impl Building {
         write().map_err(|error: io::Error| HomeError::from(error).into())
     }
 
+    /// Copies what was prepared for the home.
+    fn adopt(&self, settings: &[PathBuf]) -> io::Result<()> {
+        for file in settings {
+            let copy = self.path.join(file.file_name().unwrap_or_default());
+            fs::copy(file, &copy)?;
+            File::open(&copy)?.sync_all()?;
+        }
+        sync_dir(&self.path)
+    }
+
     /// The passphrase of a home that opens itself.
     fn keep(&self, passphrase: Option<&[u8]>) -> Result<(), CreateError> {
         let Some(passphrase) = passphrase else {
@@ -168,6 +191,27 @@ impl Drop for Building {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.path);
     }
+}
+
+/// What somebody prepared for a home: small files, settings among them, and nothing of a home's.
+/// None: it is something else, and not to be touched.
+fn settings(entries: fs::ReadDir) -> Option<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.ok()?.path();
+        let facts = fs::symlink_metadata(&path).ok()?;
+        if !facts.is_file() || facts.len() > MOST_SETTINGS || files.len() >= MOST_FILES {
+            return None;
+        }
+        files.push(path);
+    }
+    let has = |names: &[&str]| {
+        files
+            .iter()
+            .any(|file| names.iter().any(|it| file.ends_with(it)))
+    };
+    let prepared = has(&SETTINGS) && !has(&[IDENTITY, KEYS, STORE, OWN_PASSPHRASE]);
+    (files.is_empty() || prepared).then_some(files)
 }
 
 fn write_synced(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {

@@ -121,6 +121,39 @@ fn a_home_is_never_made_over_something() {
 }
 
 #[test]
+fn settings_that_were_written_before_stay_in_the_home_and_keys_are_not_written_over() {
+    let place = tempdir().unwrap();
+    let new = create(Method::Key, &[]).unwrap();
+    let dir = place.path().join("kiosk");
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("gateway.toml"), "[accounts]\nopen = false\n").unwrap();
+    fs::write(dir.join("ca.pem"), "PEM").unwrap();
+    fs::set_permissions(dir.join("ca.pem"), fs::Permissions::from_mode(0o600)).unwrap();
+    let home = Home::create(&dir, &new, PASSPHRASE).unwrap();
+    assert_eq!(home.did(), new.did);
+    assert_eq!(
+        fs::read(dir.join("gateway.toml")).unwrap(),
+        b"[accounts]\nopen = false\n"
+    );
+    assert_eq!((mode(&dir), mode(&dir.join("ca.pem"))), (0o700, 0o600));
+    let siblings = fs::read_dir(place.path()).unwrap().count();
+    assert_eq!(siblings, 1, "nothing is left of the building");
+
+    // A home that lost its identity is damaged, not prepared; nor is one with folders in it.
+    drop(home);
+    fs::remove_file(dir.join("identity.json")).unwrap();
+    let before = snapshot(&dir);
+    let error = Home::create(&dir, &new, PASSPHRASE).unwrap_err();
+    assert!(matches!(error, CreateError::Exists(_)), "{error}");
+    assert_eq!(snapshot(&dir), before);
+    let deep = place.path().join("deep");
+    fs::create_dir_all(deep.join("photos")).unwrap();
+    fs::write(deep.join("node.toml"), "").unwrap();
+    let error = Home::create(&deep, &new, PASSPHRASE).unwrap_err();
+    assert!(matches!(error, CreateError::Exists(_)), "{error}");
+}
+
+#[test]
 fn where_no_home_is_the_error_says_what_to_do() {
     let place = tempdir().unwrap();
     for dir in [place.path().to_owned(), place.path().join("nowhere")] {
