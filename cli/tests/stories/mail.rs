@@ -50,6 +50,20 @@ fn has(party: &Party, words: &str) -> bool {
     party.texts().iter().filter(|text| *text == words).count() == 1
 }
 
+/// All that somebody has written to a peer by herself has arrived, and her node knows it.
+fn delivered(party: &Party, peer: &str) -> bool {
+    let outbox = party.json(["outbox", "--all"]);
+    let all = outbox["messages"].as_array().unwrap().clone();
+    let mut own = all.iter().filter(|row| {
+        let id = row["message"].as_str().unwrap_or_default();
+        row["peer"] == *peer && !id.starts_with("had-")
+    });
+    own.all(|row| {
+        let why = party.json(["why", row["id"].as_str().unwrap()]);
+        row["state"] == "acknowledged" && why["rung"] == "delivered"
+    })
+}
+
 #[test]
 fn alice_and_bob_write_by_mail() {
     let (stage, server) = (Stage::new(), MailServer::start());
@@ -73,6 +87,10 @@ fn alice_and_bob_write_by_mail() {
     pause_until("bob has it", || has(&bob, "by mail"));
     bob.ok(["send", "alice", "by mail, too"]);
     pause_until("alice has it", || has(&alice, "by mail, too"));
+    // Nobody asked for it, and there is no link: word that it came travels by mail, too.
+    for (who, whom) in [(&alice, "bob"), (&bob, "alice")] {
+        pause_until("both know that the other has it", || delivered(who, whom));
+    }
 
     // A server delivers the same mail once more: bob has one message.
     let mails = server.mails("bob@edge.test", "DIDComm");
@@ -202,6 +220,8 @@ fn what_is_too_long_for_a_mail_goes_another_way() {
     pause_until("alice hears it", || {
         why().contains("mailto:bob@edge.test will never take it")
     });
+    // Postfix told how much it takes: she hears both numbers.
+    assert!(why().contains("(100000)"), "{}", why());
     assert_eq!(server.mails("bob@edge.test", "").len(), 0, "{}", why());
     let bobs = Running::start(&bob, &[]);
     knows(&alice, "bob", &bobs);
