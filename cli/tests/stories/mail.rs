@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use super::crew::{Running, knows, pause_until};
-use super::stage::{Party, Stage, packed_by};
+use super::stage::{Party, Stage, packed_by, text};
 use packmule_agent::did::{Method, create};
 use packmule_places::MailServer;
 use packmule_transports::mail::{Address, Outbox, Protocol, Server};
@@ -135,15 +135,22 @@ fn hand_in(port: u16, whom: &str, mail: &[u8]) {
     assert!(heard.contains("queued as"), "{heard}");
 }
 
-/// Passes connections on to Postfix, and cuts the first ones in the middle of a mail.
-fn cutting(to: u16, cuts: usize) -> (u16, Arc<AtomicUsize>) {
+/// Passes connections on to Postfix, and cuts the first ones in the middle of a mail, by this.
+fn cutting(
+    to: u16,
+    cuts: usize,
+    cut_by: impl Fn() + Clone + Send + 'static,
+) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let cut = Arc::<AtomicUsize>::default();
     let counted = Arc::clone(&cut);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let server = TcpStream::connect(("127.0.0.1", to)).unwrap();
+            let Ok(server) = TcpStream::connect(("127.0.0.1", to)) else {
+                continue;
+            };
+            let cut_by = cut_by.clone();
             let (mut there, mut back) = (server.try_clone().unwrap(), stream.try_clone().unwrap());
             std::thread::spawn(move || std::io::copy(&mut there, &mut back));
             let (mut from, mut server, counted) = (stream, server, Arc::clone(&counted));
@@ -152,6 +159,7 @@ fn cutting(to: u16, cuts: usize) -> (u16, Arc<AtomicUsize>) {
                 while let Ok(read @ 1..) = from.read(&mut buffer) {
                     passed += read;
                     if passed > 20_000 && counted.load(SeqCst) < cuts {
+                        cut_by();
                         counted.fetch_add(1, SeqCst);
                         break;
                     }
@@ -188,15 +196,62 @@ fn what_servers_do_to_a_mail_is_borne() {
     assert_eq!(server.mood_left("bob@edge.test"), 0);
     alices.kill();
 
-    // The server dies in the middle of a mail.
-    let (port, cuts) = cutting(server.ports().smtp, 2);
+    // The line breaks in the middle of a mail; then Postfix is killed there, and comes back.
+    let server = Arc::new(server);
+    let (dying, broken) = (Arc::clone(&server), Arc::<AtomicUsize>::default());
+    let breaks = move || {
+        if broken.fetch_add(1, SeqCst) > 0 {
+            dying.crash_postfix();
+        }
+    };
+    let (port, cuts) = cutting(server.ports().smtp, 3, breaks);
     sends(&alice, "alice@kiosk.test", port);
     let alices = Running::start(&alice, &[]);
     let long = "cut ".repeat(15_000);
     alice.ok(["send", "bob", long.trim_end()]);
     pause_until("bob has it", || has(&bob, long.trim_end()));
-    assert_eq!(cuts.load(SeqCst), 2);
+    assert_eq!(cuts.load(SeqCst), 3);
     alices.kill();
+}
+
+/// One message on a stick and by mail: the same name on both, and one message for bob.
+#[test]
+fn a_message_by_mail_and_on_a_stick_is_one_message() {
+    let (stage, server) = (Stage::new(), MailServer::start());
+    let (alice, bob) = stage.pair();
+    writes(&bob, &server, "bob@edge.test");
+    sends(&alice, "alice@kiosk.test", server.ports().smtp);
+    let stick = stage.folder("stick");
+    alice.ok(["send", "bob", "both ways"]);
+    alice.ok(["export", text(&stick)]);
+    let id = alice.json(["outbox", "--all"])["messages"][0]["id"].clone();
+    alice.ok(["outbox", "again", id.as_str().unwrap()]);
+    alice.ok(["peers", "ways", "bob", "mailto:bob@edge.test"]);
+    let alices = Running::start(&alice, &[]);
+    pause_until("it is in bob's mailbox", || {
+        server.mails("bob@edge.test", "").len() == 1
+    });
+    alices.kill();
+    let mail = server.mails("bob@edge.test", "").remove(0);
+    let mail = String::from_utf8(mail).unwrap();
+    let files = std::fs::read_dir(stick.join("DIDCOMM")).unwrap();
+    let files = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let file = files.into_iter().find(|name| name.ends_with(".dcem"));
+    let file = file.expect("a message on the stick");
+    let (_, name) = file.split_once("--").expect("named after its message");
+    let name = name.trim_end_matches(".dcem");
+    assert!(
+        mail.contains(&format!("Message-ID: <{name}@")),
+        "{name}: {mail}"
+    );
+
+    bob.ok(["import", text(&stick)]);
+    assert_eq!(bob.texts(), ["both ways"]);
+    let _bobs = Running::start(&bob, &[]);
+    pause_until("the mail is put away", || {
+        server.mails("bob@edge.test", "DIDComm").len() == 1
+    });
+    assert_eq!(bob.texts(), ["both ways"]);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustix::process::{Pid, Signal, geteuid, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process, kill_process_group, test_kill_process};
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -159,6 +159,36 @@ impl MailServer {
         assert!(flushed.expect("postqueue runs").success());
     }
 
+    /// An IMAP server for the same mailboxes that is older: it can neither MOVE nor compress.
+    #[must_use]
+    pub fn old_imap(&self) -> String {
+        format!("127.0.0.2:{}", self.ports.imap)
+    }
+
+    /// One that is older still: it has no UIDPLUS and no IDLE either.
+    #[must_use]
+    pub fn ancient_imap(&self) -> String {
+        format!("127.0.0.3:{}", self.ports.imap)
+    }
+
+    /// Kills Postfix, and all that it has started, as a power cut would, and starts it again.
+    ///
+    /// # Panics
+    /// If it does not start again.
+    pub fn crash_postfix(&self) {
+        let pid = fs::read_to_string(self.path("pf/spool/pid/master.pid")).unwrap_or_default();
+        let pid = pid.trim().parse().ok().and_then(Pid::from_raw);
+        let master = pid.expect("Postfix runs");
+        // The master leads a group of its own.
+        kill_process_group(master, Signal::KILL).expect("Postfix runs");
+        let began = Instant::now();
+        while test_kill_process(master).is_ok() && began.elapsed() < PATIENCE {
+            sleep(Duration::from_millis(20));
+        }
+        self.start_postfix();
+        self.wait_for(self.ports.smtp);
+    }
+
     /// What the servers told, at its end.
     #[must_use]
     pub fn told(&self) -> String {
@@ -214,7 +244,13 @@ impl MailServer {
 state_dir = {place}/dc/state
 log_path = {place}/log/dovecot.log
 protocols = imap lmtp
-listen = 127.0.0.1
+listen = 127.0.0.1, 127.0.0.2, 127.0.0.3
+local 127.0.0.2 {{
+  imap_capability = IMAP4rev1 LITERAL+ IDLE UIDPLUS
+}}
+local 127.0.0.3 {{
+  imap_capability = IMAP4rev1 LITERAL+
+}}
 ssl = yes
 ssl_cert = <{place}/tls/cert.pem
 ssl_key = <{place}/tls/key.pem
@@ -370,6 +406,10 @@ postlog unix-dgram n - n - 1 postlogd
         );
         fs::write(self.path("pf/etc/main.cf"), main).expect("a file");
         fs::write(self.path("pf/etc/master.cf"), master).expect("a file");
+        self.start_postfix();
+    }
+
+    fn start_postfix(&self) {
         let mut postfix = Command::new("/usr/sbin/postfix");
         self.run(
             postfix.arg("-c").arg(self.path("pf/etc")).arg("start"),
