@@ -10,8 +10,10 @@ use std::time::Duration;
 use super::crew::{Running, knows, pause_until};
 use super::stage::{Party, Stage, packed_by, text};
 use packmule_agent::did::{Method, create};
+use packmule_bus::Envelope;
 use packmule_places::MailServer;
 use packmule_transports::mail::{Address, Outbox, Protocol, Server};
+use serde_json::Value;
 use tokio::runtime::Runtime;
 
 /// Mails that Postfix hands over while bob's node is killed again and again.
@@ -50,18 +52,13 @@ fn has(party: &Party, words: &str) -> bool {
     party.texts().iter().filter(|text| *text == words).count() == 1
 }
 
-/// All that somebody has written to a peer by herself has arrived, and her node knows it.
-fn delivered(party: &Party, peer: &str) -> bool {
+/// What somebody sent has arrived: the outbox says so, and so does the node.
+fn delivered(party: &Party, sent: &Value) -> bool {
     let outbox = party.json(["outbox", "--all"]);
-    let all = outbox["messages"].as_array().unwrap().clone();
-    let mut own = all.iter().filter(|row| {
-        let id = row["message"].as_str().unwrap_or_default();
-        row["peer"] == *peer && !id.starts_with("had-")
-    });
-    own.all(|row| {
-        let why = party.json(["why", row["id"].as_str().unwrap()]);
-        row["state"] == "acknowledged" && why["rung"] == "delivered"
-    })
+    let rows = outbox["messages"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["id"] == sent["id"]);
+    let why = party.json(["why", sent["id"].as_str().unwrap()]);
+    row.unwrap()["state"] == "acknowledged" && why["rung"] == "delivered"
 }
 
 #[test]
@@ -83,13 +80,13 @@ fn alice_and_bob_write_by_mail() {
 
     let there = Running::start(&bob, &[]);
     let here = Running::start(&alice, &[]);
-    alice.ok(["send", "bob", "by mail"]);
+    let first = alice.json(["send", "bob", "by mail"]);
     pause_until("bob has it", || has(&bob, "by mail"));
-    bob.ok(["send", "alice", "by mail, too"]);
+    let second = bob.json(["send", "alice", "by mail, too"]);
     pause_until("alice has it", || has(&alice, "by mail, too"));
     // Nobody asked for it, and there is no link: word that it came travels by mail, too.
-    for (who, whom) in [(&alice, "bob"), (&bob, "alice")] {
-        pause_until("both know that the other has it", || delivered(who, whom));
+    for (who, sent) in [(&alice, &first), (&bob, &second)] {
+        pause_until("both know that the other has it", || delivered(who, sent));
     }
 
     // A server delivers the same mail once more: bob has one message.
@@ -222,10 +219,9 @@ fn a_message_by_mail_and_on_a_stick_is_one_message() {
     writes(&bob, &server, "bob@edge.test");
     sends(&alice, "alice@kiosk.test", server.ports().smtp);
     let stick = stage.folder("stick");
-    alice.ok(["send", "bob", "both ways"]);
+    let sent = alice.json(["send", "bob", "both ways"]);
     alice.ok(["export", text(&stick)]);
-    let id = alice.json(["outbox", "--all"])["messages"][0]["id"].clone();
-    alice.ok(["outbox", "again", id.as_str().unwrap()]);
+    alice.ok(["outbox", "again", sent["id"].as_str().unwrap()]);
     alice.ok(["peers", "ways", "bob", "mailto:bob@edge.test"]);
     let alices = Running::start(&alice, &[]);
     pause_until("it is in bob's mailbox", || {
@@ -235,15 +231,13 @@ fn a_message_by_mail_and_on_a_stick_is_one_message() {
     let mail = server.mails("bob@edge.test", "").remove(0);
     let mail = String::from_utf8(mail).unwrap();
     let files = std::fs::read_dir(stick.join("DIDCOMM")).unwrap();
-    let files = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-    let file = files.into_iter().find(|name| name.ends_with(".dcem"));
-    let file = file.expect("a message on the stick");
-    let (_, name) = file.split_once("--").expect("named after its message");
-    let name = name.trim_end_matches(".dcem");
-    assert!(
-        mail.contains(&format!("Message-ID: <{name}@")),
-        "{name}: {mail}"
-    );
+    let named = |file: std::io::Result<std::fs::DirEntry>| {
+        let packed = std::fs::read(file.unwrap().path()).unwrap();
+        let name = Envelope::from_packed(&packed).ok()?.id().short();
+        Some(mail.contains(&format!("Message-ID: <{name}@")))
+    };
+    let named: Vec<bool> = files.filter_map(named).collect();
+    assert_eq!(named, [true], "{mail}");
 
     bob.ok(["import", text(&stick)]);
     assert_eq!(bob.texts(), ["both ways"]);

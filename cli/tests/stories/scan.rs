@@ -329,7 +329,7 @@ fn what_a_terminal_shows_becomes_coarser_and_denser_by_a_key() {
     let mut wanted = [
         ("any 3 suffice", "<"),
         ("any 4 suffice", "<"),
-        ("any 6 suffice", ">"),
+        ("any 7 suffice", ">"),
     ]
     .into_iter()
     .chain([("any 4 suffice", "q")]);

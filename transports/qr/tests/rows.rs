@@ -61,7 +61,7 @@ fn what_was_read_of_urs_and_bbqrs_is_not_shown_again() {
     let ur = Ur::of(&one, 100).expect("a UR");
     let row = bbqr(&other, 200);
     // Mixed parts, from somewhere behind the plain ones; the last code of the other row is missing.
-    let early: Vec<String> = (ur.count() + 5..).take(15).map(|n| ur.part(n)).collect();
+    let early: Vec<String> = (ur.count() + 5..).take(25).map(|n| ur.part(n)).collect();
     let mut codes = early;
     codes.extend(row.iter().take(row.len() - 1).cloned());
     let (kept, counts) = first_day(&codes);
@@ -76,7 +76,7 @@ fn what_was_read_of_urs_and_bbqrs_is_not_shown_again() {
     };
     assert_eq!(envelope, Envelope::from_packed(&other).expect("a message"));
     let mut more = 0;
-    for n in 1.. {
+    for n in ur.count() + 50.. {
         more += 1;
         if let Found::Envelope(envelope) = reader.take(ur.part(n).as_bytes()) {
             assert_eq!(envelope, Envelope::from_packed(&one).expect("a message"));
@@ -84,7 +84,7 @@ fn what_was_read_of_urs_and_bbqrs_is_not_shown_again() {
         }
         assert!(more < ur.count(), "nothing was kept");
     }
-    assert!(more <= ur.count() - counts[0].received + 1, "{more} more");
+    assert!(more <= ur.count() - counts[0].received + 8, "{more} more");
     assert!(reader.parts().is_empty(), "nothing is unfinished");
 }
 
