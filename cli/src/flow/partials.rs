@@ -1,8 +1,9 @@
 //! Unfinished QR transfers, kept in the home between runs.
 //!
 //! What it is: one file a transfer in `partials/`, in the form that `fountain::Partial` defines; and
-//! one for each unfinished foreign row of codes (UR, BBQr), the codes themselves, one a line. Who calls it: `qr read` and `qr scan`. What can go wrong: a damaged file (its transfer is forgotten: the
-//! frames can be shown again), too many (the oldest goes).
+//! one for each unfinished foreign row of codes (UR, BBQr), the codes themselves, one a line. Who
+//! calls it: `qr read` and `qr scan`. What can go wrong: a damaged file (its transfer is forgotten:
+//! the frames can be shown again), too many (the oldest goes).
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -232,7 +232,9 @@ fn a_message_by_mail_and_on_a_stick_is_one_message() {
     let mail = String::from_utf8(mail).unwrap();
     let files = std::fs::read_dir(stick.join("DIDCOMM")).unwrap();
     let named = |file: std::io::Result<std::fs::DirEntry>| {
-        let packed = std::fs::read(file.unwrap().path()).unwrap();
+        let file = file.unwrap().path();
+        file.extension().filter(|end| *end == "dcem")?;
+        let packed = std::fs::read(file).unwrap();
         let name = Envelope::from_packed(&packed).ok()?.id().short();
         Some(mail.contains(&format!("Message-ID: <{name}@")))
     };
