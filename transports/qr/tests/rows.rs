@@ -1,10 +1,6 @@
 //! Bob's scan of a foreign row of codes ends in the middle, and another one goes on with it.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a step that fails fails the test"
-)]
+#![expect(clippy::expect_used, reason = "a step that fails fails the test")]
 
 use data_encoding::BASE32_NOPAD;
 use packmule_bus::Envelope;

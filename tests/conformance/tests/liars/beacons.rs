@@ -1,5 +1,10 @@
 //! Beacons that break their promises.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a liar whose lock is poisoned must fail the test"
+)]
+
 use std::sync::{Arc, Mutex};
 
 use packmule_bus::link::{Beacon, BoxFut, LinkError};
