@@ -5,14 +5,14 @@
 //! `transports/mail` and of the command line. What can go wrong: they are not on this machine, or
 //! we are not root, which Postfix wants to be; then the test fails and says what to install.
 
-use std::collections::BTreeMap;
+mod moods;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -20,9 +20,9 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustix::process::{Pid, Signal, geteuid, kill_process, kill_process_group, test_kill_process};
 use tempfile::TempDir;
 
+use moods::{Moods, judge};
+
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What servers answer about recipients: how often, and what. Afterwards they are welcome.
-type Moods = Arc<Mutex<BTreeMap<String, (usize, String)>>>;
 
 /// Where the servers listen, all on 127.0.0.1.
 #[derive(Clone, Copy, Debug)]
@@ -459,40 +459,6 @@ impl Ports {
             auth: port(9),
             policy,
         }
-    }
-}
-
-/// Postfix's policy protocol: lines up to an empty one, and an action.
-fn judge(policy: &TcpListener, moods: &Moods) {
-    for stream in policy.incoming().flatten() {
-        let moods = Arc::clone(moods);
-        std::thread::spawn(move || {
-            let Ok(mut answer) = stream.try_clone() else {
-                return;
-            };
-            let mut whom = String::new();
-            for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                if let Some(recipient) = line.strip_prefix("recipient=") {
-                    recipient.clone_into(&mut whom);
-                }
-                if !line.is_empty() {
-                    continue;
-                }
-                let action = {
-                    let mut moods = moods.lock().unwrap_or_else(PoisonError::into_inner);
-                    match moods.get_mut(&whom) {
-                        Some((left, words)) if *left > 0 => {
-                            *left -= 1;
-                            words.clone()
-                        }
-                        _ => "dunno".to_owned(),
-                    }
-                };
-                if write!(answer, "action={action}\n\n").is_err() {
-                    return;
-                }
-            }
-        });
     }
 }
 
