@@ -195,10 +195,11 @@ fn what_servers_do_to_a_mail_is_borne() {
 
     // The line breaks in the middle of a mail; then Postfix is killed there, and comes back.
     let server = Arc::new(server);
-    let (dying, broken) = (Arc::clone(&server), Arc::<AtomicUsize>::default());
+    // The line outlives the story, and must not keep the server.
+    let (dying, broken) = (Arc::downgrade(&server), Arc::<AtomicUsize>::default());
     let breaks = move || {
         if broken.fetch_add(1, SeqCst) > 0 {
-            dying.crash_postfix();
+            dying.upgrade().expect("it is there").crash_postfix();
         }
     };
     let (port, cuts) = cutting(server.ports().smtp, 3, breaks);
