@@ -19,6 +19,8 @@ fi
 if [ ${#needs[@]} -gt 0 ] && ! python3 -c 'import websockets' 2>/dev/null && ! /usr/bin/python3 -c 'import websockets' 2>/dev/null; then missing+=(python3-websockets); fi
 # What the Affinidi mediator links to, for the parts that build it.
 if [ "${CHECK_MODE:-full}" = deep ] && ! { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists dbus-1; }; then missing+=(pkg-config libdbus-1-dev); fi
+# What pyzbar reads with, for the table of decoders.
+if [ "${CHECK_MODE:-full}" = deep ] && ! compgen -G '/usr/lib/*/libzbar.so.0' >/dev/null; then missing+=(libzbar0); fi
 # Debian's Rust for WebAssembly, for the part that builds the page's reader anew.
 if [ "${CHECK_MODE:-full}" = deep ]; then
   for pair in /usr/bin/rustc:rustc-web /usr/bin/cargo:cargo-web wasm-ld:lld clang:clang; do command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}"); done

@@ -125,11 +125,11 @@ fn look_into(home: &Home, findings: &mut Vec<Finding>) {
         ));
     }
     if let Ok(held) = partials::load(home)
-        && !held.is_empty()
+        && let unfinished @ 1.. = held.partials.len() + held.parts.len()
     {
         findings.push(Finding::note(
             "partials",
-            format!("{} unfinished QR transfers", held.len()),
+            format!("{unfinished} unfinished QR transfers"),
             "read more of their pictures; `packmule qr read --forget` drops them",
         ));
     }

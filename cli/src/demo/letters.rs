@@ -11,6 +11,7 @@ use packmule_transports::drive::Folder;
 use super::stage::{Stage, expect, newest, open_all, sizes};
 use crate::args::PictureFormat;
 use crate::fault::Fault;
+use crate::flow::partials::Held;
 use crate::flow::pictures::{self, Saving};
 use crate::flow::{attachments, carry, files, party, take};
 use crate::ui::output::{one_line, size};
@@ -71,7 +72,7 @@ pub(super) fn frames(stage: &mut Stage) -> Result<Vec<String>, Fault> {
     }
     expect(lost > 0, "no frame could be lost")?;
     let alice = stage.alice()?;
-    let gathered = pictures::read(std::slice::from_ref(&dir), &[], true)?;
+    let gathered = pictures::read(std::slice::from_ref(&dir), &Held::default(), true)?;
     take::take_envelopes(alice.home(), &gathered.envelopes, "qr")?;
     let judged = open_all(alice)?;
     expect(judged.met.len() == 1, "alice did not meet bob")?;

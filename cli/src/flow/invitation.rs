@@ -10,6 +10,7 @@ use packmule_agent::protocol::out_of_band;
 
 use crate::exit::Exit;
 use crate::fault::Fault;
+use crate::flow::partials::Held;
 use crate::flow::{files, pictures};
 
 /// What was accepted.
@@ -46,7 +47,7 @@ pub(crate) fn find(source: &str) -> Result<Found, Fault> {
                 .hint("quote the URL: it holds characters that shells use"),
         );
     }
-    let gathered = pictures::read(&[path], &[], true)?;
+    let gathered = pictures::read(&[path], &Held::default(), true)?;
     if let Some((_, why)) = gathered.unreadable.first() {
         return Err(nothing(&format!("cannot read the picture: {why}")));
     }

@@ -1,8 +1,9 @@
 //! Unfinished QR transfers, kept in the home between runs.
 //!
-//! What it is: one file a transfer in `partials/`, in the form that `fountain::Partial` defines.
-//! Who calls it: `qr read` and `qr scan`. What can go wrong: a damaged file (its transfer is forgotten: the
-//! frames can be shown again), too many (the oldest goes).
+//! What it is: one file a transfer in `partials/`, in the form that `fountain::Partial` defines; and
+//! one for each unfinished foreign row of codes (UR, BBQr), the codes themselves, one a line. Who
+//! calls it: `qr read` and `qr scan`. What can go wrong: a damaged file (its transfer is forgotten:
+//! the frames can be shown again), too many (the oldest goes).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,40 +11,63 @@ use std::time::SystemTime;
 
 use packmule_bus::fountain::Partial;
 use packmule_node::Home;
+use packmule_transports::qr::{Parts, Reader};
 
 use crate::fault::Fault;
 use crate::flow::files;
 
+/// Ends the names of files with foreign rows of codes.
+const ROW: &str = "codes";
+
 /// Unfinished transfers kept at most, while reading and on the disk: one may hold some 4 MiB, and
 /// strangers start them.
 pub(crate) const MAX_KEPT: usize = 16;
+
+/// What is held of what is unfinished.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Held {
+    /// Transfers of our own frames, the latest last.
+    pub(crate) partials: Vec<Partial>,
+    /// Foreign rows of codes.
+    pub(crate) parts: Vec<Parts>,
+}
+
+impl Held {
+    /// All that a reader holds.
+    pub(crate) fn of(reader: &Reader) -> Self {
+        Self {
+            partials: reader.partials(),
+            parts: reader.parts().to_vec(),
+        }
+    }
+}
 
 fn dir(home: &Home) -> PathBuf {
     home.dir().join("partials")
 }
 
 /// What was kept, oldest first.
-pub(crate) fn load(home: &Home) -> Result<Vec<Partial>, Fault> {
-    let mut partials = Vec::new();
+pub(crate) fn load(home: &Home) -> Result<Held, Fault> {
+    let mut held = Held::default();
     for path in files_in(&dir(home))? {
         let bytes = fs::read(&path).map_err(|err| Fault::file("read", &path, &err))?;
+        if path.extension().is_some_and(|extension| extension == ROW) {
+            held.parts.push(Parts::from_bytes(&bytes));
+            continue;
+        }
         match Partial::from_bytes(&bytes) {
-            Ok(partial) => partials.push(partial),
+            Ok(partial) => held.partials.push(partial),
             // Nothing but frames that can be shown again is in it.
             Err(_) => remove(&path)?,
         }
     }
-    Ok(partials)
+    Ok(held)
 }
 
 /// Keeps exactly these.
-pub(crate) fn keep(home: &Home, partials: &[Partial]) -> Result<(), Fault> {
+pub(crate) fn keep(home: &Home, held: &Held) -> Result<(), Fault> {
     let dir = dir(home);
-    if !partials.is_empty() {
-        files::make_dir(&dir)?;
-    }
-    let mut names = Vec::new();
-    for partial in partials.iter().rev().take(MAX_KEPT) {
+    let partials = held.partials.iter().rev().take(MAX_KEPT).map(|partial| {
         let shape = partial.shape();
         let name = format!(
             "{}-{}-{}.partial",
@@ -51,8 +75,16 @@ pub(crate) fn keep(home: &Home, partials: &[Partial]) -> Result<(), Fault> {
             shape.object_bytes(),
             shape.symbol_bytes()
         );
+        (name, partial.to_bytes())
+    });
+    let rows = held.parts.iter().rev().take(MAX_KEPT);
+    let rows = rows.map(|row| (format!("{}.{ROW}", row.name()), row.to_bytes()));
+    let mut names = Vec::new();
+    for (name, bytes) in partials.chain(rows) {
+        if names.is_empty() {
+            files::make_dir(&dir)?;
+        }
         let path = dir.join(&name);
-        let bytes = partial.to_bytes();
         // Frames that brought nothing new leave the file, and its age, as they are.
         if fs::read(&path).ok().as_deref() != Some(&bytes) {
             files::write_whole(&path, &bytes)?;

@@ -7,7 +7,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use packmule_bus::Envelope;
-use packmule_bus::fountain::Partial;
 use packmule_transports::qr::{
     Picture, Profile, Show, picture_files, show_text, show_ur, show_within,
 };
@@ -16,6 +15,7 @@ use crate::args::{Form, PictureFormat};
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::flow::files;
+use crate::flow::partials::Held;
 use crate::flow::scanning::{Gathered, Scan};
 use crate::ui::progress::Progress;
 
@@ -23,7 +23,7 @@ use crate::ui::progress::Progress;
 pub(crate) const MODULE_PIXELS: u32 = 4;
 
 /// Reads pictures and directories of pictures, taking up what was held before.
-pub(crate) fn read(paths: &[PathBuf], held: &[Partial], quiet: bool) -> Result<Gathered, Fault> {
+pub(crate) fn read(paths: &[PathBuf], held: &Held, quiet: bool) -> Result<Gathered, Fault> {
     let mut any = false;
     for path in paths {
         any |= !picture_files(path)?.is_empty();
@@ -229,7 +229,8 @@ fn sync(paths: &[PathBuf], dir: &Path) -> Result<(), Fault> {
 
 /// The exit code for a reading that brought nothing whole.
 pub(crate) fn exit_of(gathered: &Gathered) -> Exit {
-    if !gathered.unfinished.is_empty() || !gathered.dropped.is_empty() {
+    let unfinished = !gathered.unfinished.is_empty() || !gathered.foreign_left.is_empty();
+    if unfinished || !gathered.dropped.is_empty() {
         Exit::Incomplete
     } else if gathered.envelopes.is_empty()
         && gathered.invitations.is_empty()

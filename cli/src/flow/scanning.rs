@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use packmule_bus::Envelope;
-use packmule_bus::fountain::{Limits, Partial, Progress as Transfer, TransferId};
+use packmule_bus::fountain::{Limits, Progress as Transfer, TransferId};
 use packmule_transports::qr::{
-    Ack, Found, FrameSource, Hints, Pace, Reader, Seen, SourceError, Stills, Tally, open, watch,
+    Ack, Count, Found, FrameSource, Hints, Pace, Reader, Seen, SourceError, Stills, Tally, open,
+    watch,
 };
 
 use crate::fault::Fault;
-use crate::flow::partials;
+use crate::flow::partials::{self, Held};
 use crate::ui::progress::Live;
 
 /// How often what is held of unfinished transfers is kept while a scan runs.
@@ -31,7 +32,9 @@ pub(crate) struct Gathered {
     pub(crate) invitations: Vec<String>,
     /// Transfers that need more frames, and what is held of them.
     pub(crate) unfinished: Vec<Transfer>,
-    pub(crate) partials: Vec<Partial>,
+    pub(crate) held: Held,
+    /// Foreign rows of codes that need more.
+    pub(crate) foreign_left: Vec<Count>,
     /// Transfers that were dropped, because there were too many at the same time.
     pub(crate) dropped: Vec<Transfer>,
     /// Files that could not be read, with the reason.
@@ -75,7 +78,7 @@ pub(crate) trait Talk {
 pub(crate) struct Scan<'a> {
     pub(crate) paths: &'a [PathBuf],
     /// What was held before.
-    pub(crate) held: &'a [Partial],
+    pub(crate) held: &'a Held,
     pub(crate) hints: Hints,
     /// 0: as many as the machine has.
     pub(crate) threads: usize,
@@ -89,7 +92,7 @@ pub(crate) struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     /// A look at picture files and folders of them.
-    pub(crate) fn stills(paths: &'a [PathBuf], held: &'a [Partial], quiet: bool) -> Self {
+    pub(crate) fn stills(paths: &'a [PathBuf], held: &'a Held, quiet: bool) -> Self {
         Self {
             paths,
             held,
@@ -106,15 +109,20 @@ impl<'a> Scan<'a> {
     /// whoever is killed has lost little.
     pub(crate) fn run(
         &self,
-        keep: &mut dyn FnMut(&[Partial]) -> Result<(), Fault>,
+        keep: &mut dyn FnMut(&Held) -> Result<(), Fault>,
     ) -> Result<Gathered, Fault> {
         let mut limits = Limits::default();
         limits.sessions = partials::MAX_KEPT;
         let mut reader = Reader::new(limits);
         let mut state = State::new(self, keep);
-        for partial in self.held {
+        for partial in &self.held.partials {
             let found = reader.resume(partial);
             state.take_in(found, false);
+        }
+        for row in &self.held.parts {
+            if let Some(count) = reader.resume_parts(row) {
+                state.take_in(Found::Part(count), false);
+            }
         }
         for path in self.paths {
             if state.is_over(&reader) {
@@ -143,7 +151,8 @@ impl<'a> Scan<'a> {
         }
         let mut gathered = state.gathered;
         gathered.unfinished = reader.progress();
-        gathered.partials = reader.partials();
+        gathered.held = Held::of(&reader);
+        gathered.foreign_left = reader.foreign_progress();
         gathered.dropped = reader.take_evicted();
         gathered.tally = reader.tally();
         Ok(gathered)
@@ -162,18 +171,20 @@ impl<'a> Scan<'a> {
 struct State<'a> {
     gathered: Gathered,
     until: Until,
-    keep: &'a mut dyn FnMut(&[Partial]) -> Result<(), Fault>,
+    keep: &'a mut dyn FnMut(&Held) -> Result<(), Fault>,
     live: Live,
     began: Instant,
     kept: Instant,
     fresh: bool,
+    /// Foreign codes were seen by this scan.
+    rows: bool,
     paces: BTreeMap<TransferId, Pace>,
     talk: Option<&'a dyn Talk>,
     failed: Option<Fault>,
 }
 
 impl<'a> State<'a> {
-    fn new(scan: &Scan<'a>, keep: &'a mut dyn FnMut(&[Partial]) -> Result<(), Fault>) -> Self {
+    fn new(scan: &Scan<'a>, keep: &'a mut dyn FnMut(&Held) -> Result<(), Fault>) -> Self {
         let now = Instant::now();
         Self {
             gathered: Gathered::default(),
@@ -183,6 +194,7 @@ impl<'a> State<'a> {
             began: now,
             kept: now,
             fresh: false,
+            rows: false,
             paces: BTreeMap::new(),
             talk: scan.talk,
             failed: None,
@@ -215,7 +227,7 @@ impl<'a> State<'a> {
         if self.fresh && self.kept.elapsed() >= KEEP_EVERY {
             self.kept = Instant::now();
             self.fresh = false;
-            if let Err(fault) = (self.keep)(&reader.partials()) {
+            if let Err(fault) = (self.keep)(&Held::of(reader)) {
                 self.failed = Some(fault);
                 return ControlFlow::Break(());
             }
@@ -241,6 +253,8 @@ impl<'a> State<'a> {
             }
             Found::Part(count) => {
                 self.gathered.foreign = Some((count.received, count.needed));
+                self.fresh |= now;
+                self.rows |= now;
             }
             Found::Envelope(envelope) => {
                 let transfer = TransferId::of(&envelope.to_wire());
@@ -285,7 +299,7 @@ impl<'a> State<'a> {
     /// Whether of anything that was seen just now something is missing.
     fn lacks(&self, reader: &Reader) -> bool {
         let seen_now = |t: &Transfer| self.paces.contains_key(&t.transfer);
-        reader.progress().iter().any(seen_now) || !reader.foreign_progress().is_empty()
+        reader.progress().iter().any(seen_now) || self.rows && !reader.foreign_progress().is_empty()
     }
 
     fn tell(&mut self, reader: &Reader) {

@@ -1,6 +1,6 @@
 //! The terminal as a screen for codes: how large it is, how it draws, and which keys are pressed.
 //!
-//! Who calls it: `qr show`. What can go wrong: a terminal that does not tell its size (a common
+//! Who calls it: `qr show`, `qr swap`. What can go wrong: a terminal that does not tell its size (a common
 //! one is taken); one that is not what its name says (`--graphics blocks` works everywhere).
 
 use std::io::{self, Read as _, stdin, stdout};
@@ -14,6 +14,9 @@ use crate::args::Graphics;
 
 /// Pixels a module must have on a screen for a camera to tell it from its neighbours.
 const LEAST_PIXELS: u32 = 3;
+
+/// QR versions that `<` and `>` step through.
+const SIZES: [u8; 9] = [5, 6, 8, 10, 15, 20, 25, 30, 40];
 
 /// A terminal's room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +61,18 @@ impl Screen {
         // Version v has 17 + 4 v modules between its quiet zones.
         let code = modules.saturating_sub(17 + 2 * QUIET_ZONE as u32);
         u8::try_from((code / 4).min(40)).unwrap_or(40)
+    }
+
+    /// The version to go on with after `<`, for coarser codes, or `>`, for denser ones as far as
+    /// there is room; none if there is no other one, or by another key.
+    pub(crate) fn resized(&self, now: u8, key: u8) -> Option<u8> {
+        let room = self.largest_version();
+        let mut sizes = SIZES.into_iter();
+        match key {
+            b'<' => sizes.rev().find(|size| *size < now),
+            b'>' => sizes.find(|size| *size > now && *size <= room),
+            _ => None,
+        }
     }
 
     /// The largest square of pixels above one line of text.

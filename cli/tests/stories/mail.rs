@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use super::crew::{Running, knows, pause_until};
-use super::stage::{Party, Stage, packed_by};
+use super::stage::{Party, Stage, packed_by, text};
 use packmule_agent::did::{Method, create};
+use packmule_bus::Envelope;
 use packmule_places::MailServer;
 use packmule_transports::mail::{Address, Outbox, Protocol, Server};
+use serde_json::Value;
 use tokio::runtime::Runtime;
 
 /// Mails that Postfix hands over while bob's node is killed again and again.
@@ -50,6 +52,15 @@ fn has(party: &Party, words: &str) -> bool {
     party.texts().iter().filter(|text| *text == words).count() == 1
 }
 
+/// What somebody sent has arrived: the outbox says so, and so does the node.
+fn delivered(party: &Party, sent: &Value) -> bool {
+    let outbox = party.json(["outbox", "--all"]);
+    let rows = outbox["messages"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["id"] == sent["id"]);
+    let why = party.json(["why", sent["id"].as_str().unwrap()]);
+    row.unwrap()["state"] == "acknowledged" && why["rung"] == "delivered"
+}
+
 #[test]
 fn alice_and_bob_write_by_mail() {
     let (stage, server) = (Stage::new(), MailServer::start());
@@ -69,10 +80,14 @@ fn alice_and_bob_write_by_mail() {
 
     let there = Running::start(&bob, &[]);
     let here = Running::start(&alice, &[]);
-    alice.ok(["send", "bob", "by mail"]);
+    let first = alice.json(["send", "bob", "by mail"]);
     pause_until("bob has it", || has(&bob, "by mail"));
-    bob.ok(["send", "alice", "by mail, too"]);
+    let second = bob.json(["send", "alice", "by mail, too"]);
     pause_until("alice has it", || has(&alice, "by mail, too"));
+    // Nobody asked for it, and there is no link: word that it came travels by mail, too.
+    for (who, sent) in [(&alice, &first), (&bob, &second)] {
+        pause_until("both know that the other has it", || delivered(who, sent));
+    }
 
     // A server delivers the same mail once more: bob has one message.
     let mails = server.mails("bob@edge.test", "DIDComm");
@@ -117,15 +132,22 @@ fn hand_in(port: u16, whom: &str, mail: &[u8]) {
     assert!(heard.contains("queued as"), "{heard}");
 }
 
-/// Passes connections on to Postfix, and cuts the first ones in the middle of a mail.
-fn cutting(to: u16, cuts: usize) -> (u16, Arc<AtomicUsize>) {
+/// Passes connections on to Postfix, and cuts the first ones in the middle of a mail, by this.
+fn cutting(
+    to: u16,
+    cuts: usize,
+    cut_by: impl Fn() + Clone + Send + 'static,
+) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let cut = Arc::<AtomicUsize>::default();
     let counted = Arc::clone(&cut);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let server = TcpStream::connect(("127.0.0.1", to)).unwrap();
+            let Ok(server) = TcpStream::connect(("127.0.0.1", to)) else {
+                continue;
+            };
+            let cut_by = cut_by.clone();
             let (mut there, mut back) = (server.try_clone().unwrap(), stream.try_clone().unwrap());
             std::thread::spawn(move || std::io::copy(&mut there, &mut back));
             let (mut from, mut server, counted) = (stream, server, Arc::clone(&counted));
@@ -134,6 +156,7 @@ fn cutting(to: u16, cuts: usize) -> (u16, Arc<AtomicUsize>) {
                 while let Ok(read @ 1..) = from.read(&mut buffer) {
                     passed += read;
                     if passed > 20_000 && counted.load(SeqCst) < cuts {
+                        cut_by();
                         counted.fetch_add(1, SeqCst);
                         break;
                     }
@@ -170,15 +193,62 @@ fn what_servers_do_to_a_mail_is_borne() {
     assert_eq!(server.mood_left("bob@edge.test"), 0);
     alices.kill();
 
-    // The server dies in the middle of a mail.
-    let (port, cuts) = cutting(server.ports().smtp, 2);
+    // The line breaks in the middle of a mail; then Postfix is killed there, and comes back.
+    let server = Arc::new(server);
+    // The line outlives the story, and must not keep the server.
+    let (dying, broken) = (Arc::downgrade(&server), Arc::<AtomicUsize>::default());
+    let breaks = move || {
+        if broken.fetch_add(1, SeqCst) > 0 {
+            dying.upgrade().expect("it is there").crash_postfix();
+        }
+    };
+    let (port, cuts) = cutting(server.ports().smtp, 3, breaks);
     sends(&alice, "alice@kiosk.test", port);
     let alices = Running::start(&alice, &[]);
     let long = "cut ".repeat(15_000);
     alice.ok(["send", "bob", long.trim_end()]);
     pause_until("bob has it", || has(&bob, long.trim_end()));
-    assert_eq!(cuts.load(SeqCst), 2);
+    assert_eq!(cuts.load(SeqCst), 3);
     alices.kill();
+}
+
+/// One message on a stick and by mail: the same name on both, and one message for bob.
+#[test]
+fn a_message_by_mail_and_on_a_stick_is_one_message() {
+    let (stage, server) = (Stage::new(), MailServer::start());
+    let (alice, bob) = stage.pair();
+    writes(&bob, &server, "bob@edge.test");
+    sends(&alice, "alice@kiosk.test", server.ports().smtp);
+    let stick = stage.folder("stick");
+    let sent = alice.json(["send", "bob", "both ways"]);
+    alice.ok(["export", text(&stick)]);
+    alice.ok(["outbox", "again", sent["id"].as_str().unwrap()]);
+    alice.ok(["peers", "ways", "bob", "mailto:bob@edge.test"]);
+    let alices = Running::start(&alice, &[]);
+    pause_until("it is in bob's mailbox", || {
+        server.mails("bob@edge.test", "").len() == 1
+    });
+    alices.kill();
+    let mail = server.mails("bob@edge.test", "").remove(0);
+    let mail = String::from_utf8(mail).unwrap();
+    let files = std::fs::read_dir(stick.join("DIDCOMM")).unwrap();
+    let named = |file: std::io::Result<std::fs::DirEntry>| {
+        let file = file.unwrap().path();
+        file.extension().filter(|end| *end == "dcem")?;
+        let packed = std::fs::read(file).unwrap();
+        let name = Envelope::from_packed(&packed).ok()?.id().short();
+        Some(mail.contains(&format!("Message-ID: <{name}@")))
+    };
+    let named: Vec<bool> = files.filter_map(named).collect();
+    assert_eq!(named, [true], "{mail}");
+
+    bob.ok(["import", text(&stick)]);
+    assert_eq!(bob.texts(), ["both ways"]);
+    let _bobs = Running::start(&bob, &[]);
+    pause_until("the mail is put away", || {
+        server.mails("bob@edge.test", "DIDComm").len() == 1
+    });
+    assert_eq!(bob.texts(), ["both ways"]);
 }
 
 #[test]
@@ -202,6 +272,8 @@ fn what_is_too_long_for_a_mail_goes_another_way() {
     pause_until("alice hears it", || {
         why().contains("mailto:bob@edge.test will never take it")
     });
+    // Postfix told how much it takes: she hears both numbers.
+    assert!(why().contains("(100000)"), "{}", why());
     assert_eq!(server.mails("bob@edge.test", "").len(), 0, "{}", why());
     let bobs = Running::start(&bob, &[]);
     knows(&alice, "bob", &bobs);

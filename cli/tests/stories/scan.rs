@@ -1,6 +1,7 @@
 //! Bob holds his camera at what alice shows: films, streams and animations instead of pictures.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -258,6 +259,96 @@ fn strangers_scan_urs_and_plain_codes() {
         assert_eq!(read["frames_read"], read["frames_needed"], "{read}");
         assert!(bob.ok(["inbox"]).contains(words));
     }
+}
+
+#[test]
+fn a_strangers_row_of_codes_is_gone_on_with_after_a_restart() {
+    let stage = Stage::new();
+    let (alice, bob) = stage.pair();
+    let map = stage.file("map.bin", &noise(17, 1_500));
+    alice.ok(["send", "bob", "The map.", "--attach", text(&map)]);
+    let dir = stage.path("codes");
+    let save = ["qr", "save", text(&dir), "--as", "ur"];
+    alice.ok(save.into_iter().chain(["--profile", "robust"]));
+    let mut codes: Vec<_> = fs::read_dir(&dir)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    codes.sort();
+    let read = |verb: &'static str, codes: &[std::path::PathBuf]| {
+        let codes = codes.iter().map(|p| text(p).to_owned());
+        bob.run_json(["qr", verb].map(str::to_owned).into_iter().chain(codes))
+    };
+    let (early, late) = codes.split_at(6);
+    let needed = read("scan", &early[..1]).json()["frames_needed"].clone();
+    let needed = needed.as_u64().unwrap() as usize;
+    assert!((7..=codes.len()).contains(&needed), "{needed} codes");
+    let told = read("read", &early[1..]);
+    assert_eq!(told.code, 8, "{}", told.stderr);
+    let told = read("scan", &late[..needed - early.len()]).json();
+    assert_eq!(told["complete"], true, "{told}");
+    assert_eq!(told["frames_read"], told["frames_needed"], "{told}");
+    assert!(bob.ok(["inbox"]).contains("The map."));
+    let kept = fs::read_dir(bob.home.join("partials")).map(Iterator::count);
+    assert_eq!(kept.unwrap_or_default(), 0, "nothing is unfinished");
+
+    // The same into a file.
+    let nobody = nobody(&stage);
+    let out = stage.path("got.bin");
+    let scan = |codes: &[std::path::PathBuf]| {
+        let codes = codes.iter().map(|p| text(p).to_owned());
+        let words = ["qr", "scan", "--out", text(&out)].map(str::to_owned);
+        nobody.run_json(words.into_iter().chain(codes))
+    };
+    assert_eq!(scan(early).code, 8);
+    assert!(stage.path("got.bin.partial").exists());
+    let told = scan(&late[..needed - early.len()]).json();
+    assert_eq!(told["complete"], true, "{told}");
+    assert!(!stage.path("got.bin.partial").exists());
+}
+
+#[test]
+fn what_a_terminal_shows_becomes_coarser_and_denser_by_a_key() {
+    let stage = Stage::new();
+    let packed = stage.file("message.bin", &noise(16, 3_000));
+    // 25-L, then 20-L, 15-L, and back; the codes are told apart by how many suffice.
+    let show = format!(
+        "stty cols 200 rows 90; {} qr show --message {} --pause 50 --rounds 9 --graphics blocks",
+        env!("CARGO_BIN_EXE_packmule"),
+        text(&packed)
+    );
+    let mut child = Command::new("script")
+        .args(["-qefc", &show, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script is needed (Debian: bsdutils)");
+    let (mut keys, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut typed, mut some) = (Vec::new(), [0; 65_536]);
+    let mut shown = Vec::new();
+    let mut wanted = [
+        ("any 3 suffice", "<"),
+        ("any 4 suffice", "<"),
+        ("any 7 suffice", ">"),
+    ]
+    .into_iter()
+    .chain([("any 4 suffice", "q")]);
+    let mut next = wanted.next();
+    while let Ok(read @ 1..) = screen.read(&mut some) {
+        typed.extend_from_slice(&some[..read]);
+        let text = String::from_utf8_lossy(&typed).into_owned();
+        if let Some((words, key)) = next
+            && text.contains(words)
+        {
+            typed.clear();
+            shown.push(words);
+            keys.write_all(key.as_bytes()).unwrap();
+            next = wanted.next();
+        }
+    }
+    drop(keys);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(next, None, "seen: {shown:?}");
 }
 
 #[test]

@@ -199,6 +199,17 @@ impl Home {
         Ok(found)
     }
 
+    /// Messages of ours that their recipients have acknowledged, and that a bus still carries.
+    pub(crate) fn answered(&self) -> Result<Vec<EnvelopeId>, HomeError> {
+        let db = self.db();
+        let mut query = db.prepare_cached(
+            "SELECT held.envelope FROM held JOIN outbox ON outbox.envelope = held.envelope
+             WHERE held.origin = 0 AND held.state <> 1 AND outbox.state = 2",
+        )?;
+        let rows = query.query_map([], |row| Ok(EnvelopeId::from_bytes(row.get(0)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Lets automatic answers wait again that were sent and not acknowledged: those whose message
     /// ids begin with one of these. A question that comes twice tells that its answer was lost.
     /// Answers how many wait again.

@@ -1,15 +1,16 @@
 //! The suite that every transport passes, and links that lose, delay, double and reorder.
 //!
-//! What is it: [`links()`], [`mailboxes()`] and [`requests()`] run every promise of
+//! What is it: [`links()`], [`mailboxes()`], [`beacons()`] and [`requests()`] run every promise of
 //! [`packmule_bus::link`] against fresh pairs that a transport's own test makes, mostly by
 //! [`pair()`]; each promise is a function of its own in [`links`](mod@links),
-//! [`mailboxes`](mod@mailboxes) or [`requests`](mod@requests). [`Lossy`], [`Delayed`], [`Reordering`],
-//! [`Doubling`] and [`Corrupting`] wrap a link in a hardship, decided by a seed. Who calls it:
+//! [`mailboxes`](mod@mailboxes), [`beacons`](mod@beacons) or [`requests`](mod@requests).
+//! [`Lossy`], [`Delayed`], [`Reordering`], [`Doubling`] and [`Corrupting`] wrap a link in a hardship, decided by a seed. Who calls it:
 //! the tests of transports, of the node and of the session. What can go wrong: an adapter breaks
 //! a promise, and [`Broken`] says which and how; `tests/liars` shows that each check can say so.
 //!
 //! Nothing is measured by a clock: [`PATIENCE`] only ends what would otherwise hang for ever.
 
+pub mod beacons;
 mod dice;
 pub mod links;
 pub mod mailboxes;
@@ -20,6 +21,7 @@ mod wrap;
 
 use std::fmt;
 
+pub use beacons::beacons;
 pub use dice::Dice;
 pub use links::links;
 pub use mailboxes::mailboxes;

@@ -5,24 +5,24 @@
 //! `transports/mail` and of the command line. What can go wrong: they are not on this machine, or
 //! we are not root, which Postfix wants to be; then the test fails and says what to install.
 
-use std::collections::BTreeMap;
+mod moods;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustix::process::{Pid, Signal, geteuid, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process, kill_process_group, test_kill_process};
 use tempfile::TempDir;
 
+use moods::{Moods, judge};
+
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What servers answer about recipients: how often, and what. Afterwards they are welcome.
-type Moods = Arc<Mutex<BTreeMap<String, (usize, String)>>>;
 
 /// Where the servers listen, all on 127.0.0.1.
 #[derive(Clone, Copy, Debug)]
@@ -159,6 +159,36 @@ impl MailServer {
         assert!(flushed.expect("postqueue runs").success());
     }
 
+    /// An IMAP server for the same mailboxes that is older: it can neither MOVE nor compress.
+    #[must_use]
+    pub fn old_imap(&self) -> String {
+        format!("127.0.0.2:{}", self.ports.imap)
+    }
+
+    /// One that is older still: it has no UIDPLUS and no IDLE either.
+    #[must_use]
+    pub fn ancient_imap(&self) -> String {
+        format!("127.0.0.3:{}", self.ports.imap)
+    }
+
+    /// Kills Postfix, and all that it has started, as a power cut would, and starts it again.
+    ///
+    /// # Panics
+    /// If it does not start again.
+    pub fn crash_postfix(&self) {
+        let pid = fs::read_to_string(self.path("pf/spool/pid/master.pid")).unwrap_or_default();
+        let pid = pid.trim().parse().ok().and_then(Pid::from_raw);
+        let master = pid.expect("Postfix runs");
+        // The master leads a group of its own.
+        kill_process_group(master, Signal::KILL).expect("Postfix runs");
+        let began = Instant::now();
+        while test_kill_process(master).is_ok() && began.elapsed() < PATIENCE {
+            sleep(Duration::from_millis(20));
+        }
+        self.start_postfix();
+        self.wait_for(self.ports.smtp);
+    }
+
     /// What the servers told, at its end.
     #[must_use]
     pub fn told(&self) -> String {
@@ -214,7 +244,13 @@ impl MailServer {
 state_dir = {place}/dc/state
 log_path = {place}/log/dovecot.log
 protocols = imap lmtp
-listen = 127.0.0.1
+listen = 127.0.0.1, 127.0.0.2, 127.0.0.3
+local 127.0.0.2 {{
+  imap_capability = IMAP4rev1 LITERAL+ IDLE UIDPLUS
+}}
+local 127.0.0.3 {{
+  imap_capability = IMAP4rev1 LITERAL+
+}}
 ssl = yes
 ssl_cert = <{place}/tls/cert.pem
 ssl_key = <{place}/tls/key.pem
@@ -370,6 +406,10 @@ postlog unix-dgram n - n - 1 postlogd
         );
         fs::write(self.path("pf/etc/main.cf"), main).expect("a file");
         fs::write(self.path("pf/etc/master.cf"), master).expect("a file");
+        self.start_postfix();
+    }
+
+    fn start_postfix(&self) {
         let mut postfix = Command::new("/usr/sbin/postfix");
         self.run(
             postfix.arg("-c").arg(self.path("pf/etc")).arg("start"),
@@ -419,40 +459,6 @@ impl Ports {
             auth: port(9),
             policy,
         }
-    }
-}
-
-/// Postfix's policy protocol: lines up to an empty one, and an action.
-fn judge(policy: &TcpListener, moods: &Moods) {
-    for stream in policy.incoming().flatten() {
-        let moods = Arc::clone(moods);
-        std::thread::spawn(move || {
-            let Ok(mut answer) = stream.try_clone() else {
-                return;
-            };
-            let mut whom = String::new();
-            for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                if let Some(recipient) = line.strip_prefix("recipient=") {
-                    recipient.clone_into(&mut whom);
-                }
-                if !line.is_empty() {
-                    continue;
-                }
-                let action = {
-                    let mut moods = moods.lock().unwrap_or_else(PoisonError::into_inner);
-                    match moods.get_mut(&whom) {
-                        Some((left, words)) if *left > 0 => {
-                            *left -= 1;
-                            words.clone()
-                        }
-                        _ => "dunno".to_owned(),
-                    }
-                };
-                if write!(answer, "action={action}\n\n").is_err() {
-                    return;
-                }
-            }
-        });
     }
 }
 

@@ -109,10 +109,15 @@ fn main() -> ExitCode {
         (letter.bytes.len(), packed.len(), letter.bytes)
     };
     let (small, payload, mail) = wire(2_000);
-    let (large, large_payload, _) = wire(1_000_000);
+    let (large, large_payload, _) = wire(10_000_000);
+    for bytes in [2_000, 20_000, 200_000, 10_000_000] {
+        let (sent, carried, _) = wire(bytes);
+        let ratio = sent as f64 / carried as f64;
+        println!("{carried} bytes of JSON: {sent} bytes of mail, {ratio:.4} for each");
+    }
     // What each byte of a message costs, beyond what each mail does.
     let each = (large - small) as f64 / (large_payload - payload) as f64;
-    println!("2 kB of JSON: {small} bytes of mail for {payload}; each further byte {each:.4}");
+    println!("each byte beyond the first {payload}: {each:.4}");
     runtime.block_on(outbox.greet()).expect("Postfix");
     let us = runtime.block_on(ours(&outbox, &bob));
     let them = runtime.block_on(rival(port, &mail));

@@ -36,6 +36,22 @@ pub(crate) struct Wire {
     before: &'static [u8],
 }
 
+impl Wire {
+    /// Another layer on the way to the same server: compression.
+    pub(crate) fn over(stream: impl Duplex + 'static, peer: SocketAddr) -> Self {
+        Self {
+            stream: Box::new(stream),
+            peer,
+            before: b"",
+        }
+    }
+
+    /// Who is at the other end.
+    pub(crate) const fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+}
+
 impl fmt::Debug for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Wire({})", self.peer)

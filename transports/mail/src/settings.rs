@@ -43,62 +43,64 @@ pub struct Settings {
     pub inbound: Option<HandedOver>,
 }
 
-/// A server that is dialled.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Dialled {
-    /// `smtps://HOST`, `smtp://HOST` with STARTTLS.
-    pub server: String,
-    /// No TLS at all.
-    #[serde(default)]
-    pub open: bool,
-    /// Who we are there.
-    pub user: Option<String>,
-    /// The file with the password.
-    pub password_file: Option<PathBuf>,
-    /// The variable of the environment with the password.
-    pub password_env: Option<String>,
-    /// Whom to believe about the server's name, as PEM; else the system's authorities.
-    pub authority: Option<PathBuf>,
-    /// A certificate of our own, as PEM.
-    pub certificate: Option<PathBuf>,
-    /// Its key.
-    pub key: Option<PathBuf>,
+/// Both kinds of servers that are dialled have these keys; one definition serves both, since
+/// serde cannot put a struct into another one and refuse keys that neither knows.
+macro_rules! dialled {
+    ($(#[$doc:meta])* $name:ident { $($more:tt)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+        pub struct $name {
+            /// `smtps://HOST` or `imaps://HOST`; `smtp://HOST`, `imap://HOST` with STARTTLS.
+            pub server: String,
+            /// No TLS at all.
+            #[serde(default)]
+            pub open: bool,
+            /// Who we are there; for an account, else the address.
+            pub user: Option<String>,
+            /// The file with the password.
+            pub password_file: Option<PathBuf>,
+            /// The variable of the environment with the password.
+            pub password_env: Option<String>,
+            /// Whom to believe about the server's name, as PEM; else the system's authorities.
+            pub authority: Option<PathBuf>,
+            /// A certificate of our own, as PEM.
+            pub certificate: Option<PathBuf>,
+            /// Its key.
+            pub key: Option<PathBuf>,
+            $($more)*
+        }
+
+        impl $name {
+            fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+                let Self { password_file, authority, certificate, key, .. } = self;
+                [password_file, authority, certificate, key].into_iter().flatten()
+            }
+        }
+    };
 }
 
-/// An account. TOML has no way to say "as above, and": the keys of a server stand here again.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Received {
-    /// `imaps://HOST`, `imap://HOST` with STARTTLS.
-    pub server: String,
-    /// No TLS at all.
-    #[serde(default)]
-    pub open: bool,
-    /// Whose account; else that of the address.
-    pub user: Option<String>,
-    /// The file with the password.
-    pub password_file: Option<PathBuf>,
-    /// The variable of the environment with the password.
-    pub password_env: Option<String>,
-    /// Whom to believe about the server's name, as PEM; else the system's authorities.
-    pub authority: Option<PathBuf>,
-    /// A certificate of our own, as PEM.
-    pub certificate: Option<PathBuf>,
-    /// Its key.
-    pub key: Option<PathBuf>,
-    /// The folder that is looked into; else INBOX.
-    pub folder: Option<String>,
-    /// Where mails go that were read; else DIDComm.
-    pub move_to: Option<String>,
-    /// Delete mails that were read instead.
-    #[serde(default)]
-    pub delete: bool,
-    /// How often a server is asked that tells no news, in seconds.
-    pub poll: Option<u64>,
-    /// Ask, whatever the server says that it tells.
-    #[serde(default)]
-    pub no_idle: bool,
+dialled! {
+    /// A server that is dialled.
+    Dialled {}
+}
+
+dialled! {
+    /// An account.
+    Received {
+        /// The folder that is looked into; else INBOX.
+        pub folder: Option<String>,
+        /// Where mails go that were read; else DIDComm.
+        pub move_to: Option<String>,
+        /// Delete mails that were read instead.
+        #[serde(default)]
+        pub delete: bool,
+        /// How often a server is asked that tells no news, in seconds.
+        pub poll: Option<u64>,
+        /// Ask, whatever the server says that it tells.
+        #[serde(default)]
+        pub no_idle: bool,
+    }
 }
 
 /// A door for one's own mail server.
@@ -132,23 +134,9 @@ pub struct Mailer {
 impl Settings {
     /// Makes files that are not named from the root those of this folder.
     pub fn anchor(&mut self, folder: &Path) {
-        let submission = self.submission.iter_mut().flat_map(|it| {
-            [
-                &mut it.password_file,
-                &mut it.authority,
-                &mut it.certificate,
-                &mut it.key,
-            ]
-        });
-        let imap = self.imap.iter_mut().flat_map(|it| {
-            [
-                &mut it.password_file,
-                &mut it.authority,
-                &mut it.certificate,
-                &mut it.key,
-            ]
-        });
-        for file in submission.chain(imap).flatten() {
+        let submission = self.submission.iter_mut().flat_map(Dialled::files);
+        let imap = self.imap.iter_mut().flat_map(Received::files);
+        for file in submission.chain(imap) {
             *file = folder.join(&file);
         }
     }

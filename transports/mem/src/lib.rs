@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod beacon;
 mod link;
 mod mailbox;
 
@@ -9,10 +10,12 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use packmule_bus::link::{
-    BoxFut, Link, LinkFacts, Listener, Mailbox, OpenError, Port, Probe, Transport, Way,
+    Beacon, BoxFut, Link, LinkFacts, Listener, Mailbox, OpenError, Port, Probe, Transport, Way,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
+pub use beacon::Eye;
+use beacon::{AFTERGLOW, Lamp};
 pub use link::pair;
 use mailbox::{Collector, Post, Slot};
 
@@ -40,11 +43,12 @@ pub struct Mem {
     hub: Arc<Mutex<Hub>>,
 }
 
-/// Who listens under which name, and the mailboxes.
+/// Who listens under which name, the mailboxes and the lights.
 #[derive(Default)]
 struct Hub {
     listeners: BTreeMap<String, mpsc::Sender<Link>>,
     mailboxes: BTreeMap<String, Arc<Slot>>,
+    lights: BTreeMap<String, broadcast::Sender<Vec<u8>>>,
     /// Links opened so far: to tell visitors apart.
     visitors: u64,
 }
@@ -129,6 +133,33 @@ impl Mem {
     }
 }
 
+impl Mem {
+    fn light(&self, name: &str) -> broadcast::Sender<Vec<u8>> {
+        let new = || broadcast::Sender::new(AFTERGLOW);
+        self.with_hub(|hub| {
+            hub.lights
+                .entry(name.to_owned())
+                .or_insert_with(new)
+                .clone()
+        })
+    }
+
+    /// What shows at the beacon `name`: frames as long as a link's PDUs.
+    #[must_use]
+    pub fn beacon(&self, name: &str) -> Box<dyn Beacon> {
+        Box::new(Lamp {
+            light: self.light(name),
+            longest: self.facts.mtu,
+        })
+    }
+
+    /// Somebody who looks at the beacon `name` from now on.
+    #[must_use]
+    pub fn eye(&self, name: &str) -> Eye {
+        Eye(self.light(name).subscribe())
+    }
+}
+
 impl Default for Mem {
     fn default() -> Self {
         Self::new()
@@ -152,8 +183,9 @@ impl Transport for Mem {
     fn open<'a>(&'a self, to: &'a Way) -> BoxFut<'a, Result<Port, OpenError>> {
         Box::pin(async {
             Ok(match read(to)? {
-                (name, false) => Port::Link(self.dial(name)?),
-                (name, true) => Port::Mailbox(self.post(name)),
+                (name, Kind::Link) => Port::Link(self.dial(name)?),
+                (name, Kind::Mailbox) => Port::Mailbox(self.post(name)),
+                (name, Kind::Beacon) => Port::Beacon(self.beacon(name)),
             })
         })
     }
@@ -161,8 +193,10 @@ impl Transport for Mem {
     fn listen<'a>(&'a self, at: &'a Way) -> BoxFut<'a, Result<Box<dyn Listener>, OpenError>> {
         Box::pin(async {
             let ears = match read(at)? {
-                (name, false) => Ears::Links(self.hear(name)?),
-                (name, true) => Ears::Mailbox(Some(self.collector(name))),
+                (name, Kind::Link) => Ears::Links(self.hear(name)?),
+                (name, Kind::Mailbox) => Ears::Mailbox(Some(self.collector(name))),
+                // Frames are looked at by an [`Eye`]: a port has no reader.
+                (_, Kind::Beacon) => return Err(OpenError::Unsupported("mem")),
             };
             let way = at.clone();
             Ok(Box::new(Listening { way, ears }) as Box<dyn Listener>)
@@ -170,8 +204,15 @@ impl Transport for Mem {
     }
 }
 
-/// The name in a way, and whether it is a mailbox.
-fn read(way: &Way) -> Result<(&str, bool), OpenError> {
+/// What a way leads to.
+enum Kind {
+    Link,
+    Mailbox,
+    Beacon,
+}
+
+/// The name in a way, and what it leads to.
+fn read(way: &Way) -> Result<(&str, Kind), OpenError> {
     let bad = |why: &str| OpenError::BadWay {
         transport: "mem",
         way: way.clone(),
@@ -182,9 +223,12 @@ fn read(way: &Way) -> Result<(&str, bool), OpenError> {
         .strip_prefix("mem:")
         .ok_or_else(|| bad("it should begin with mem:"))?;
     match name.split_once('?') {
-        None => Ok((name, false)),
-        Some((name, "mailbox")) if !name.is_empty() => Ok((name, true)),
-        Some(_) => Err(bad("it should be mem:NAME or mem:NAME?mailbox")),
+        None => Ok((name, Kind::Link)),
+        Some((name, "mailbox")) if !name.is_empty() => Ok((name, Kind::Mailbox)),
+        Some((name, "beacon")) if !name.is_empty() => Ok((name, Kind::Beacon)),
+        Some(_) => Err(bad(
+            "it should be mem:NAME, mem:NAME?mailbox or mem:NAME?beacon",
+        )),
     }
 }
 

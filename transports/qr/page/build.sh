@@ -8,7 +8,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 target="${PACKMULE_CACHE:-$HOME/.cache/packmule}/wasm"
-ar=$(compgen -c llvm-ar- | sort -V | tail -1)
+# None is told below.
+ar=$({ compgen -c llvm-ar- || true; } | sort -V | tail -1)
 for tool in /usr/bin/rustc /usr/bin/cargo wasm-ld clang "${ar:-llvm-ar}"; do
   command -v "$tool" >/dev/null || { echo "build.sh: $tool is missing: apt-get install rustc-web cargo-web rust-web-src lld clang llvm" >&2; exit 1; }
 done

@@ -61,12 +61,50 @@ pub struct Tally {
     pub damaged: u32,
 }
 
+/// The codes of one unfinished message in a foreign row (UR, BBQr), as they were read: told to a
+/// reader again they lead as far as before.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Parts {
+    name: (u8, u32),
+    codes: Vec<Vec<u8>>,
+}
+
+impl Parts {
+    /// A name for it, of letters and digits; another one for every row that a reader holds.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let (kind, number) = self.name;
+        format!("{}{number:08x}", char::from(kind))
+    }
+
+    /// For a store: one code a line.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.codes.join(&b'\n')
+    }
+
+    /// What [`Self::to_bytes`] wrote. Lines that are none of a row are passed over by whoever reads
+    /// them, as they would be before a camera.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self {
+            codes: bytes
+                .split(|byte| *byte == b'\n')
+                .map(<[u8]>::to_vec)
+                .collect(),
+            ..Self::default()
+        }
+    }
+}
+
 /// Reads envelopes and invitations from pictures, several transfers at once.
 #[derive(Default)]
 pub struct Reader {
     catcher: Catcher,
     urs: ur::Collector,
     bbqrs: bbqr::Collector,
+    /// What the two hold, as it was read.
+    parts: Vec<Parts>,
     acks: Acks,
     tally: Tally,
 }
@@ -165,7 +203,29 @@ impl Reader {
         self.catcher.progress()
     }
 
-    /// How far messages in foreign rows of codes are. These are not kept for another day.
+    /// What is held of the unfinished messages in foreign rows of codes, for a store to keep.
+    #[must_use]
+    pub fn parts(&self) -> &[Parts] {
+        &self.parts
+    }
+
+    /// Takes up what a store kept of a foreign row: how far that is, if it is still of use.
+    pub fn resume_parts(&mut self, parts: &Parts) -> Option<Count> {
+        // They were counted when they were seen.
+        let tally = self.tally;
+        let mut last = None;
+        for code in &parts.codes {
+            match self.take(code) {
+                Found::Part(count) => last = Some(count),
+                // Whole, or damaged: what is of use of it was told before it was kept.
+                _ => last = None,
+            }
+        }
+        self.tally = tally;
+        last
+    }
+
+    /// How far messages in foreign rows of codes are.
     #[must_use]
     pub fn foreign_progress(&self) -> Vec<Count> {
         let mut all = self.urs.counts();
@@ -222,8 +282,16 @@ impl Reader {
         }
         let (found, fresh) = match Part::read(code) {
             // A UR of another kind is a wallet's, most likely: not ours, and not damaged.
-            Some(part) if part != Err(PartError::Kind) => self.take_ur(part),
-            None if bbqr::is_part(code) => self.take_bbqr(code),
+            Some(part) if part != Err(PartError::Kind) => {
+                let (found, fresh) = self.take_ur(part);
+                self.note(b'u', code, &found, fresh);
+                (found, fresh)
+            }
+            None if bbqr::is_part(code) => {
+                let (found, fresh) = self.take_bbqr(code);
+                self.note(b'b', code, &found, fresh);
+                (found, fresh)
+            }
             _ => {
                 let text = String::from_utf8_lossy(code).into_owned();
                 let found = if is_invitation(&text) {
@@ -235,6 +303,29 @@ impl Reader {
             }
         };
         self.counted(found, fresh)
+    }
+
+    /// Keeps a code that told something new with the others of its row, and lets go of rows that
+    /// are whole or made room.
+    fn note(&mut self, kind: u8, code: &[u8], found: &Found, fresh: bool) {
+        if let Found::Part(count) = found
+            && fresh
+        {
+            let name = (kind, count.name);
+            let row = self.parts.iter_mut().find(|row| row.name == name);
+            match row {
+                Some(row) => row.codes.push(code.to_vec()),
+                None => self.parts.push(Parts {
+                    name,
+                    codes: vec![code.to_vec()],
+                }),
+            }
+        }
+        let held = [(b'u', self.urs.counts()), (b'b', self.bbqrs.counts())];
+        self.parts.retain(|row| {
+            let mut rows = held.iter().filter(|(kind, _)| *kind == row.name.0);
+            rows.any(|(_, counts)| counts.iter().any(|count| count.name == row.name.1))
+        });
     }
 
     fn take_ur(&mut self, part: Result<Part, PartError>) -> (Found, bool) {

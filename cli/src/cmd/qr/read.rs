@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use packmule_bus::fountain::Partial;
 use packmule_node::Home;
 use serde_json::{Value, json};
 
@@ -10,9 +9,10 @@ use crate::args::Globals;
 use crate::cmd::arrived::{self, Opener};
 use crate::exit::Exit;
 use crate::fault::Fault;
+use crate::flow::partials::{self, Held};
 use crate::flow::pictures;
 use crate::flow::scanning::Gathered;
-use crate::flow::{partials, take};
+use crate::flow::take;
 use crate::ui::output::{Report, one_line};
 
 /// Reads, accepts, keeps what is unfinished, opens.
@@ -23,7 +23,7 @@ pub(super) fn run(
     forget: bool,
 ) -> Result<Report, Fault> {
     let quiet = globals.quiet || globals.json;
-    let gather = |_: &Home, held: &[Partial]| pictures::read(paths, held, quiet);
+    let gather = |_: &Home, held: &Held| pictures::read(paths, held, quiet);
     Ok(accept(globals, keep_sealed, forget, gather)?.0)
 }
 
@@ -32,18 +32,18 @@ pub(super) fn accept(
     globals: &Globals,
     keep_sealed: bool,
     forget: bool,
-    gather: impl FnOnce(&Home, &[Partial]) -> Result<Gathered, Fault>,
+    gather: impl FnOnce(&Home, &Held) -> Result<Gathered, Fault>,
 ) -> Result<(Report, Gathered), Fault> {
     let mut opener = Opener::new(globals, keep_sealed)?;
     let held = if forget {
-        Vec::new()
+        Held::default()
     } else {
         partials::load(opener.home())?
     };
     let gathered = gather(opener.home(), &held)?;
     // Accept first, drop the frames after: killed in between, they are only kept too long.
     let taken = take::take_envelopes(opener.home(), &gathered.envelopes, "qr")?;
-    partials::keep(opener.home(), &gathered.partials)?;
+    partials::keep(opener.home(), &gathered.held)?;
     let judged = opener.judge(globals.quiet || globals.json)?;
     let report = tell(arrived::report(taken, judged)?, &gathered);
     Ok((report, gathered))
@@ -86,6 +86,12 @@ fn tell(mut report: Report, gathered: &Gathered) -> Report {
         lines.push(format!(
             "  incomplete: {} of about {} frames; what was read is kept, read more pictures",
             transfer.received, transfer.needed
+        ));
+    }
+    for row in &gathered.foreign_left {
+        lines.push(format!(
+            "  incomplete: {} of about {} foreign codes; what was read is kept, read more pictures",
+            row.received, row.needed
         ));
     }
     if !gathered.dropped.is_empty() {

@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 use packmule_bus::fountain::{Partial, TransferId};
 use packmule_node::Home;
-use packmule_transports::qr::Hints;
+use packmule_transports::qr::{Hints, Parts};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::read::{accept, besides};
 use crate::args::{Globals, QrScanArgs};
 use crate::fault::Fault;
+use crate::flow::partials::{self, Held};
 use crate::flow::scanning::{Gathered, Scan, Until};
-use crate::flow::{files, partials, pictures};
+use crate::flow::{files, pictures};
 use crate::ui::output::{Report, size};
 
 /// Scans into a file, or into the home.
@@ -25,12 +26,7 @@ pub(super) fn run(globals: &Globals, args: &QrScanArgs) -> Result<Report, Fault>
     }
 }
 
-fn scan<'a>(
-    globals: &Globals,
-    args: &'a QrScanArgs,
-    held: &'a [Partial],
-    until: Until,
-) -> Scan<'a> {
+fn scan<'a>(globals: &Globals, args: &'a QrScanArgs, held: &'a Held, until: Until) -> Scan<'a> {
     Scan {
         paths: &args.paths,
         held,
@@ -55,7 +51,7 @@ fn into_home(globals: &Globals, args: &QrScanArgs) -> Result<Report, Fault> {
     } else {
         Until::Exhausted
     };
-    let gather = |home: &Home, held: &[Partial]| {
+    let gather = |home: &Home, held: &Held| {
         scan(globals, args, held, until).run(&mut |unfinished| partials::keep(home, unfinished))
     };
     let (mut report, gathered) = accept(globals, args.keep_sealed, args.forget, gather)?;
@@ -68,9 +64,9 @@ fn into_home(globals: &Globals, args: &QrScanArgs) -> Result<Report, Fault> {
 /// Writes the first message that is whole.
 fn into_file(globals: &Globals, args: &QrScanArgs, out: &Path) -> Result<Report, Fault> {
     let beside = beside(out)?;
-    let held: Vec<Partial> = match fs::read(&beside) {
-        Ok(bytes) if !args.forget => Partial::from_bytes(&bytes).into_iter().collect(),
-        _ => Vec::new(),
+    let held = match fs::read(&beside) {
+        Ok(bytes) if !args.forget => held_in(&bytes),
+        _ => Held::default(),
     };
     let gathered = scan(globals, args, &held, Until::FirstMessage)
         .run(&mut |unfinished| keep(&beside, unfinished))?;
@@ -90,7 +86,7 @@ fn into_file(globals: &Globals, args: &QrScanArgs, out: &Path) -> Result<Report,
         let text = format!("{} in {}", size(packed.len() as u64), out.display());
         return Ok(Report::new(text, json));
     }
-    keep(&beside, &gathered.partials)?;
+    keep(&beside, &gathered.held)?;
     Ok(Report::new(tell_unfinished(&gathered, &beside), json).exit(pictures::exit_of(&gathered)))
 }
 
@@ -101,11 +97,11 @@ fn tell_unfinished(gathered: &Gathered, beside: &Path) -> String {
         tally.pictures, tally.codes, tally.foreign, tally.damaged
     )];
     lines.extend(besides(gathered));
-    for transfer in &gathered.unfinished {
+    let own = gathered.unfinished.iter().map(|t| (t.received, t.needed));
+    let foreign = gathered.foreign_left.iter().map(|t| (t.received, t.needed));
+    for (received, needed) in own.chain(foreign) {
         lines.push(format!(
-            "  incomplete: {} of {} frames; what was read is kept in {}",
-            transfer.received,
-            transfer.needed,
+            "  incomplete: {received} of {needed} frames; what was read is kept in {}",
             beside.display()
         ));
     }
@@ -118,7 +114,7 @@ fn contract(gathered: &Gathered) -> Map<String, Value> {
     let whole = gathered.envelopes.first();
     let transfer = match whole {
         Some(envelope) => Some(TransferId::of(&envelope.to_wire())),
-        None => furthest(gathered.partials.iter()).map(Partial::transfer),
+        None => furthest(gathered.held.partials.iter()).map(Partial::transfer),
     };
     let frames = transfer.and_then(|transfer| gathered.frames.get(&transfer));
     let frames = frames.or(gathered.foreign.as_ref());
@@ -138,11 +134,27 @@ fn furthest<'a>(partials: impl Iterator<Item = &'a Partial>) -> Option<&'a Parti
     })
 }
 
-/// Keeps the one transfer that is furthest: the file is for one message.
-fn keep(beside: &Path, unfinished: &[Partial]) -> Result<(), Fault> {
-    match furthest(unfinished.iter()) {
-        Some(partial) => files::write_whole(beside, &partial.to_bytes()),
+/// Keeps the one transfer that is furthest: the file is for one message. A foreign row of codes is
+/// kept where there is none, the one that was seen last.
+fn keep(beside: &Path, unfinished: &Held) -> Result<(), Fault> {
+    let partial = furthest(unfinished.partials.iter()).map(Partial::to_bytes);
+    match partial.or_else(|| Some(unfinished.parts.last()?.to_bytes())) {
+        Some(bytes) => files::write_whole(beside, &bytes),
         None => Ok(()),
+    }
+}
+
+/// What such a file holds: our own form tells itself, and codes are what is none of it.
+fn held_in(bytes: &[u8]) -> Held {
+    match Partial::from_bytes(bytes) {
+        Ok(partial) => Held {
+            partials: vec![partial],
+            ..Held::default()
+        },
+        Err(_) => Held {
+            parts: vec![Parts::from_bytes(bytes)],
+            ..Held::default()
+        },
     }
 }
 

@@ -5,7 +5,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use packmule_bus::Envelope;
-use packmule_transports::qr::{Frames, Profile, Show};
+use packmule_transports::qr::{Profile, Show};
 use serde_json::json;
 
 use crate::args::{Globals, QrShowArgs};
@@ -80,10 +80,16 @@ fn shown(
     }
     let shown = pictures::shown(envelope, args.form, largest)?;
     match &shown {
-        Show::Frames(frames) if terminal => {
-            let pause = args.pause.map(Duration::from_millis);
+        Show::Frames(_) if terminal => {
+            let recut = |size| pictures::shown(envelope, args.form, size).ok();
             let rounds = u64::from(args.rounds.max(1)) * u64::from(shown.count());
-            play(frames, &screen, profile, pause, rounds)?;
+            play(
+                (&shown, largest, &recut),
+                &screen,
+                profile,
+                args.pause,
+                rounds,
+            )?;
         }
         _ if !globals.json => {
             let mut out = io::stdout().lock();
@@ -112,12 +118,13 @@ fn shown(
     Ok((report, shown))
 }
 
-/// Frame after frame, none of them twice.
+/// Frame after frame, none of them twice. A message that is cut anew, for coarser or denser codes,
+/// begins from its start: a reader counts another size for itself.
 fn play(
-    frames: &Frames,
+    (first, mut size, recut): (&Show, u8, &dyn Fn(u8) -> Option<Show>),
     screen: &Screen,
     profile: Profile,
-    pause: Option<Duration>,
+    pause: Option<u64>,
     rounds: u64,
 ) -> Result<(), Fault> {
     let mut out = io::stdout().lock();
@@ -126,23 +133,25 @@ fn play(
         .iter()
         .position(|s| *s >= profile.codes_per_second())
         .unwrap_or(SPEEDS.len() - 1);
-    let mut pause = pause;
-    // Codes end at 2^24; whoever watches so long begins anew.
+    let mut pause = pause.map(Duration::from_millis);
+    let mut shown = first.clone();
+    let mut n = 0;
     write!(out, "\x1b[2J")?;
-    for n in (0..1 << 24)
-        .cycle()
-        .take(usize::try_from(rounds).unwrap_or(usize::MAX))
-    {
+    for _ in 0..rounds {
         let began = Instant::now();
         let per_second = SPEEDS.get(speed).copied().unwrap_or(1);
         let stays = pause.unwrap_or_else(|| Duration::from_secs(1) / u32::from(per_second));
-        let drawn = screen.draw(&frames.picture(n)?)?;
+        let drawn = match &shown {
+            Show::Frames(frames) => screen.draw(&frames.picture(n)?)?,
+            Show::Single(picture) => screen.draw(picture)?,
+        };
+        // Codes end at 2^24; whoever watches so long begins anew.
+        n = (n + 1) % (1 << 24);
         // Home, draw over, clear what is below: less flicker than clearing the whole screen.
         write!(
             out,
-            "\x1b[H{drawn}\x1b[K{} shown, any {} suffice; + faster, - slower, q ends \x1b[J",
-            n + 1,
-            frames.needed()
+            "\x1b[H{drawn}\x1b[K{n} shown, any {} suffice; + faster, - slower, < coarser, > denser, q ends \x1b[J",
+            shown.needed()
         )?;
         out.flush()?;
         sleep(stays.saturating_sub(began.elapsed()));
@@ -150,6 +159,13 @@ fn play(
             match key {
                 b'+' => (speed, pause) = ((speed + 1).min(SPEEDS.len() - 1), None),
                 b'-' => (speed, pause) = (speed.saturating_sub(1), None),
+                b'<' | b'>' => {
+                    // What does not fit into codes of that size stays as it is.
+                    let next = screen.resized(size, key);
+                    if let Some((next, cut)) = next.and_then(|next| Some((next, recut(next)?))) {
+                        (size, shown, n) = (next, cut, 0);
+                    }
+                }
                 b'q' | 3 | 27 => {
                     writeln!(out)?;
                     return Ok(());

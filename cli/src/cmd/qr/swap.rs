@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use packmule_bus::fountain::{Partial, TransferId};
+use packmule_bus::fountain::TransferId;
 use packmule_node::{Home, OutState};
 use packmule_transports::qr::{Ack, Heard, Hints, Profile, Swap};
 use serde_json::{Value, json};
@@ -21,14 +21,11 @@ use crate::args::{Globals, QrSwapArgs};
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::flow::carry;
-use crate::flow::partials;
+use crate::flow::partials::{self, Held};
 use crate::flow::scanning::{Gathered, Scan, Talk, Until};
 use crate::ui::output::Report;
 use crate::ui::screen::{Keys, Screen};
 use crate::ui::time::now;
-
-/// QR versions that `<` and `>` step through.
-const SIZES: [u8; 9] = [5, 6, 8, 10, 15, 20, 25, 30, 40];
 
 /// Shows and scans until both sides have everything, or `q`.
 pub(super) fn run(globals: &Globals, args: &QrSwapArgs) -> Result<Report, Fault> {
@@ -54,7 +51,7 @@ pub(super) fn run(globals: &Globals, args: &QrSwapArgs) -> Result<Report, Fault>
     let mut swap = Swap::new(profile);
     swap.resize(profile.version().min(room))?;
     let mut told = Value::Null;
-    let gather = |home: &Home, held: &[Partial]| {
+    let gather = |home: &Home, held: &Held| {
         let (gathered, done) = both(globals, args, (home, held), screen, swap)?;
         told = json!({ "acknowledged": done.0, "waiting": done.1 });
         Ok(gathered)
@@ -73,7 +70,7 @@ pub(super) fn run(globals: &Globals, args: &QrSwapArgs) -> Result<Report, Fault>
 fn both(
     globals: &Globals,
     args: &QrSwapArgs,
-    (home, held): (&Home, &[Partial]),
+    (home, held): (&Home, &Held),
     screen: Screen,
     mut swap: Swap,
 ) -> Result<(Gathered, (usize, usize)), Fault> {
@@ -200,8 +197,11 @@ fn play(stage: &Stage, screen: Screen, quiet: bool) -> Result<(), Fault> {
             match key {
                 b'+' => swap.set_speed(speed * 5 / 4 + 1),
                 b'-' => swap.set_speed(speed * 3 / 4),
-                b'<' => coarser(&mut swap)?,
-                b'>' => denser(&mut swap, screen.largest_version())?,
+                b'<' | b'>' => {
+                    if let Some(size) = screen.resized(swap.largest(), key) {
+                        swap.resize(size)?;
+                    }
+                }
                 b'q' | 3 | 27 => stage.over.store(true, Ordering::Relaxed),
                 _ => {}
             }
@@ -209,18 +209,6 @@ fn play(stage: &Stage, screen: Screen, quiet: bool) -> Result<(), Fault> {
     }
     writeln!(out)?;
     Ok(())
-}
-
-fn coarser(swap: &mut Swap) -> Result<(), Fault> {
-    let now = swap.largest();
-    let next = SIZES.iter().rev().find(|size| **size < now);
-    Ok(next.map_or(Ok(()), |size| swap.resize(*size))?)
-}
-
-fn denser(swap: &mut Swap, room: u8) -> Result<(), Fault> {
-    let now = swap.largest();
-    let next = SIZES.iter().find(|size| **size > now && **size <= room);
-    Ok(next.map_or(Ok(()), |size| swap.resize(*size))?)
 }
 
 fn standing(swap: &Swap) -> String {

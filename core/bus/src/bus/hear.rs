@@ -81,6 +81,9 @@ impl Bus {
                 let verdict = refused.map_or(Verdict::Kept, Verdict::Refused);
                 self.depot.acknowledge(now, &id, verdict, &mut self.turn);
             }
+            Input::Answered(id) => {
+                self.depot.answered_for(now, &id, &mut self.turn);
+            }
             Input::Forget(id) => {
                 self.depot.forget(now, &id, &mut self.turn);
                 self.routes = true;

@@ -174,6 +174,10 @@ pub enum Input {
     /// The agent has opened a message that came for it: kept, or refused with a reason. The
     /// driver has made that durable in the batch of its own that recorded it.
     Acknowledge(EnvelopeId, Option<Reason>),
+    /// The recipient has told our agent, in a message that proves who wrote it, that it has this
+    /// one of ours: an acknowledgement where no receipt comes back, by mail for one. That is
+    /// durable in the driver's own store.
+    Answered(EnvelopeId),
     /// A person takes a message back.
     Forget(EnvelopeId),
     /// A person lets a dead letter try again.

@@ -75,6 +75,14 @@ impl Depot {
         }
     }
 
+    /// The agent knows from the recipient itself that a message of ours has arrived.
+    pub fn answered_for(&mut self, now: Now, id: &EnvelopeId, turn: &mut Turn) {
+        self.read(now);
+        if self.queue.get(id).is_some_and(Entry::is_own) {
+            self.concluded(id, None, turn);
+        }
+    }
+
     /// The recipient has said, signed, what became of a message.
     pub(super) fn concluded(&mut self, id: &EnvelopeId, refused: Option<Reason>, turn: &mut Turn) {
         let Some(entry) = self.queue.get(id) else {

@@ -42,8 +42,8 @@ pub(super) struct Entry {
     /// Its record is committed.
     pub(super) durable: bool,
     pub(super) nodes: BTreeMap<NodeKey, Standing>,
-    /// Ways that will never take it.
-    pub(super) barred: BTreeSet<Way>,
+    /// Ways that will never take it, and why, for people.
+    pub(super) barred: BTreeMap<Way, String>,
     /// The mailbox it is being handed to.
     pub(super) handing: Option<Way>,
 }
@@ -108,7 +108,7 @@ impl Queue {
             seq: self.seq,
             durable,
             nodes: BTreeMap::new(),
-            barred: BTreeSet::new(),
+            barred: BTreeMap::new(),
             handing: None,
         };
         self.index(&entry);

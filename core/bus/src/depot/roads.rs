@@ -15,6 +15,9 @@ use crate::link::Way;
 use crate::receipt::{Reason, Rung};
 use crate::time::Now;
 
+/// Characters kept of why a way will never take a message: a server's words among them.
+const WORDS: usize = 300;
+
 impl Depot {
     /// The driver has found that a way, once opened, is a mailbox.
     pub fn mailbox(&mut self, way: &Way) {
@@ -140,9 +143,10 @@ impl Depot {
                 let next = self.ways.get(way).map_or(now.time, |state| state.next);
                 self.ways.due.insert((next.max(now.time), way.clone()));
             }
-            Err(HandFault::Never(_)) => {
+            Err(HandFault::Never(why)) => {
                 if let Some(entry) = self.queue.get_mut(id) {
-                    entry.barred.insert(way.clone());
+                    let why = why.chars().take(WORDS).collect();
+                    entry.barred.insert(way.clone(), why);
                 }
                 self.try_elsewhere(id, turn);
                 self.ways.due.insert((now.time, way.clone()));
@@ -191,7 +195,7 @@ impl Depot {
         let open = self
             .ways
             .of(&to)
-            .any(|(way, _)| !entry.barred.contains(way) && entry.allows(way.transport()));
+            .any(|(way, _)| !entry.barred.contains_key(way) && entry.allows(way.transport()));
         let carried = entry.held.label.copies > 1 && entry.held.by.is_empty();
         if !open && !carried && entry.is_own() && entry.is_waiting() {
             self.fail(id, Reason::NoWay, None, turn);
@@ -218,7 +222,7 @@ impl Depot {
             && entry.is_waiting()
             && entry.handing.is_none()
             && !entry.reached()
-            && !entry.barred.contains(way)
+            && !entry.barred.contains_key(way)
             && entry.allows(way.transport())
             && !self.is_over(&entry.held.label)
             && !self.contacts.is_here(&entry.held.label.to)
@@ -232,7 +236,7 @@ impl Depot {
             .take_while(|(better, _)| *better != way)
             .all(|(better, state)| {
                 state.tries > 0
-                    || entry.barred.contains(better)
+                    || entry.barred.contains_key(better)
                     || !entry.allows(better.transport())
             })
     }

@@ -188,8 +188,8 @@ pub enum Next {
     Trying(Way),
     /// This way is tried in so many seconds, after so many failures.
     TryIn(Way, u64, u32),
-    /// This way will never take it.
-    Barred(Way),
+    /// This way will never take it, and why, for people.
+    Barred(Way, String),
     /// Its recipient has it; the recipient's receipt is awaited.
     AwaitReceipt,
     /// It waits to meet its recipient.

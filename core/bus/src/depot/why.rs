@@ -42,7 +42,11 @@ impl Depot {
         let held = &entry.held;
         match held.state {
             HeldState::Delivered => return Vec::new(),
-            HeldState::Dead(_) => return vec![Next::Person],
+            HeldState::Dead(_) => {
+                let barred = entry.barred.iter();
+                let barred = barred.map(|(way, why)| Next::Barred(way.clone(), why.clone()));
+                return barred.chain([Next::Person]).collect();
+            }
             HeldState::Waiting => {}
         }
         if !entry.durable {
@@ -61,8 +65,8 @@ impl Depot {
                 if !entry.allows(way.transport()) {
                     continue;
                 }
-                next.push(if entry.barred.contains(way) {
-                    Next::Barred(way.clone())
+                next.push(if let Some(why) = entry.barred.get(way) {
+                    Next::Barred(way.clone(), why.clone())
                 } else if state.next > now.time {
                     let wait = state.next.since(now.time).as_secs();
                     Next::TryIn(way.clone(), wait, state.tries)

@@ -53,10 +53,13 @@ impl Clerk {
                 if busy {
                     thread::sleep(LINGER);
                 }
-                pending.extend(first);
-                pending.extend(asked.try_iter().flatten());
+                let mut looks = false;
+                for ask in std::iter::once(first).chain(asked.try_iter()) {
+                    looks |= ask.is_none();
+                    pending.extend(ask);
+                }
                 busy = pending.len() >= MANY;
-                let fault = judge(&desk, &mut pending, &mouth, &opened).err();
+                let fault = judge(&desk, &mut pending, looks, &mouth, &opened).err();
                 failed = fault.is_some();
                 *told.lock().unwrap_or_else(PoisonError::into_inner) = fault;
             }
@@ -115,17 +118,20 @@ fn next(asked: &Receiver<Option<EnvelopeId>>, failed: bool) -> Option<Option<Env
     }
 }
 
-/// The error is why nothing, or not everything, was judged.
+/// The error is why nothing, or not everything, was judged. `looks`: the store may hold what other
+/// processes, or an earlier life, have heard.
 fn judge(
     desk: &Desk,
     pending: &mut BTreeSet<EnvelopeId>,
+    looks: bool,
     mouth: &Mouth,
     opened: &watch::Sender<u64>,
 ) -> Result<(), String> {
     let judged = desk.judge();
-    let outcome = judged
+    let mut outcome = judged
         .as_ref()
         .map_or_else(|error| Err(error.to_string()), |_| Ok(()));
+    let acknowledged = judged.as_ref().is_ok_and(|judged| judged.acknowledged > 0);
     let news = judged.as_ref().map_or(true, brings_news);
     for (id, refused) in judged.iter().flat_map(|judged| &judged.verdicts) {
         if pending.remove(id) {
@@ -134,6 +140,14 @@ fn judge(
     }
     for id in judged.map(|judged| judged.withdrawn).unwrap_or_default() {
         mouth.tell(Input::Forget(id));
+    }
+    if looks || acknowledged {
+        match desk.home().answered() {
+            Ok(ids) => ids
+                .into_iter()
+                .for_each(|id| mouth.tell(Input::Answered(id))),
+            Err(error) => outcome = Err(error.to_string()),
+        }
     }
     opened.send_modify(|times| *times += 1);
     // Whether it failed or not: another process, or an earlier life, may have judged some.

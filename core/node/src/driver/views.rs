@@ -105,7 +105,7 @@ fn next(next: &Next) -> String {
         Next::TryIn(way, seconds, failures) => {
             format!("{way} is tried again in {seconds} s ({failures} failures)")
         }
-        Next::Barred(way) => format!("{way} will never take it"),
+        Next::Barred(way, why) => format!("{way} will never take it: {why}"),
         Next::AwaitReceipt => "its recipient has it; the receipt is awaited".to_owned(),
         Next::AwaitRecipient => "it waits to meet its recipient".to_owned(),
         Next::AwaitCarriers(copies) => {
@@ -225,7 +225,7 @@ mod tests {
             Next::Trying(way.clone()),
             Next::TryIn(way.clone(), 0, 0),
             Next::TryIn(way.clone(), 9, 2),
-            Next::Barred(way),
+            Next::Barred(way, "too long".to_owned()),
             Next::AwaitReceipt,
             Next::AwaitRecipient,
             Next::AwaitCarriers(3),

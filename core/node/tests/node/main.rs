@@ -13,5 +13,6 @@ mod control;
 mod exchange;
 mod faults;
 mod mediators;
+mod receipts;
 mod stage;
 mod strangers;

@@ -5,6 +5,7 @@
 #![expect(clippy::panic, reason = "a liar that is not caught must fail the test")]
 
 mod adapters;
+mod beacons;
 mod boxes;
 mod wrappers;
 

@@ -3,60 +3,18 @@
 //! What is it: login, abilities, compression, the folder. Who calls it: the account. What can go
 //! wrong: what servers answer, as words for people; none of them holds a password or an address.
 
-use std::fmt;
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_imap::{Client, Session};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
 use super::Account;
-use crate::dial::{Duplex, dial};
+use crate::dial::{Wire, dial};
 use crate::server::Protocol;
 use crate::words::fit;
 
 /// How long it may take until the folder is there.
 const ENTRY: Duration = Duration::from_secs(40);
-
-/// The stream of a session, compressed or not.
-pub(super) struct Pipe(Box<dyn Duplex>);
-
-impl fmt::Debug for Pipe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Pipe")
-    }
-}
-
-impl AsyncRead for Pipe {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Pipe {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
 
 /// What a server can do.
 #[derive(Clone, Copy, Default, Debug)]
@@ -69,7 +27,7 @@ pub(super) struct Able {
 
 /// A session with the folder selected.
 pub(super) struct Entered {
-    pub(super) session: Session<Pipe>,
+    pub(super) session: Session<Wire>,
     pub(super) able: Able,
     pub(super) validity: u32,
 }
@@ -111,7 +69,8 @@ pub(super) async fn enter(account: &Account) -> Result<Entered, String> {
 async fn begin(account: &Account) -> Result<Entered, String> {
     let wire = dial(&account.server, Protocol::Imap).await;
     let wire = wire.map_err(|why| fit(&why.to_string()))?;
-    let mut client = Client::new(Pipe(Box::new(wire)));
+    let peer = wire.peer();
+    let mut client = Client::new(wire);
     let greeting = client.read_response().await;
     if !matches!(greeting, Ok(Some(_))) {
         return Err("the server does not greet".to_owned());
@@ -132,7 +91,7 @@ async fn begin(account: &Account) -> Result<Entered, String> {
     };
     if able.compressed {
         session = session
-            .compress(|deflate| Pipe(Box::new(deflate)))
+            .compress(|deflate| Wire::over(deflate, peer))
             .await
             .map_err(|fault| words(&fault))?;
     }

@@ -1,5 +1,7 @@
 //! What happens to alice's mails on their way to bob.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use packmule_bus::Kind;
@@ -7,7 +9,7 @@ use packmule_bus::link::{Collected, LinkError, Mailbox};
 use packmule_bus::{Envelope, EnvelopeId};
 use packmule_mail::{Address, Login, Outbox, Protocol, Server, Tls, compose};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -66,12 +68,16 @@ async fn alice_writes_to_bob() {
     what_servers_refuse(&stage).await;
     a_second_copy_is_put_away_unread(&stage).await;
     without_idle_and_after_a_restart(&stage).await;
+    what_is_fetched_is_compressed(&stage).await;
+    servers_that_cannot_move(&stage).await;
 }
 
 async fn idle_tells_at_once(stage: &Stage) {
     let mailbox = stage.account("bob@edge.test").open().await.expect("in");
     let told = stage.account("bob@edge.test").greet().await.expect("in");
-    assert!(told.contains("IDLE") && told.contains("moves"), "{told}");
+    for able in ["IDLE", "moves", "compresses"] {
+        assert!(told.contains(able), "{able}: {told}");
+    }
     // The wait for news has begun when the mail is sent.
     tokio::time::sleep(Duration::from_millis(300)).await;
     let way = stage.way("bob@edge.test").await;
@@ -132,7 +138,7 @@ async fn by_tls_and_login(stage: &Stage) {
             .expect("taken");
         let wrong = outbox(login("pv"), stage.trust()).send(&word, &bob).await;
         assert!(matches!(wrong, Err(LinkError::Busy(_))), "{wrong:?}");
-        let stranger = std::sync::Arc::new(Tls::default());
+        let stranger = Arc::new(Tls::default());
         let wrong = outbox(login("pw"), stranger)
             .send(&word, &bob)
             .await
@@ -326,4 +332,88 @@ async fn without_idle_and_after_a_restart(stage: &Stage) {
     again.settle.settle().await.expect("put away");
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(remembered().starts_with("3 "), "{}", remembered());
+}
+
+/// Passes connections on, and counts what comes back.
+async fn counting(to: u16) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let count = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&count);
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let far = TcpStream::connect(("127.0.0.1", to)).await.expect("there");
+            let counted = Arc::clone(&counted);
+            tokio::spawn(async move {
+                let ((mut up, mut down), (mut back, mut there)) =
+                    (near.into_split(), far.into_split());
+                tokio::spawn(async move { tokio::io::copy(&mut up, &mut there).await });
+                let mut chunk = [0; 4096];
+                while let Ok(read @ 1..) = back.read(&mut chunk).await {
+                    counted.fetch_add(read, SeqCst);
+                    if down.write_all(&chunk[..read]).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (port, count)
+}
+
+async fn what_is_fetched_is_compressed(stage: &Stage) {
+    let whom = newcomer(104);
+    let (port, came_back) = counting(stage.server.ports().imap).await;
+    let mut account = stage.account(&whom);
+    let login = Login::new(&whom, Zeroizing::new("pw".to_owned()));
+    let url = format!("imap://127.0.0.1:{port}");
+    account.server = Server::parse(&url, Protocol::Imap, true, login, Arc::default()).unwrap();
+    let mailbox = account.open().await.expect("in");
+    let letter = jwe(&"AbC-".repeat(250_000));
+    let way = stage.way(&whom).await;
+    way.deliver(letter.clone(), Kind::Encrypted)
+        .await
+        .expect("taken");
+    let came = next(&*mailbox).await;
+    assert!(came.bytes == letter, "{} bytes came", came.bytes.len());
+    came.settle.settle().await.expect("put away");
+    let bytes = came_back.load(SeqCst);
+    assert!(bytes * 4 < letter.len(), "{bytes} bytes over the wire");
+}
+
+/// A mail is copied and deleted where it cannot be moved; where that would delete what others have
+/// marked too, it is marked only. Neither comes again.
+async fn servers_that_cannot_move(stage: &Stage) {
+    for (number, place, left) in [
+        (105, stage.server.old_imap(), 0),
+        (106, stage.server.ancient_imap(), 1),
+    ] {
+        let whom = newcomer(number);
+        let mut account = stage.account(&whom);
+        let login = Login::new(&whom, Zeroizing::new("pw".to_owned()));
+        let url = format!("imap://{place}");
+        account.server = Server::parse(&url, Protocol::Imap, true, login, Arc::default()).unwrap();
+        account.poll = Duration::from_millis(100);
+        let told = account.greet().await.expect("in");
+        assert!(told.contains("copies and deletes"), "{told}");
+        assert!(!told.contains("compresses"), "{told}");
+        assert_eq!(told.contains("IDLE"), number == 105, "{told}");
+        let mailbox = account.open().await.expect("in");
+        let way = stage.way(&whom).await;
+        for word in ["AAAA", "BBBB"] {
+            way.deliver(jwe(word), Kind::Encrypted)
+                .await
+                .expect("taken");
+        }
+        for _ in 0..2 {
+            let came = next(&*mailbox).await;
+            came.settle.settle().await.expect("put away");
+        }
+        nothing(&*mailbox).await;
+        assert_eq!(stage.server.mails(&whom, "DIDComm").len(), 2);
+        assert_eq!(stage.server.mails(&whom, "").len(), left * 2);
+        drop(mailbox);
+        let mailbox = account.open().await.expect("in");
+        nothing(&*mailbox).await;
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::bus::io::Origin;
+use crate::link::Way;
 
 #[test]
 fn alices_message_rides_with_the_mule_and_bobs_receipt_comes_home() {
@@ -53,6 +54,30 @@ fn mallorys_own_receipt_for_bobs_message_changes_nothing() {
     assert_eq!(alice.rung(1), Some(Rung::Queued));
     alice.hear(receipt(MALLORY, &[1], Some(Reason::Rejected)));
     assert_eq!(alice.rung(1), Some(Rung::Queued));
+}
+
+#[test]
+fn bobs_word_to_alices_agent_ends_what_she_sent_and_nothing_that_she_carries() {
+    let mut alice = Party::new(ALICE);
+    let mail = Way::parse("mail:bob@example.org").unwrap();
+    alice.depot.ways(tag(BOB), vec![mail.clone()]);
+    alice.submit(letter(1, BOB)).unwrap();
+    assert_eq!(alice.depot.deliveries(alice.now).len(), 1);
+    alice.act(|depot, now, turn| depot.handed(now, &id(1), &mail, &Ok(()), turn));
+    assert_eq!(alice.rung(1), Some(Rung::Custody));
+    assert!(alice.depot.totals().bytes > 0);
+    for _ in 0..2 {
+        alice.act(|depot, now, turn| depot.answered_for(now, &id(1), turn));
+        assert_eq!(alice.rung(1), Some(Rung::Delivered));
+        assert_eq!(alice.depot.totals().bytes, 0, "the body is gone");
+    }
+
+    let mut mule = Party::new(MULE);
+    let mut kiosk = Party::new(KIOSK);
+    kiosk.submit(letter(2, BOB)).unwrap();
+    assert_eq!(visit(&mut kiosk, &mut mule, 1), [2]);
+    mule.act(|depot, now, turn| depot.answered_for(now, &id(2), turn));
+    assert!(mule.held(2).is_some(), "only a signed receipt ends it");
 }
 
 #[test]

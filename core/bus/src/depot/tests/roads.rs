@@ -83,6 +83,11 @@ fn a_mailbox_that_will_never_take_it_makes_a_dead_letter_if_nothing_else_can() {
     }
     assert_eq!(alice.rung(1), Some(Rung::Queued), "a mule may carry it");
     assert_eq!(alice.rung(2), Some(Rung::Refused(Reason::NoWay)));
+    for n in [1, 2] {
+        let why = alice.depot.why(alice.now, &id(n)).unwrap();
+        let told = Next::Barred(mail.clone(), "no such mailbox".to_owned());
+        assert!(why.next.contains(&told), "{:?}", why.next);
+    }
     assert!(deliveries(&mut alice).is_empty());
     assert!(alice.act(|depot, now, turn| depot.retry(now, &id(2), turn)));
     assert_eq!(deliveries(&mut alice).len(), 1);
