@@ -10,11 +10,12 @@ mod accounts;
 mod acks;
 mod backup;
 mod columns;
+mod counts;
 mod endings;
+mod enqueue;
 mod fault;
 mod find;
 mod guard;
-mod letters;
 mod readers;
 mod room;
 mod schema;
@@ -60,7 +61,11 @@ impl SqliteStore {
     /// # Errors
     /// The file is none of ours, of a newer packmule, or the disk fails.
     pub fn open(path: &Path, limits: Limits) -> Result<Self, StoreError> {
-        let db = schema::open(path)?;
+        let db = match schema::open(path) {
+            // One of an older version is changed, and what is kept back may be all the room.
+            Err(StoreError::DiskFull) if Room::give_up(path) => schema::open(path)?,
+            other => other?,
+        };
         let room = Arc::new(Room::beside(path, limits.reserved()));
         let guard = Arc::new(Guard::load(&db, limits.seen, limits.seen_for)?);
         let connections: Result<Vec<_>, _> = (0..READERS).map(|_| schema::reader(path)).collect();
@@ -102,7 +107,7 @@ impl SqliteStore {
         let number = letters.len();
         let bytes = letters.iter().map(|letter| letter.form().len() + 512).sum();
         let (limits, room) = (self.limits.clone(), Arc::clone(&self.room));
-        let work = move |db: &_| letters::enqueue(db, &letters, &limits, &room, now);
+        let work = move |db: &_| enqueue::enqueue(db, &letters, &limits, &room, now);
         match self.writer.write(Need::Usual, bytes, work).await {
             Err(StoreError::DiskFull) => Ok(vec![Enqueued::Refused(Refusal::DiskFull); number]),
             other => other,

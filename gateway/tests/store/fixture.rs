@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use packmule_bus::label::Priority;
-use packmule_gateway::store::{Ending, Enqueued, Letter, MailboxStore, StoreError};
+use packmule_gateway::store::{Ending, Enqueued, Letter, MailboxStore, SqliteStore, StoreError};
 
 use crate::{ALICE, BOB, CAROL, later, letter, noon, packed, small, sqlite, take};
 
@@ -20,7 +20,12 @@ async fn opens_with_all_it_holds(version: &str) {
     let file = place.path().join("mailboxes");
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/gateway");
     fs::copy(fixtures.join(version).join("mailboxes"), &file).unwrap();
-    // Opened twice: what an older one is brought to is a store like any other.
+    // As a backup: what it is brought to is in the one file that is taken over.
+    let restored = place.path().join("restored");
+    SqliteStore::restore(&file, &restored).unwrap();
+    assert!(!place.path().join("restored.part").exists());
+    drop(sqlite(&restored, small()).unwrap());
+    // And in its place; opened twice.
     drop(sqlite(&file, small()).unwrap());
     let store = sqlite(&file, small()).unwrap();
     let totals = store.totals().await.unwrap();

@@ -1,12 +1,14 @@
 //! Making a home: whole or not at all.
 //!
-//! Called by `init`. It is built under a temporary name beside its place, synced, then renamed.
-//! What can go wrong: something is there already, or the disk is full; then nothing is left.
+//! Called by `init` and by a gateway. It is built under a temporary name beside its place, synced,
+//! then renamed; in a folder with settings file by file. What can go wrong: something is there
+//! already, or the disk is full; then nothing is left. A power cut may leave the building, whose
+//! name begins with `.packmule-`: no home, and of no use.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -16,7 +18,6 @@ use packmule_agent::{
     keys::{Curve, Keyring, SecretKey},
     keystore::{self, Cost, KeystoreError},
 };
-use rustix::fs::{CWD, RenameFlags, renameat_with};
 use zeroize::Zeroizing;
 
 use super::{Home, IDENTITY, Identity, KEYS, OWN_PASSPHRASE, PRIVATE, STORE, now, sync_dir};
@@ -29,10 +30,8 @@ const UNGUESSABLE: Cost = Cost {
     lanes: 1,
 };
 
-/// Settings that may be written before there is a home, and keys and certificates beside them.
+/// Settings that may be written before there is a home.
 const SETTINGS: [&str; 2] = ["node.toml", "gateway.toml"];
-const MOST_SETTINGS: u64 = 1 << 20;
-const MOST_FILES: usize = 32;
 
 /// Why no home was made.
 #[derive(Debug, thiserror::Error)]
@@ -51,8 +50,8 @@ pub enum CreateError {
 
 impl Home {
     /// Makes a home: complete under a temporary name beside it, synced, then renamed. A crash
-    /// leaves no half of one. `dir` must not exist, be an empty folder, or one that holds
-    /// `node.toml` or `gateway.toml` and nothing but small files, which stay.
+    /// leaves no half of one. `dir` must not exist, be an empty folder, or one in which
+    /// `node.toml` or `gateway.toml` was written already: what is there stays as it is.
     pub fn create(dir: &Path, new: &NewDid, passphrase: &[u8]) -> Result<Self, CreateError> {
         Self::create_with(dir, new, passphrase, Cost::STANDARD)
     }
@@ -90,26 +89,23 @@ impl Home {
         kept: Option<&[u8]>,
     ) -> Result<Self, CreateError> {
         let refused = || CreateError::Exists(dir.to_owned());
-        let settings = match fs::read_dir(dir) {
-            Ok(entries) => settings(entries).ok_or_else(refused)?,
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(refused()),
-            Err(_) => Vec::new(),
+        let occupied = match fs::read_dir(dir) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(error) => error.kind() == io::ErrorKind::NotADirectory,
         };
+        if occupied && is_prepared(dir) {
+            return Self::make_within(dir, new, passphrase, cost, kept);
+        }
+        if occupied {
+            return Err(refused());
+        }
         let dir = std::path::absolute(dir).map_err(HomeError::from)?;
         let parent = dir.parent().ok_or_else(refused)?;
         fs::create_dir_all(parent).map_err(HomeError::from)?;
         let building = Building::begin(parent)?;
         building.fill(new, passphrase, cost)?;
         building.keep(kept)?;
-        building.adopt(&settings).map_err(HomeError::from)?;
-        let put = if settings.is_empty() {
-            fs::rename(&building.path, &dir)
-        } else {
-            // What was there goes with the building, its files being in the home now.
-            let swap = RenameFlags::EXCHANGE;
-            renameat_with(CWD, &building.path, CWD, &dir, swap).map_err(io::Error::from)
-        };
-        match put {
+        match fs::rename(&building.path, &dir) {
             Ok(()) => {}
             Err(error) if is_occupied(&error) => return Err(CreateError::Exists(dir)),
             Err(error) => return Err(HomeError::from(error).into()),
@@ -117,6 +113,49 @@ impl Home {
         sync_dir(parent).map_err(HomeError::from)?;
         Ok(Self::open(&dir)?)
     }
+
+    /// The same in a folder that holds settings already, which are not touched. Who puts the keys
+    /// there first makes the home; what names it a home comes last.
+    fn make_within(
+        dir: &Path,
+        new: &NewDid,
+        passphrase: &[u8],
+        cost: Cost,
+        kept: Option<&[u8]>,
+    ) -> Result<Self, CreateError> {
+        let building = Building::begin(dir)?;
+        building.fill(new, passphrase, cost)?;
+        building.keep(kept)?;
+        let passphrase = kept.map(|_| OWN_PASSPHRASE);
+        for name in [KEYS]
+            .into_iter()
+            .chain(passphrase)
+            .chain([STORE, IDENTITY])
+        {
+            let (from, to) = (building.path.join(name), dir.join(name));
+            // A second name: unlike renaming it replaces nothing.
+            match fs::hard_link(&from, &to) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    return Err(CreateError::Exists(dir.to_owned()));
+                }
+                // A file system without second names.
+                Err(_) if !to.exists() => fs::rename(&from, &to).map_err(HomeError::from)?,
+                Err(error) => return Err(HomeError::from(error).into()),
+            }
+            sync_dir(dir).map_err(HomeError::from)?;
+        }
+        drop(building);
+        fs::set_permissions(dir, Permissions::from_mode(0o700)).map_err(HomeError::from)?;
+        Ok(Self::open(dir)?)
+    }
+}
+
+/// Has somebody written settings for a home that is not there yet?
+fn is_prepared(dir: &Path) -> bool {
+    let has = |name: &str| fs::symlink_metadata(dir.join(name)).is_ok();
+    let ours = [IDENTITY, KEYS, STORE, OWN_PASSPHRASE];
+    SETTINGS.into_iter().any(has) && !ours.into_iter().any(has)
 }
 
 /// A home under construction; dropping it removes what is left under the temporary name.
@@ -164,16 +203,6 @@ impl Building {
         write().map_err(|error: io::Error| HomeError::from(error).into())
     }
 
-    /// Copies what was prepared for the home.
-    fn adopt(&self, settings: &[PathBuf]) -> io::Result<()> {
-        for file in settings {
-            let copy = self.path.join(file.file_name().unwrap_or_default());
-            fs::copy(file, &copy)?;
-            File::open(&copy)?.sync_all()?;
-        }
-        sync_dir(&self.path)
-    }
-
     /// The passphrase of a home that opens itself.
     fn keep(&self, passphrase: Option<&[u8]>) -> Result<(), CreateError> {
         let Some(passphrase) = passphrase else {
@@ -191,27 +220,6 @@ impl Drop for Building {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.path);
     }
-}
-
-/// What somebody prepared for a home: small files, settings among them, and nothing of a home's.
-/// None: it is something else, and not to be touched.
-fn settings(entries: fs::ReadDir) -> Option<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in entries {
-        let path = entry.ok()?.path();
-        let facts = fs::symlink_metadata(&path).ok()?;
-        if !facts.is_file() || facts.len() > MOST_SETTINGS || files.len() >= MOST_FILES {
-            return None;
-        }
-        files.push(path);
-    }
-    let has = |names: &[&str]| {
-        files
-            .iter()
-            .any(|file| names.iter().any(|it| file.ends_with(it)))
-    };
-    let prepared = has(&SETTINGS) && !has(&[IDENTITY, KEYS, STORE, OWN_PASSPHRASE]);
-    (files.is_empty() || prepared).then_some(files)
 }
 
 fn write_synced(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {

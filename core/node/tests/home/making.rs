@@ -136,21 +136,45 @@ fn settings_that_were_written_before_stay_in_the_home_and_keys_are_not_written_o
         b"[accounts]\nopen = false\n"
     );
     assert_eq!((mode(&dir), mode(&dir.join("ca.pem"))), (0o700, 0o600));
-    let siblings = fs::read_dir(place.path()).unwrap().count();
-    assert_eq!(siblings, 1, "nothing is left of the building");
+    assert!(
+        snapshot(&dir)
+            .iter()
+            .all(|(name, _)| !name.starts_with('.')),
+        "nothing is left of the building"
+    );
 
-    // A home that lost its identity is damaged, not prepared; nor is one with folders in it.
+    // A home that lost its identity is damaged, not prepared.
     drop(home);
     fs::remove_file(dir.join("identity.json")).unwrap();
     let before = snapshot(&dir);
     let error = Home::create(&dir, &new, PASSPHRASE).unwrap_err();
     assert!(matches!(error, CreateError::Exists(_)), "{error}");
     assert_eq!(snapshot(&dir), before);
-    let deep = place.path().join("deep");
-    fs::create_dir_all(deep.join("photos")).unwrap();
-    fs::write(deep.join("node.toml"), "").unwrap();
-    let error = Home::create(&deep, &new, PASSPHRASE).unwrap_err();
-    assert!(matches!(error, CreateError::Exists(_)), "{error}");
+}
+
+#[test]
+fn of_two_who_make_a_home_around_the_same_settings_one_does() {
+    let place = tempdir().unwrap();
+    let dir = place.path().join("kiosk");
+    for _ in 0..10 {
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join("node.toml"), "").unwrap();
+        let made: Vec<_> = std::thread::scope(|scope| {
+            let make = || {
+                let new = create(Method::Key, &[]).unwrap();
+                Home::create_unattended(&dir, &new).map(|home| home.did().to_owned())
+            };
+            let both: Vec<_> = (0..2).map(|_| scope.spawn(make)).collect();
+            both.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        let dids: Vec<&String> = made.iter().flatten().collect();
+        assert_eq!(dids.len(), 1, "{made:?}");
+        let home = Home::open(&dir).unwrap();
+        let own = home.own_passphrase().unwrap().unwrap();
+        home.unlock(&own).unwrap();
+        assert_eq!(home.did(), dids[0]);
+        fs::remove_dir_all(&dir).unwrap();
+    }
 }
 
 #[test]

@@ -160,7 +160,7 @@ fn hand_over(db: &Connection, from: i64, to: i64, now: Moment) -> Result<(), Sto
         )?
         .query_map(both, |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    acks::remove(db, &doubles)?;
+    endings::remove(db, &doubles)?;
     for step in [
         "INSERT OR IGNORE INTO recipients (account, did)
             SELECT ?2, did FROM recipients WHERE account = ?1",

@@ -1,17 +1,16 @@
-//! Letters that arrived where they belong go, and those that end otherwise.
+//! Letters that arrived where they belong go.
 //!
-//! Called by [`super::SqliteStore`] and what ends letters, inside a transaction. An ack only notes
-//! which letters are gone and takes them off the counters; they are swept out later, many at once,
-//! by an ack that finds enough of them or by the writer when nothing else is to do. What can go
-//! wrong: the disk alone.
-
-use std::collections::BTreeMap;
+//! Called by [`super::SqliteStore`] and the writer, inside a transaction. An ack only notes which
+//! letters are gone and takes them off the counters; the writer sweeps them out later, many at
+//! once: when there are enough of them, or when nothing else is to do. Until then their bodies lie
+//! in the file, and in a backup of it. What can go wrong: the disk alone.
 
 use packmule_bus::EnvelopeId;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::accounts;
 use super::columns::count;
+use super::counts::Counts;
 use super::waiting::status;
 use crate::store::kept::{millis, stem};
 use crate::store::{Acked, Limits, Moment, StoreError};
@@ -54,12 +53,6 @@ pub(super) fn ack(
     }
     counts.take_off(db)?;
     acked.left = status(db, did, None, now)?;
-    let (letters, bytes) = db
-        .prepare_cached("SELECT count(*), coalesce(sum(bytes), 0) FROM acked")?
-        .query_row([], |row| Ok((count(row, 0)?, count(row, 1)?)))?;
-    if letters >= MOST || bytes >= MOST_BYTES {
-        sweep(db)?;
-    }
     Ok(acked)
 }
 
@@ -86,58 +79,24 @@ pub(super) fn sweep(db: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Is there anything to sweep?
-pub(super) fn are_left(db: &Connection) -> bool {
-    let found = db.prepare_cached("SELECT 1 FROM acked LIMIT 1");
-    found
-        .and_then(|mut found| found.exists([]))
-        .unwrap_or(false)
+/// How much there is to sweep: nothing, something, or enough not to wait for a quieter moment.
+/// Where that cannot be told, nothing.
+pub(super) fn unswept(db: &Connection) -> Unswept {
+    let sum = || -> Result<(u64, u64), StoreError> {
+        let mut sum = db.prepare_cached("SELECT count(*), coalesce(sum(bytes), 0) FROM acked")?;
+        Ok(sum.query_row([], |row| Ok((count(row, 0)?, count(row, 1)?)))?)
+    };
+    match sum() {
+        Ok((0, _)) | Err(_) => Unswept::Nothing,
+        Ok((letters, bytes)) if letters >= MOST || bytes >= MOST_BYTES => Unswept::Enough,
+        Ok(_) => Unswept::Some,
+    }
 }
 
-/// Removes letters that end otherwise and takes them off the counters; what is known of them is the caller's.
-pub(super) fn remove(db: &Connection, gone: &[i64]) -> Result<(), StoreError> {
-    let mut counts = Counts::default();
-    let mut delete = db
-        .prepare_cached("DELETE FROM letters WHERE seq = ?1 RETURNING account, recipient, bytes")?;
-    for seq in gone {
-        let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        let (account, recipient, bytes) = delete.query_row([seq], row)?;
-        counts.add(account, recipient, bytes);
-    }
-    counts.take_off(db)
-}
-
-/// Letters and bytes that go, by account and recipient.
-#[derive(Default)]
-struct Counts(BTreeMap<(i64, i64), (i64, i64)>);
-
-impl Counts {
-    fn add(&mut self, account: i64, recipient: i64, bytes: i64) {
-        let (letters, sum) = self.0.entry((account, recipient)).or_default();
-        *letters += 1;
-        *sum += bytes;
-    }
-
-    fn take_off(self, db: &Connection) -> Result<(), StoreError> {
-        for ((account, recipient), (letters, bytes)) in self.0 {
-            db.prepare_cached(
-                "UPDATE accounts SET letters = letters - ?2, bytes = bytes - ?3
-                    WHERE account = ?1",
-            )?
-            .execute([account, letters, bytes])?;
-            let held: i64 = db
-                .prepare_cached(
-                    "UPDATE recipients SET letters = letters - ?2, bytes = bytes - ?3
-                        WHERE recipient = ?1 RETURNING letters",
-                )?
-                .query_row([recipient, letters, bytes], |row| row.get(0))?;
-            if held == 0 {
-                db.prepare_cached("DELETE FROM recipients WHERE recipient = ?1")?
-                    .execute([recipient])?;
-            }
-            db.prepare_cached("UPDATE totals SET letters = letters - ?1, bytes = bytes - ?2")?
-                .execute([letters, bytes])?;
-        }
-        Ok(())
-    }
+/// See [`unswept`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unswept {
+    Nothing,
+    Some,
+    Enough,
 }

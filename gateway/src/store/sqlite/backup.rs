@@ -101,7 +101,15 @@ fn fetch(from: &Path, part: &Path) -> Result<(), StoreError> {
     if word != "ok" {
         return Err(damaged(format!("{}: {word}", from.display())));
     }
-    Ok(())
+    // One of an older version was changed just now, and only this file is taken over.
+    let busy: i64 = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy != 0 {
+        return Err(StoreError::Broken {
+            what: format!("{} is in use", part.display()),
+        });
+    }
+    db.close().map_err(|(_, error)| StoreError::from(error))?;
+    Ok(File::open(part)?.sync_all()?)
 }
 
 fn named(path: &Path, end: &str) -> PathBuf {

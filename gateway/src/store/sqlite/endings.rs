@@ -2,10 +2,11 @@
 //!
 //! Called by [`super::SqliteStore`], inside a transaction. What can go wrong: the disk alone.
 
-use rusqlite::{Connection, OptionalExtension, Params, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
-use super::acks::{self, remove};
+use super::acks;
 use super::columns::{count, envelope, moment};
+use super::counts::Counts;
 use super::guard::Guard;
 use crate::store::kept::{int, millis, number, stem};
 use crate::store::{DeadLetter, Ending, Limits, Moment, StoreError, Totals};
@@ -60,6 +61,19 @@ pub(super) fn bury(
             .execute([int(limits.dead)])?;
     }
     Ok(ending.len() as u64)
+}
+
+/// Removes letters that end otherwise and takes them off the counters; what is known of them is the caller's.
+pub(super) fn remove(db: &Connection, gone: &[i64]) -> Result<(), StoreError> {
+    let mut counts = Counts::default();
+    let mut delete = db
+        .prepare_cached("DELETE FROM letters WHERE seq = ?1 RETURNING account, recipient, bytes")?;
+    for seq in gone {
+        let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let (account, recipient, bytes) = delete.query_row([seq], row)?;
+        counts.add(account, recipient, bytes);
+    }
+    counts.take_off(db)
 }
 
 /// Forgets some of what need not be known any more. Answers whether there is more of it.

@@ -32,21 +32,21 @@ pub(super) struct Room {
 }
 
 impl Room {
+    /// Gives back what an earlier process held beside this store. `false`: there was nothing.
+    pub(super) fn give_up(path: &Path) -> bool {
+        fs::remove_file(named(path, "-room")).is_ok()
+    }
+
     /// For the store at `path`; takes the file's room if there is any.
     pub(super) fn beside(path: &Path, reserved: u64) -> Self {
         let dir = match path.parent() {
             Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
             _ => PathBuf::from("."),
         };
-        let named = |end| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(end);
-            PathBuf::from(name)
-        };
         let room = Self {
             dir,
-            file: named("-room"),
-            log: named("-wal"),
+            file: named(path, "-room"),
+            log: named(path, "-wal"),
             reserved,
             pending: AtomicU64::new(0),
             held: AtomicU64::new(0),
@@ -136,6 +136,13 @@ impl Room {
         }
         file.sync_data()
     }
+}
+
+/// A file beside the store.
+fn named(store: &Path, end: &str) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
 }
 
 #[cfg(test)]

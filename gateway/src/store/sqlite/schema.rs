@@ -7,7 +7,7 @@
 //! empty, and is made again.
 //!
 //! Counters are kept by triggers where letters come and move, so that no statement can forget
-//! them; letters go by [`super::acks`] alone, which counts many at once.
+//! them; where they go, many at once, [`super::counts`] does it.
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;

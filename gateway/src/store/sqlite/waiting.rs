@@ -8,8 +8,8 @@ use packmule_bus::{Envelope, EnvelopeId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{count, envelope, moment};
+use super::enqueue::find_recipient;
 use super::fault::damaged;
-use super::letters::find_recipient;
 use crate::store::kept::{millis, number, priority};
 use crate::store::{Held, Moment, StoreError, Waiting, canonical};
 

@@ -2,8 +2,8 @@
 //!
 //! Called by [`super::SqliteStore`]. A commit costs an `fsync`, whatever is in it, so that under
 //! load many share one (group commit), and alone nobody waits. What waits is bounded: letters by
-//! their bytes, all else by number; who brings more waits for room. When nothing is to do, pages
-//! that are free go back to the disk, some at a time. What can go wrong: the disk. A group that
+//! their bytes, all else by number; who brings more waits for room. When nothing is to do, letters that
+//! were acked are swept out, and pages that are free go back to the disk, some at a time. What can go wrong: the disk. A group that
 //! fails is tried again piece by piece; what a full disk must not stop then gets the room that
 //! was kept back ([`super::room`]).
 
@@ -15,7 +15,7 @@ use std::time::Duration;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::acks;
+use super::acks::{Unswept, sweep, unswept};
 use super::guard::Guard;
 use super::room::Room;
 use super::schema::pragma;
@@ -232,6 +232,10 @@ impl Work {
             let (group, bytes) = self.gather(first);
             busy = group.len() >= MANY && bytes < GROUP_BYTES / 4;
             self.land(group);
+            if unswept(&self.db) == Unswept::Enough {
+                // Nobody waits for it; what fails is tried when there is nothing else to do.
+                let _ = self.sweep();
+            }
             untidy = true;
             patience = IDLE;
             groups += 1;
@@ -305,7 +309,7 @@ impl Work {
             // What fails here waits for the next commit.
             let _ = self.commit(&mut []);
         }
-        if acks::are_left(&self.db) && self.sweep().is_err() {
+        if unswept(&self.db) != Unswept::Nothing && self.sweep().is_err() {
             self.make_room();
             // What fails now too is tried at the next occasion.
             let _ = self.sweep();
@@ -327,7 +331,7 @@ impl Work {
     }
 
     fn sweep(&mut self) -> Result<(), StoreError> {
-        write(&mut self.db, &mut [], acks::sweep)
+        write(&mut self.db, &mut [], sweep)
     }
 
     fn shrink_in_passing(&self) {
