@@ -16,6 +16,7 @@ const MAY: &[(&str, &[&str])] = &[
     ("packmule-http", &["packmule-bus", "packmule-ws"]),
     ("packmule-mail", &["packmule-bus"]),
     ("packmule-mem", &["packmule-bus"]),
+    ("packmule-nfc", &["packmule-bus"]),
     ("packmule-qr", &["packmule-bus"]),
     ("packmule-qr-page", &["packmule-bus", "packmule-qr"]),
     ("packmule-tcp", &["packmule-bus"]),
