@@ -29,6 +29,7 @@ const MAY: &[(&str, &[&str])] = &[
             "packmule-http",
             "packmule-mail",
             "packmule-mem",
+            "packmule-nfc",
             "packmule-qr",
             "packmule-tcp",
             "packmule-ws",

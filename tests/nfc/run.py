@@ -110,7 +110,7 @@ def a_sticker_is_dumped(packmule):
         dump = Path(field.folder) / "dump"
         code, text = field.run(0, "nfc-mfultralight", "r", str(dump))
         assert code == 0, text
-        must(text, "135 of 135 pages read")
+        must(text, "NTAG215", "135 of 135 pages read")
         assert dump.read_bytes()[12:16] == bytes([0xE1, 0x10, 0x3E, 0]), dump.read_bytes()[:20]
 
 
@@ -155,7 +155,7 @@ try:
         again = nfc.tag.activate(front, front.sense(nfc.clf.RemoteTarget("106A"), iterations=10))
         print("uri", again.ndef.records[0].uri, "capacity", again.ndef.capacity)
     else:
-        print("uri", tag.ndef.records[0].uri if tag.ndef.records else tag.ndef.octets)
+        print("message", tag.ndef.octets)
 finally:
     front.close()
 """
@@ -177,7 +177,7 @@ def nfcpy_writes_a_sticker(packmule, python):
     with Field(packmule, "--tag", "ntag215", chips=1) as field:
         code, text = nfcpy(field, 0, python, "sticker")
         assert code == 0, text
-        must(text, "Type2Tag", "uri https://example.org/?_oob=eyJ0 capacity 49")
+        must(text, "Type2Tag", "uri https://example.org/?_oob", "capacity 492")
 
 
 def nfcpy_reads_libnfcs_card(packmule, python):
@@ -186,7 +186,7 @@ def nfcpy_reads_libnfcs_card(packmule, python):
         try:
             code, text = nfcpy(field, 1, python, "card")
             assert code == 0, text
-            must(text, "Type4", "uri ")
+            must(text, "Type4", "libnfc.org")
         finally:
             ends(card)
 

@@ -11,7 +11,9 @@ use super::isodep::Blocks;
 
 /// What the firmware says of itself: a PN532, version 1.6, all of ISO 18092 and 14443.
 pub(super) const FIRMWARE: [u8; 4] = [0x32, 1, 6, 7];
-/// How it tells that it receives with checksums (CIU_RxMode).
+/// Bit 7 tells whether the chip puts checksums behind what it sends (CIU_TxMode)...
+pub(super) const TX_MODE: u16 = 0x6302;
+/// ... and takes them off what it receives (CIU_RxMode).
 pub(super) const RX_MODE: u16 = 0x6303;
 
 /// SetParameters: RATS are sent without being asked for.
@@ -158,7 +160,11 @@ pub(super) struct Chip {
 
 impl Chip {
     pub(super) fn register(&self, at: u16) -> u8 {
-        let reset = if at == RX_MODE { 0x80 } else { 0 };
+        let reset = if at == RX_MODE || at == TX_MODE {
+            0x80
+        } else {
+            0
+        };
         self.registers.get(&at).copied().unwrap_or(reset)
     }
 

@@ -289,6 +289,19 @@ impl Field {
         }
     }
 
+    /// InCommunicateThru: a host that makes its own checksums has put one behind it.
+    pub(super) fn exchange_raw(&mut self, chip: usize, data: &[u8]) {
+        let one = self.chips.get(chip);
+        if one.is_none_or(|one| one.register(super::chip::TX_MODE) & 0x80 != 0) {
+            return self.exchange(chip, true, data);
+        }
+        match data.split_last_chunk() {
+            Some((data, sum)) if crc_a(data) == *sum => self.exchange(chip, true, data),
+            // Nobody answers to a frame that is spoilt.
+            _ => self.say_later(chip, TRY, vec![TIMEOUT]),
+        }
+    }
+
     /// InDataExchange and InCommunicateThru: something goes to what is held.
     pub(super) fn exchange(&mut self, chip: usize, raw: bool, data: &[u8]) {
         let held = self.chips.get(chip).and_then(|one| one.holds);

@@ -86,7 +86,7 @@ impl Field {
                 self.say(chip, &[]);
             }
             0x40 => return self.data_exchange(chip, parameters),
-            0x42 => self.exchange(chip, true, parameters),
+            0x42 => self.exchange_raw(chip, parameters),
             // InDeselect, InRelease; InSelect, InPSL.
             0x44 | 0x52 => {
                 self.let_go(chip);
@@ -98,6 +98,7 @@ impl Field {
                     return None;
                 };
                 one.registers.remove(&super::chip::RX_MODE);
+                one.registers.remove(&super::chip::TX_MODE);
                 // Of all kinds there is only the first one here.
                 if kind == 0 && most > 0 {
                     self.seek(chip, Sought::List);

@@ -6,6 +6,7 @@ pub mod chip;
 pub mod field;
 pub mod ndef;
 pub mod pipe;
+pub mod pn532;
 mod seat;
 pub mod t2t;
 pub mod t4t;

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use crate::applet::Applet;
 use crate::chip::Chip;
 use crate::field::Field;
+use crate::pn532::Serial;
 use crate::t4t::Type4;
 use crate::tap::{Jitter, Roles, Tap, jitter};
 
@@ -62,6 +63,12 @@ impl Nfc {
             jitter: jitter(),
             tag: Type4::blank(0),
         }
+    }
+
+    /// Over PN532 chips on serial lines: the device is the line's path.
+    #[must_use]
+    pub fn serial() -> Self {
+        Self::over(Serial)
     }
 
     /// Shows this tag to readers that know us not.

@@ -139,6 +139,14 @@ fn a_sticker_is_found_and_read() {
     assert_eq!(read[0].1[..6], [0x41, 0, 0xe1, 0x10, 0x3e, 0]);
     hosts.ask(0, &[0x40, 1, 0xa2, 4, 1, 2, 3, 4]);
     assert_eq!(hosts.later(20), [(0, vec![0x41, 0])]);
+    // With a checksum of the host's: GET_VERSION as libnfc's nfc-mfultralight asks for it.
+    hosts.ask(0, &[8, 0x63, 2, 0]);
+    hosts.ask(0, &[0x42, 0x60, 0xf8, 0x32]);
+    let version = hosts.later(20);
+    assert_eq!(version[0].1, [0x43, 0, 0, 4, 4, 2, 1, 0, 0x11, 3]);
+    hosts.ask(0, &[0x42, 0x60, 0xf8, 0x33]);
+    assert_eq!(hosts.later(20)[0].1, [0x43, 1]);
+    hosts.ask(0, &[8, 0x63, 2, 0x80]);
     // With its checksum, where the host makes and checks them itself.
     hosts.ask(0, &[8, 0x63, 3, 0]);
     hosts.ask(0, &[0x42, 0x30, 4]);
