@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Programs that nobody here wrote use our virtual chips: Debian's libnfc tools, and nfcpy.
 
-usage: run.py PACKMULE [PYTHON-WITH-NFCPY]
+usage: run.py PACKMULE [PYTHON-WITH-NFCPY ECHO]
 
-Each story starts a field of its own (`packmule sim nfc`) and fails loudly when a program
+ECHO is the example of that name of packmule-nfc: our card on a chip. Each story starts a field of its own (`packmule sim nfc`) and fails loudly when a program
 does not say what it must, or is missing.
 """
 
@@ -133,7 +133,7 @@ def a_foreign_card_is_listed(packmule):
                 assert code == 0, text
                 if "1 ISO14443A passive target(s) found" in text:
                     break
-            must(text, "ISO/IEC 14443-4 Compliant", "ATS: 75  33  92")
+            must(text, "SAK (SEL_RES): 20", "ATS: 75  33  92")
         finally:
             ends(card)
 
@@ -154,8 +154,30 @@ try:
         tag.ndef.records = [ndef.UriRecord("https://example.org/?_oob=eyJ0")]
         again = nfc.tag.activate(front, front.sense(nfc.clf.RemoteTarget("106A"), iterations=10))
         print("uri", again.ndef.records[0].uri, "capacity", again.ndef.capacity)
-    else:
+    elif story == "card":
         print("message", tag.ndef.octets)
+    else:
+        print("uri", tag.ndef.records[0].uri)
+        select = tag.send_apdu(0, 0xA4, 4, 0, b"\xf0DIDCOMM\x01", mrl=256)
+        opened = tag.send_apdu(0x80, 0xD0, 0, 0, b"nfcpy!!!", mrl=256)
+        print("version", select[0], "token of", len(opened) - 1, "known", opened[0])
+        # Every length, the longest in several blocks; the echo comes in this answer or the next.
+        echoes, sent = [], []
+        for number, length in enumerate([1, 2, 57, 58, 61, 62, 120, 200, 252, 253]):
+            sent.append(bytes([length]) * length)
+            answer = tag.send_apdu(0x80, 0xD2, number, 1, sent[-1], mrl=256)
+            again = tag.send_apdu(0x80, 0xD2, number, 1, sent[-1], mrl=256)
+            assert answer == again and answer[0] == number, (answer, again)
+            echoes.append(bytes(answer[2:]))
+        for number in range(10, 40):
+            echoes.append(bytes(tag.send_apdu(0x80, 0xD2, number, 1, None, mrl=256)[2:]))
+        echoes = [echo for echo in echoes if echo]
+        assert echoes == sent, (echoes, sent)
+        try:
+            tag.send_apdu(0, 0xA4, 4, 0, b"\xa0\x00\x00", mrl=256)
+        except nfc.tag.tt4.Type4TagCommandError as fault:
+            print("unknown", fault)
+        print("echoed", len(echoes))
 finally:
     front.close()
 """
@@ -191,11 +213,25 @@ def nfcpy_reads_libnfcs_card(packmule, python):
             ends(card)
 
 
+def nfcpy_reads_our_tag_and_drives_our_application(packmule, python):
+    with Field(packmule) as field:
+        card = field.start(0, sys.argv[3], field.chips[0], "https://example.org/oob")
+        try:
+            assert card.stdout.readline() == "ready\n"
+            code, text = nfcpy(field, 1, python, "ours")
+            assert code == 0, text
+            must(text, "uri https://example.org/oob", "version 1 token of 8 known 0", "unknown", "echoed 10")
+        finally:
+            card.kill()
+            card.communicate()
+
+
 def main():
     packmule, python = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None
     stories = [devices_are_found, diagnosis_is_good, a_sticker_is_listed, an_empty_field_is_told,
                a_sticker_is_dumped, two_devices_talk, a_foreign_card_is_listed]
-    peers = [nfcpy_writes_a_sticker, nfcpy_reads_libnfcs_card] if python else []
+    peers = [nfcpy_writes_a_sticker, nfcpy_reads_libnfcs_card,
+             nfcpy_reads_our_tag_and_drives_our_application] if python else []
     failed = []
     for story in stories + peers:
         try:

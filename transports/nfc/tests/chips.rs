@@ -242,9 +242,9 @@ async fn cards_that_misbehave_are_told_from_the_chip_and_leave_it_whole() {
                 let Some(_) = chip.seek(LONG).expect("it works") else {
                     continue;
                 };
-                match t4t::read(&mut chip) {
-                    Err(t4t::TagError::Chip(ChipError::Broken(fault))) => panic!("{fault}"),
-                    Ok(_) | Err(_) => {}
+                let read = t4t::read(&mut chip);
+                if let Err(t4t::TagError::Chip(ChipError::Broken(fault))) = read {
+                    panic!("{fault}");
                 }
                 chip.release();
             }
