@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 PATIENCE = 60
@@ -138,6 +139,34 @@ def a_foreign_card_is_listed(packmule):
             ends(card)
 
 
+def two_nodes_touch(packmule):
+    with Field(packmule, "--rate", "106", "--breaks", "10..60") as field:
+        env = {**os.environ, "PACKMULE_PASSPHRASE": "a touch"}
+
+        def run(who, *words):
+            home = os.path.join(field.folder, who)
+            return subprocess.run([packmule, "--home", home, *words], env=env, text=True, check=True,
+                                  capture_output=True, timeout=PATIENCE).stdout
+
+        for who in ("alice", "bob"):
+            run(who, "init")
+        invitation = next(word for word in run("bob", "invite").split() if "_oob=" in word)
+        run("alice", "accept", invitation)
+        nodes = [subprocess.Popen([packmule, "--home", os.path.join(field.folder, who), "run", "--listen",
+                                   f"nfc:{field.chips[chip]}"], env=env, stdout=subprocess.DEVNULL)
+                 for chip, who in enumerate(("alice", "bob"))]
+        try:
+            until = time.monotonic() + PATIENCE
+            # Alice's hello goes over, and bob's word that he has it comes back.
+            while "1 acknowledged" not in (text := run("alice", "outbox")):
+                assert time.monotonic() < until, text
+                time.sleep(0.2)
+        finally:
+            for node in nodes:
+                node.terminate()
+                node.wait(timeout=PATIENCE)
+
+
 NFCPY = r"""
 import sys, nfc
 device, story = sys.argv[1:]
@@ -229,7 +258,7 @@ def nfcpy_reads_our_tag_and_drives_our_application(packmule, python):
 def main():
     packmule, python = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None
     stories = [devices_are_found, diagnosis_is_good, a_sticker_is_listed, an_empty_field_is_told,
-               a_sticker_is_dumped, two_devices_talk, a_foreign_card_is_listed]
+               a_sticker_is_dumped, two_devices_talk, a_foreign_card_is_listed, two_nodes_touch]
     peers = [nfcpy_writes_a_sticker, nfcpy_reads_libnfcs_card,
              nfcpy_reads_our_tag_and_drives_our_application] if python else []
     failed = []
