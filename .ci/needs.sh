@@ -17,6 +17,10 @@ if [ ${#needs[@]} -gt 0 ]; then
 fi
 # A WebSocket library that is not ours, for transports/ws/tests/foreign.rs.
 if [ ${#needs[@]} -gt 0 ] && ! python3 -c 'import websockets' 2>/dev/null && ! /usr/bin/python3 -c 'import websockets' 2>/dev/null; then missing+=(python3-websockets); fi
+# libnfc's own programs, for the virtual chips.
+if [ ${#needs[@]} -gt 0 ]; then
+  for pair in nfc-list:libnfc-bin nfc-dep-target:libnfc-examples pn53x-diagnose:libnfc-pn53x-examples; do command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}"); done
+fi
 # What the Affinidi mediator links to, for the parts that build it.
 if [ "${CHECK_MODE:-full}" = deep ] && ! { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists dbus-1; }; then missing+=(pkg-config libdbus-1-dev); fi
 # What pyzbar reads with, for the table of decoders.

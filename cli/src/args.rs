@@ -9,6 +9,7 @@ mod carriers;
 mod gateway;
 mod letters;
 mod mail;
+mod nfc;
 mod node;
 mod parties;
 mod pipes;
@@ -28,13 +29,16 @@ pub(crate) use carriers::{
 pub(crate) use gateway::{GatewayArgs, GatewayRunArgs, GatewayVerb};
 pub(crate) use letters::{By, InboxArgs, InboxVerb, OutboxArgs, OutboxVerb, Priority, SendArgs};
 pub(crate) use mail::{MailArgs, MailTestArgs, MailVerb};
+pub(crate) use nfc::{NfcArgs, NfcReadArgs, NfcVerb, NfcWriteArgs};
 pub(crate) use node::{
     BenchArgs, BenchLinkArgs, BenchQrArgs, BenchVerb, DeadLettersArgs, DeadLettersVerb, ForgetArgs,
     RunArgs, WatchArgs, WhyArgs, YesNo, parse_upstream, parse_way,
 };
 pub(crate) use parties::{AcceptArgs, DidMethod, InitArgs, InviteArgs, PeersArgs, PeersVerb};
 pub(crate) use pipes::{Foreign, InspectArgs, PackArgs, UnpackArgs};
-pub(crate) use sim::{SimArgs, SimLinkArgs, SimReplayArgs, SimRunArgs, SimTraceArgs, SimVerb};
+pub(crate) use sim::{
+    SimArgs, SimLinkArgs, SimNfcArgs, SimReplayArgs, SimRunArgs, SimTraceArgs, SimVerb,
+};
 
 /// Carry packed DIDComm messages over anything: folders, USB sticks, QR codes.
 #[derive(Debug, Parser)]
@@ -118,6 +122,8 @@ pub(crate) enum Verb {
     Inspect(InspectArgs),
     /// Mail: try what is set up
     Mail(MailArgs),
+    /// Read and write messages on NFC tags
+    Nfc(NfcArgs),
     /// Check the home and this computer, and say what is missing and how to get it
     Doctor,
     /// Measure: how fast two nodes on this machine are

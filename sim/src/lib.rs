@@ -58,6 +58,7 @@ mod engine;
 pub mod keys;
 pub mod marks;
 pub mod medium;
+pub mod nfc;
 pub mod plan;
 pub mod presets;
 pub mod proxy;

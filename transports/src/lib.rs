@@ -17,6 +17,8 @@ pub use packmule_http as http;
 pub use packmule_mail as mail;
 #[cfg(feature = "mem")]
 pub use packmule_mem as mem;
+#[cfg(feature = "nfc")]
+pub use packmule_nfc as nfc;
 #[cfg(feature = "qr")]
 pub use packmule_qr as qr;
 #[cfg(feature = "tcp")]
@@ -42,6 +44,8 @@ pub const NAMES: &[&str] = &[
     "mailto",
     #[cfg(feature = "mem")]
     "mem",
+    #[cfg(feature = "nfc")]
+    "nfc",
     #[cfg(feature = "qr")]
     "qr",
     #[cfg(feature = "mail")]
@@ -70,6 +74,8 @@ pub fn for_a_node() -> Vec<Arc<dyn Transport>> {
         (Arc::new(http::Http::default()) as Arc<dyn Transport>),
         #[cfg(feature = "http")]
         (Arc::new(http::Https::default()) as Arc<dyn Transport>),
+        #[cfg(feature = "nfc")]
+        (Arc::new(nfc::Nfc::serial()) as Arc<dyn Transport>),
     ])
 }
 
@@ -84,6 +90,8 @@ pub fn by_name(name: &str) -> Option<Arc<dyn Transport>> {
         "https" => Some(Arc::new(http::Https::default())),
         #[cfg(feature = "mem")]
         "mem" => Some(Arc::new(mem::Mem::new())),
+        #[cfg(feature = "nfc")]
+        "nfc" => Some(Arc::new(nfc::Nfc::serial())),
         #[cfg(feature = "tcp")]
         "tcp" => Some(Arc::new(tcp::Tcp)),
         #[cfg(feature = "ws")]
@@ -120,11 +128,12 @@ mod tests {
             assert_eq!(by_name(name).is_some(), cfg!(feature = "http"), "{name}");
         }
         assert_eq!(by_name("mem").is_some(), cfg!(feature = "mem"));
+        assert_eq!(by_name("nfc").is_some(), cfg!(feature = "nfc"));
         assert!(by_name("pigeon").is_none());
     }
 
     #[test]
-    fn a_node_starts_with_the_sockets_of_this_build() {
+    fn a_node_starts_with_the_sockets_and_radios_of_this_build() {
         let names: Vec<&str> = for_a_node().iter().map(|one| one.name()).collect();
         let expected = [
             ("tcp", cfg!(feature = "tcp")),
@@ -132,6 +141,7 @@ mod tests {
             ("wss", cfg!(feature = "ws")),
             ("http", cfg!(feature = "http")),
             ("https", cfg!(feature = "http")),
+            ("nfc", cfg!(feature = "nfc")),
         ];
         let expected = expected.iter().filter(|one| one.1).map(|one| one.0);
         assert_eq!(names, expected.collect::<Vec<_>>());

@@ -28,6 +28,8 @@ pub(crate) enum SimVerb {
     Trace(SimTraceArgs),
     /// Make a local TCP connection behave like a channel, for tests in any language
     Link(SimLinkArgs),
+    /// Play PN532 NFC chips on serial lines, all in one field, for libnfc, nfcpy and the like
+    Nfc(SimNfcArgs),
     /// List the channels that are described, or show one with the source of each number
     Presets {
         /// The preset
@@ -123,6 +125,35 @@ pub(crate) struct SimLinkArgs {
     /// Lose this share of PDUs instead, evenly (a stream's bytes come late, not never)
     #[arg(long, value_name = "SHARE")]
     pub(crate) loss: Option<f64>,
+    /// End after this time [default: when interrupted]
+    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    pub(crate) duration: Option<u64>,
+}
+
+/// `sim nfc`
+#[derive(Args, Debug)]
+pub(crate) struct SimNfcArgs {
+    /// How many chips
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=26))]
+    pub(crate) chips: u8,
+    /// Where the links to their lines go, pn532-a and so on (made if missing)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// A sticker in the field: ntag213, ntag215 or ntag216 (may be given several times)
+    #[arg(long, value_name = "KIND")]
+    pub(crate) tag: Vec<String>,
+    /// How fast the air is, in kbit/s: 106, 212, 424 or 848 [default: it takes no time]
+    #[arg(long, value_name = "KBIT")]
+    pub(crate) rate: Option<u32>,
+    /// Lose the field after so many exchanges, from A to below B, again and again
+    #[arg(long, value_name = "A..B", value_parser = parse_seeds)]
+    pub(crate) breaks: Option<Range<u64>>,
+    /// Let cards misbehave: ats0, nad, mi-error, garbage or wrong-echo
+    #[arg(long, value_name = "FAULT")]
+    pub(crate) rogue: Option<String>,
+    /// Decides when the field is lost
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
     /// End after this time [default: when interrupted]
     #[arg(long, value_name = "SPAN", value_parser = parse_span)]
     pub(crate) duration: Option<u64>,

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use packmule_node::Home;
+use packmule_transports::nfc::pn532::Serial;
 use serde_json::{Value, json};
 
 use crate::args::Globals;
@@ -108,6 +109,7 @@ pub(crate) fn run(globals: &Globals) -> Result<Report, Fault> {
     findings.push(how_unlocked(globals));
     findings.push(ffmpeg());
     findings.push(camera());
+    findings.push(nfc());
     findings.extend(mail::look(&dir));
     Ok(report(&findings))
 }
@@ -232,6 +234,24 @@ fn camera() -> Finding {
             "camera",
             "none on this computer",
             "film codes with a telephone, and give the film to `packmule qr scan`",
+        ),
+    }
+}
+
+fn nfc() -> Finding {
+    let lines = Serial::candidates();
+    match lines.first() {
+        Some(line) => Finding::good(
+            "nfc",
+            format!(
+                "a PN532 may be on {0}: `packmule run --listen nfc:{0}`",
+                line.display()
+            ),
+        ),
+        None => Finding::note(
+            "nfc",
+            "no serial line on this computer",
+            "plug a PN532 in by USB or UART; `packmule sim nfc` plays some",
         ),
     }
 }

@@ -17,6 +17,7 @@ mod init;
 mod inspect;
 pub(crate) mod invite;
 mod mail;
+mod nfc;
 mod outbox;
 mod pack;
 mod peers;
@@ -60,6 +61,7 @@ pub(crate) fn run(cli: Cli) -> Result<Report, Fault> {
         Verb::Qr(args) => qr::run(globals, args.verb),
         Verb::Inspect(args) => inspect::run(&args),
         Verb::Mail(args) => mail::run(globals, &args.verb),
+        Verb::Nfc(args) => nfc::run(&args.verb),
         Verb::Doctor => doctor::run(globals),
         Verb::Sim(args) => sim::run(globals, &args.verb),
         Verb::Demo(args) => crate::demo::run(globals, &args),

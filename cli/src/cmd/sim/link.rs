@@ -75,7 +75,7 @@ fn ready(
 }
 
 /// When the time is over, or at Ctrl-C or SIGTERM.
-async fn stopped(after: Option<u64>) {
+pub(super) async fn stopped(after: Option<u64>) {
     let timer = async {
         match after {
             Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,

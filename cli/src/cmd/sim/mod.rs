@@ -4,6 +4,7 @@
 //! run breaks a promise; that is exit code 1, and its scenario is saved.
 
 mod link;
+mod nfc;
 mod run;
 mod trace;
 
@@ -26,6 +27,7 @@ pub(crate) fn run(globals: &Globals, verb: &SimVerb) -> Result<Report, Fault> {
         SimVerb::Replay(args) => run::replay(args),
         SimVerb::Trace(args) => trace::run(globals, args),
         SimVerb::Link(args) => link::run(globals, args),
+        SimVerb::Nfc(args) => nfc::run(globals, args),
         SimVerb::Presets { name } => presets(name.as_deref()),
         SimVerb::Plans => Ok(plans()),
     }

@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+pub mod apdu;
+pub mod applet;
+pub mod chip;
+pub mod field;
+pub mod ndef;
+pub mod pipe;
+pub mod pn532;
+mod seat;
+pub mod t2t;
+pub mod t4t;
+mod tap;
+mod transport;
+
+pub use seat::FACTS;
+pub use tap::{Jitter, Roles, jitter};
+pub use transport::{Chips, Nfc};
