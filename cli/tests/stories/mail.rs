@@ -80,11 +80,11 @@ fn alice_and_bob_write_by_mail() {
 
     let there = Running::start(&bob, &[]);
     let here = Running::start(&alice, &[]);
-    let first = alice.json(["send", "bob", "by mail"]);
+    let first = alice.json(["send", "bob", "by mail", "--please-ack"]);
     pause_until("bob has it", || has(&bob, "by mail"));
-    let second = bob.json(["send", "alice", "by mail, too"]);
+    let second = bob.json(["send", "alice", "by mail, too", "--please-ack"]);
     pause_until("alice has it", || has(&alice, "by mail, too"));
-    // Nobody asked for it, and there is no link: word that it came travels by mail, too.
+    // There is no link: word that it came travels by mail, too.
     for (who, sent) in [(&alice, &first), (&bob, &second)] {
         pause_until("both know that the other has it", || delivered(who, sent));
     }

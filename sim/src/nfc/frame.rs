@@ -1,7 +1,7 @@
 //! Frames between a host and a PN532 (NXP UM0701-02, 6.2): on HSU, as bytes in a row.
 //!
 //! What is it: a parser of what a host sends, and writers of what the chip says. Who calls it:
-//! [`super::field`], the fuzzer. What can go wrong: anything may be in the bytes; noise is skipped
+//! the field, the fuzzer. What can go wrong: anything may be in the bytes; noise is skipped
 //! up to the next start, lengths above [`MAX`] are none, and no more is kept than one frame.
 
 /// The most bytes in a frame, its direction included: the chip takes 264 and a head.

@@ -38,6 +38,18 @@ pub struct Type4 {
     written: bool,
 }
 
+impl Default for Type4 {
+    /// With nothing on it, and not to be written on.
+    fn default() -> Self {
+        Self {
+            file: vec![0; 2],
+            writable: false,
+            chosen: None,
+            written: false,
+        }
+    }
+}
+
 impl Type4 {
     /// A tag with this message that nobody can write.
     ///

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use packmule_bus::link::{Link, Role};
@@ -98,8 +99,7 @@ impl Tap {
             return Ok(());
         };
         if target.kind != TargetKind::Apdus {
-            self.chip.release();
-            return Ok(());
+            return self.pass_over();
         }
         // Whoever waits for a link has to take it before the next one.
         let Ok(permit) = self.links.clone().try_reserve_owned() else {
@@ -113,8 +113,7 @@ impl Tap {
             pace: LINGER,
         };
         if asking.approach(&mut *self.chip).is_err() {
-            self.chip.release();
-            return Ok(());
+            return self.pass_over();
         }
         permit.send(seat.link(Role::Dialer, self.name.clone()));
         if self.once {
@@ -126,17 +125,27 @@ impl Tap {
         ended
     }
 
+    /// Leaves somebody else's card alone: it will lie there for some time yet.
+    fn pass_over(&mut self) -> Result<(), ChipError> {
+        self.chip.release();
+        thread::sleep(SEEK);
+        Ok(())
+    }
+
     /// Asks until the link is over.
     fn ask(&mut self, asking: &mut Asking, seat: &Seat) -> Result<(), ChipError> {
+        // Since when no turn has succeeded: a card that is found again and says nonsense again is lost.
+        let mut cut = None;
         while !asking.reader.is_over() {
             match asking.turn(&mut *self.chip, seat) {
-                Ok(()) => {}
+                Ok(()) => cut = None,
                 Err(Cut::Over) => return Ok(()),
                 Err(Cut::Chip(fault)) => return Err(fault),
                 Err(Cut::Field) => {
                     asking.reader.lost();
                     self.chip.release();
-                    if !self.find_again(asking)? {
+                    let since = *cut.get_or_insert_with(Instant::now);
+                    if !self.find_again(asking, since)? {
                         return Ok(());
                     }
                 }
@@ -145,10 +154,9 @@ impl Tap {
         Ok(())
     }
 
-    /// Looks for the card that was lost.
-    fn find_again(&mut self, asking: &mut Asking) -> Result<bool, ChipError> {
-        let began = Instant::now();
-        while began.elapsed() < GRACE {
+    /// Looks for the card that was lost then.
+    fn find_again(&mut self, asking: &mut Asking, since: Instant) -> Result<bool, ChipError> {
+        while since.elapsed() < GRACE {
             if self.chip.seek(SEEK)?.is_some() {
                 match asking.approach(&mut *self.chip) {
                     Ok(()) => return Ok(true),
@@ -192,7 +200,15 @@ impl Tap {
             ChipError::Broken(_) | ChipError::Unsupported => Err(fault),
             _ => Ok(()),
         };
+        let mut over = None;
         loop {
+            // A phone may lie there for hours; whoever dropped the listener wants the chip back, a
+            // little later: the last answer of a link may be asked for again.
+            if !self.is_done() || self.applet.is_open() {
+                over = None;
+            } else if over.get_or_insert_with(Instant::now).elapsed() >= GRACE {
+                return Ok(());
+            }
             let command = match self.chip.hear(GRACE) {
                 Ok(command) => command,
                 Err(fault) => return gone(fault),

@@ -55,13 +55,13 @@ pub struct Nfc {
 }
 
 impl Nfc {
-    /// Over these chips, showing an empty tag to strangers.
+    /// Over these chips, showing an empty tag to strangers, on which they cannot write.
     #[must_use]
     pub fn over(chips: impl Chips + 'static) -> Self {
         Self {
             chips: Arc::new(chips),
             jitter: jitter(),
-            tag: Type4::blank(0),
+            tag: Type4::default(),
         }
     }
 
@@ -162,16 +162,18 @@ impl Transport for Nfc {
 
     fn listen<'a>(&'a self, at: &'a Way) -> BoxFut<'a, Result<Box<dyn Listener>, OpenError>> {
         Box::pin(async move {
-            let running = self.start(at, None, false)?;
-            let way = at.clone();
-            Ok(Box::new(Listening { way, running }) as Box<dyn Listener>)
+            let running = Some(self.start(at, None, false)?);
+            let (nfc, way) = (self.clone(), at.clone());
+            Ok(Box::new(Listening { nfc, way, running }) as Box<dyn Listener>)
         })
     }
 }
 
 struct Listening {
+    nfc: Nfc,
     way: Way,
-    running: Running,
+    /// None after a fault: whoever asks again, in his time, has the chip opened anew.
+    running: Option<Running>,
 }
 
 impl Listener for Listening {
@@ -180,7 +182,19 @@ impl Listener for Listening {
     }
 
     fn accept(&mut self) -> BoxFut<'_, Result<Port, OpenError>> {
-        Box::pin(async { Ok(Port::Link(self.running.next().await?)) })
+        Box::pin(async {
+            let running = match &mut self.running {
+                Some(running) => running,
+                none => none.insert(self.nfc.start(&self.way, None, false)?),
+            };
+            match running.next().await {
+                Ok(link) => Ok(Port::Link(link)),
+                Err(fault) => {
+                    self.running = None;
+                    Err(fault)
+                }
+            }
+        })
     }
 }
 

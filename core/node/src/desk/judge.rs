@@ -7,7 +7,6 @@
 
 mod batch;
 mod bonds;
-mod owed;
 
 use packmule_agent::message::Message;
 use packmule_agent::pack::{Jose, Limits, OpenError, Opened, Packer};

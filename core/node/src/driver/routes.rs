@@ -21,6 +21,10 @@ use packmule_bus::link::Way;
 /// message, by somebody who is not its recipient, and stand in the way of better ways.
 const LINKS: [&str; 3] = ["tcp", "ws", "wss"];
 
+/// Transports whose ways mean something on this machine alone, such as the file of a device: a
+/// stranger's document must not name what we open.
+const LOCAL: [&str; 1] = ["nfc"];
+
 /// The layers around a message for one recipient on one way.
 #[derive(Clone, Debug)]
 pub(crate) struct Onion {
@@ -127,7 +131,8 @@ pub(super) fn ways(
     let routes = doc.map(|doc| routes_of(doc, docs)).unwrap_or_default();
     let mut published = Vec::new();
     for route in routes.into_iter().filter(|route| !here.is_on(route)) {
-        let Some(way) = Way::parse(&route.uri).filter(|way| !published.contains(way)) else {
+        let way = Way::parse(&route.uri).filter(|way| !LOCAL.contains(&way.transport()));
+        let Some(way) = way.filter(|way| !published.contains(way)) else {
             continue;
         };
         if !route.keys.is_empty() {
@@ -169,7 +174,7 @@ mod tests {
         let (ways, onions) = ways(
             (&of.did, Some(&of.doc)),
             Vec::new(),
-            (here, &["http", "tcp"]),
+            (here, &["http", "tcp", "nfc"]),
             &DocBook::new(),
         );
         let layers = |way: &Way| onions.iter().find(|(of, _)| of == way);
@@ -189,6 +194,7 @@ mod tests {
             behind(&cloud.did, &[&kiosk]),
             behind("http://other/", &[&kiosk]),
             Service::didcomm("smoke:bob"),
+            Service::didcomm("nfc:/dev/watchdog"),
         ]);
         let nobody = Here::default();
         let way = |uri: &str, layers| (uri.to_owned(), layers);
@@ -200,6 +206,20 @@ mod tests {
                 way("http://other/", 1)
             ]
         );
+    }
+
+    #[test]
+    fn a_device_is_opened_because_a_person_named_it_and_never_for_a_document() {
+        let device = Way::parse("nfc:/dev/ttyUSB0").unwrap();
+        let bob = party(&[Service::didcomm("nfc:/dev/ttyUSB0")]);
+        let (ways, _) = ways(
+            (&bob.did, Some(&bob.doc)),
+            vec![device.clone()],
+            (&Here::default(), &["nfc"]),
+            &DocBook::new(),
+        );
+        assert_eq!(ways, [device]);
+        assert!(seen(&bob, &Here::default()).is_empty());
     }
 
     #[test]

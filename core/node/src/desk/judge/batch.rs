@@ -12,7 +12,6 @@ use packmule_agent::resolve::Resolver;
 use packmule_bus::{EnvelopeId, MAX_ENVELOPE};
 
 use super::bonds::{has_ended, knows_us, moved, one_form, says_the_same};
-use super::owed::Owed;
 use super::{
     ENDED, EXPIRED, ID_USED_TWICE, JudgeError, Judged, Letter, NOT_ADDRESSED, Refusal, answers_to,
 };
@@ -37,8 +36,6 @@ pub(super) struct Batch {
     known: BTreeMap<String, PeerRecord>,
     /// Peers of which it is known that they know us.
     know_us: BTreeSet<String>,
-    /// Who has to be told that we have its messages.
-    owed: Owed,
     /// Something waits for the last round.
     pub(super) left: bool,
     /// A peer moved to a new DID: what comes next must find it there.
@@ -47,10 +44,7 @@ pub(super) struct Batch {
 
 impl Batch {
     /// Applies it all, and tells what the store decided.
-    pub(super) fn land(mut self, desk: &Desk, judged: &mut Judged) -> Result<(), JudgeError> {
-        let told = std::mem::take(&mut self.owed).pay(desk);
-        judged.answers += told.len();
-        self.changes.extend(told);
+    pub(super) fn land(self, desk: &Desk, judged: &mut Judged) -> Result<(), JudgeError> {
         let applied = desk.home.apply(&self.changes)?;
         judged.met.extend(applied.added);
         judged.moved.extend(applied.moved);
@@ -96,9 +90,6 @@ impl Batch {
             if says_the_same(desk, &letter, &held)? {
                 // Whoever packs it anew has not heard our answers.
                 desk.home.requeue_beginning(&[answers_to(&held)])?;
-                if let Some(peer) = self.peer_of(desk, row, &letter)? {
-                    self.owed.note(desk, row, &letter, &peer)?;
-                }
                 self.changes.push(Change::Discard(row.id));
                 judged.repeated += 1;
                 judged.verdicts.push((row.id, None));
@@ -242,7 +233,6 @@ impl Batch {
             }
             if !has_ended(letter) {
                 self.answer(desk, row, letter, &peer, judged)?;
-                self.owed.note(desk, row, letter, &peer)?;
             }
         }
         self.hear_the_end(desk, row, letter, judged)?;
