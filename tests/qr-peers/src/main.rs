@@ -181,6 +181,11 @@ fn print(k: usize, table: &Table) {
     }
 }
 
+/// Frames received beyond k, on average over all cells, and in one: the code itself lacks one symbol
+/// about once in a hundred times with k of them (RFC 6330), and a thousand seeds scatter.
+const MEAN: f64 = 0.01;
+const CELL: f64 = 0.02;
+
 /// What does not hold of one k.
 fn failures(k: usize, table: &Table) -> Vec<String> {
     let mut failed = Vec::new();
@@ -191,7 +196,7 @@ fn failures(k: usize, table: &Table) -> Vec<String> {
                 cell("packmule"),
                 format!("k = {k}, {}, late {late}", loss.name()),
             );
-            if ours.never > 0 || ours.excess(k) > 0.01 {
+            if ours.never > 0 || ours.excess(k) > CELL {
                 failed.push(format!("{whole}: {:.4} frames beyond k", ours.excess(k)));
             }
             for peer in ["ur crate", "cycling"] {
@@ -226,8 +231,11 @@ fn main() {
     let slow = number(2, seeds);
     let mut failed = Vec::new();
     let mut cells = Vec::new();
+    let mut excess = Vec::new();
     for k in COUNTS {
         let table = table(k, seeds, slow);
+        let ours = table.iter().filter(|((name, _, _), _)| *name == "packmule");
+        excess.extend(ours.map(|(_, cell)| cell.excess(k)));
         print(k, &table);
         failed.extend(failures(k, &table));
         for ((name, late, loss), cell) in &table {
@@ -237,6 +245,11 @@ fn main() {
                 "excess": cell.excess(k), "never": cell.never, "seeds": cell.shown.len() as u64 + cell.never,
             }));
         }
+    }
+    let mean = excess.iter().sum::<f64>() / excess.len() as f64;
+    println!("packmule, all cells: {mean:.4} frames beyond k");
+    if mean > MEAN {
+        failed.push(format!("{mean:.4} frames beyond k on average"));
     }
     println!(
         "{}",
