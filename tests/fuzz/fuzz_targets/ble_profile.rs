@@ -12,7 +12,7 @@ fuzz_target!(|data: &[u8]| {
     let mut kiosk = Assembler::new(MOST);
     let (mut rest, mut since) = (data, Vec::new());
     while let Some((&length, after)) = rest.split_first() {
-        let (value, after) = after.split_at((usize::from(length) * 2).min(after.len()));
+        let (value, after) = after.split_at(usize::from(length).min(after.len()));
         rest = after;
         match kiosk.heard(value) {
             Ok(Some(message)) => {
