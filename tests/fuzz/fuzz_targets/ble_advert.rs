@@ -60,7 +60,13 @@ fuzz_target!(|data: &[u8]| {
                 }
             }
             4 => match alice.came([tag; 8]) {
-                Came::Keep | Came::Refuse => going = going.filter(|_| who & 2 == 0),
+                Came::Refuse => {}
+                // Whoever carries it out gives up what it was dialling, as it may be the same one.
+                Came::Keep => {
+                    if let Some(dial) = going.take() {
+                        assert!(!alice.dialled(now, &dial, None));
+                    }
+                }
                 Came::Instead(address) => linked.retain(|dial| dial.to != address),
             },
             _ if who & 1 == 0 => alice.left(now, [tag; 8]),

@@ -113,7 +113,7 @@ pub struct Dial {
 /// What is to become of a link that came.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Came {
-    /// It stays.
+    /// It stays. A dial to the same device that is under way is not wanted any more.
     Keep,
     /// It stays, and the link that we dialled to the same device goes.
     Instead(Address),
