@@ -11,6 +11,7 @@ const MAY: &[(&str, &[&str])] = &[
     ("packmule-bus", &[]),
     ("packmule-agent", &[]),
     ("packmule-node", &["packmule-bus", "packmule-agent"]),
+    ("packmule-ble", &["packmule-bus"]),
     ("packmule-drive", &["packmule-bus"]),
     // A visitor by HTTP may change over to WebSocket.
     ("packmule-http", &["packmule-bus", "packmule-ws"]),
@@ -25,6 +26,7 @@ const MAY: &[(&str, &[&str])] = &[
         "packmule-transports",
         &[
             "packmule-bus",
+            "packmule-ble",
             "packmule-drive",
             "packmule-http",
             "packmule-mail",

@@ -9,6 +9,9 @@ use std::sync::Arc;
 
 use packmule_bus::link::Transport;
 
+// Not among the names below: it has no radio of its own yet, and whoever has one gives it to it.
+#[cfg(feature = "ble")]
+pub use packmule_ble as ble;
 #[cfg(feature = "drive")]
 pub use packmule_drive as drive;
 #[cfg(feature = "http")]
