@@ -324,7 +324,8 @@ impl Card {
         if turn.p1 != self.next || self.over {
             return apdu::status(apdu::NOT_NOW);
         }
-        if turn.data.len() > MTU || !turn.data.is_empty() && !self.had_room {
+        let has_room = self.had_room && host.end().has_room();
+        if turn.data.len() > MTU || !turn.data.is_empty() && !has_room {
             return apdu::status(apdu::WRONG_LENGTH);
         }
         if !turn.data.is_empty() {
