@@ -2,7 +2,7 @@
 //!
 //! What is it: the DIF's draft, for agents that are not ours, without IO: [`chunks`] for what goes
 //! and [`Assembler`] for what comes, the same in both roles. The central writes to one
-//! characteristic, the peripheral notifies by the other ([`plan::DIDCOMM`](crate::plan::DIDCOMM)).
+//! characteristic, the peripheral notifies by the other ([`plan::DIDCOMM`]).
 //! Who calls it: back ends that serve strangers, the fuzzer. What can go wrong: there are no
 //! numbers: a chunk that is lost or overtaken spoils the message, which then does not parse or does
 //! not open. Chunks go with response or one bearer at a time, and nothing is acknowledged but by
