@@ -59,16 +59,18 @@ fuzz_target!(|data: &[u8]| {
                     }
                 }
             }
-            4 => match alice.came([tag; 8]) {
-                Came::Refuse => {}
-                // Whoever carries it out gives up what it was dialling, as it may be the same one.
-                Came::Keep => {
-                    if let Some(dial) = going.take() {
-                        assert!(!alice.dialled(now, &dial, None));
-                    }
+            4 => {
+                let came = alice.came([tag; 8]);
+                if let Came::Instead(address) = &came {
+                    linked.retain(|dial| dial.to != *address);
                 }
-                Came::Instead(address) => linked.retain(|dial| dial.to != address),
-            },
+                // Whoever carries it out gives up what it was dialling, as it may be the same one.
+                if came != Came::Refuse
+                    && let Some(dial) = going.take()
+                {
+                    assert!(!alice.dialled(now, &dial, None));
+                }
+            }
             _ if who & 1 == 0 => alice.left(now, [tag; 8]),
             _ => {
                 if let Some(dial) = linked.pop() {

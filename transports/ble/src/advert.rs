@@ -115,7 +115,8 @@ pub struct Dial {
 pub enum Came {
     /// It stays. A dial to the same device that is under way is not wanted any more.
     Keep,
-    /// It stays, and the link that we dialled to the same device goes.
+    /// It stays, and the link that we dialled to the same device goes. Nor is a dial wanted that is
+    /// under way to the same device by another address.
     Instead(Address),
     /// It goes: the one that we dial, or dialled, stays.
     Refuse,
@@ -204,8 +205,10 @@ impl Meeting {
         if heard.is_some_and(|heard| heard.tag == self.ours.tag) {
             return;
         }
+        // Whom we are linked to has told its tag itself.
+        let open = |seen: &Seen| matches!(seen.stage, Stage::Linked(_));
         let known = self.seen.get(&sighting.address);
-        let news = known.is_none_or(|seen| heard.is_some() && seen.heard != heard);
+        let news = known.is_none_or(|seen| heard.is_some() && seen.heard != heard && !open(seen));
         if news {
             let due = now + self.wait(heard);
             self.make_room(&sighting.address);
@@ -319,12 +322,17 @@ impl Meeting {
             return Came::Refuse;
         }
         let same = |seen: &Seen| seen.heard.is_some_and(|heard| heard.tag == tag);
+        let stays = |seen: &Seen| match seen.stage {
+            Stage::Dialling(ours) | Stage::Linked(ours) => ours > tag,
+            Stage::Idle => false,
+        };
+        if self.seen.values().any(|seen| same(seen) && stays(seen)) {
+            return Came::Refuse;
+        }
         let mut instead = None;
         for (address, seen) in self.seen.iter_mut().filter(|(_, seen)| same(seen)) {
-            match seen.stage {
-                Stage::Dialling(ours) | Stage::Linked(ours) if ours > tag => return Came::Refuse,
-                Stage::Linked(_) => instead = Some(address.clone()),
-                _ => {}
+            if matches!(seen.stage, Stage::Linked(_)) {
+                instead = Some(address.clone());
             }
             seen.stage = Stage::Idle;
             seen.faults = 0;

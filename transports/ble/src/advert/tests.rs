@@ -336,3 +336,43 @@ fn of_two_crossing_dials_the_greater_tags_stays_at_both_ends() {
         }
     }
 }
+
+/// Systems change a device's address when they like: for a while it is seen under two.
+#[test]
+fn a_link_that_comes_replaces_what_was_begun_by_either_address_of_its_device() {
+    let greater = Advert {
+        tag: [0xff; 8],
+        dials: true,
+    };
+    for refused in [false, true] {
+        let mut alice = meeting(0, true, 1);
+        let theirs = if refused {
+            Advert {
+                tag: [0; 8],
+                ..greater
+            }
+        } else {
+            greater
+        };
+        alice.saw(at(0), &sighting("old", theirs));
+        let dial = alice.dial(at(60_000)).expect("somebody to dial");
+        assert!(alice.dialled(at(60_000), &dial, Some(theirs.tag)));
+        let before = Advert {
+            tag: [0x80; 8],
+            ..theirs
+        };
+        // Linked under one address; the other shows a tag of before, which they then change.
+        alice.saw(at(61_000), &sighting("new", before));
+        let other = alice.dial(at(120_000)).expect("somebody new");
+        alice.saw(at(120_000), &sighting("new", theirs));
+        let came = alice.came(theirs.tag);
+        if refused {
+            assert_eq!(came, Came::Refuse);
+            // Nothing was given up for a link that does not stay.
+            assert_eq!(alice.came(theirs.tag), Came::Refuse);
+        } else {
+            assert_eq!(came, Came::Instead(dial.to));
+            assert!(!alice.dialled(at(121_000), &other, Some(theirs.tag)));
+        }
+    }
+}
