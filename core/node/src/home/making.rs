@@ -93,61 +93,32 @@ impl Home {
             Ok(mut entries) => entries.next().is_some(),
             Err(error) => error.kind() == io::ErrorKind::NotADirectory,
         };
-        if occupied && is_prepared(dir) {
-            return Self::make_within(dir, new, passphrase, cost, kept);
-        }
-        if occupied {
+        let within = occupied && is_prepared(dir);
+        if occupied && !within {
             return Err(refused());
         }
         let dir = std::path::absolute(dir).map_err(HomeError::from)?;
-        let parent = dir.parent().ok_or_else(refused)?;
-        fs::create_dir_all(parent).map_err(HomeError::from)?;
-        let building = Building::begin(parent)?;
+        let place = if within {
+            &dir
+        } else {
+            dir.parent().ok_or_else(refused)?
+        };
+        fs::create_dir_all(place).map_err(HomeError::from)?;
+        let building = Building::begin(place)?;
         building.fill(new, passphrase, cost)?;
         building.keep(kept)?;
-        match fs::rename(&building.path, &dir) {
-            Ok(()) => {}
-            Err(error) if is_occupied(&error) => return Err(CreateError::Exists(dir)),
-            Err(error) => return Err(HomeError::from(error).into()),
-        }
-        sync_dir(parent).map_err(HomeError::from)?;
-        Ok(Self::open(&dir)?)
-    }
-
-    /// The same in a folder that holds settings already, which are not touched. Who puts the keys
-    /// there first makes the home; what names it a home comes last.
-    fn make_within(
-        dir: &Path,
-        new: &NewDid,
-        passphrase: &[u8],
-        cost: Cost,
-        kept: Option<&[u8]>,
-    ) -> Result<Self, CreateError> {
-        let building = Building::begin(dir)?;
-        building.fill(new, passphrase, cost)?;
-        building.keep(kept)?;
-        let passphrase = kept.map(|_| OWN_PASSPHRASE);
-        for name in [KEYS]
-            .into_iter()
-            .chain(passphrase)
-            .chain([STORE, IDENTITY])
-        {
-            let (from, to) = (building.path.join(name), dir.join(name));
-            // A second name: unlike renaming it replaces nothing.
-            match fs::hard_link(&from, &to) {
+        if within {
+            building.move_in(&dir)?;
+        } else {
+            match fs::rename(&building.path, &dir) {
                 Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    return Err(CreateError::Exists(dir.to_owned()));
-                }
-                // A file system without second names.
-                Err(_) if !to.exists() => fs::rename(&from, &to).map_err(HomeError::from)?,
+                Err(error) if is_occupied(&error) => return Err(CreateError::Exists(dir)),
                 Err(error) => return Err(HomeError::from(error).into()),
             }
-            sync_dir(dir).map_err(HomeError::from)?;
+            sync_dir(place).map_err(HomeError::from)?;
         }
         drop(building);
-        fs::set_permissions(dir, Permissions::from_mode(0o700)).map_err(HomeError::from)?;
-        Ok(Self::open(dir)?)
+        Ok(Self::open(&dir)?)
     }
 }
 
@@ -203,6 +174,32 @@ impl Building {
         write().map_err(|error: io::Error| HomeError::from(error).into())
     }
 
+    /// Moves in with settings, which are not touched. Who puts the keys there first makes the
+    /// home; what names it a home comes last. What fails leaves nothing of ours.
+    fn move_in(&self, dir: &Path) -> Result<(), CreateError> {
+        let mut placed = Vec::new();
+        for name in [KEYS, OWN_PASSPHRASE, STORE, IDENTITY] {
+            let (from, to) = (self.path.join(name), dir.join(name));
+            if !from.exists() {
+                continue;
+            }
+            match place(&from, &to).and_then(|()| sync_dir(dir)) {
+                Ok(()) => placed.push(to),
+                Err(error) => {
+                    for file in placed.iter().rev() {
+                        let _ = fs::remove_file(file);
+                    }
+                    return Err(match error.kind() {
+                        io::ErrorKind::AlreadyExists => CreateError::Exists(dir.to_owned()),
+                        _ => HomeError::from(error).into(),
+                    });
+                }
+            }
+        }
+        let own = Permissions::from_mode(0o700);
+        fs::set_permissions(dir, own).map_err(|error| HomeError::from(error).into())
+    }
+
     /// The passphrase of a home that opens itself.
     fn keep(&self, passphrase: Option<&[u8]>) -> Result<(), CreateError> {
         let Some(passphrase) = passphrase else {
@@ -219,6 +216,17 @@ impl Building {
 impl Drop for Building {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Gives a file its place, and replaces nothing there.
+fn place(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::hard_link(from, to) {
+        // A file system without second names.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !to.exists() => {
+            fs::rename(from, to)
+        }
+        linked => linked,
     }
 }
 
