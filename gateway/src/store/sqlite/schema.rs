@@ -33,9 +33,8 @@ const PAGES_KEPT: i64 = 4 << 10;
 /// Pages of log after which the writer moves them itself, should the other thread not keep up.
 const BACKSTOP_PAGES: i64 = 16_384;
 
-/// `known`: messages that are held or were, each with its id's first 16 bytes. `acked`: letters
-/// that were collected and are still to be swept out; whoever reads `letters` leaves them out.
-/// `collected`: those that are gone, for as long as they are known. `letters_next` answers what comes next, and how much of it is for whom, without rows.
+/// `known`: messages that are held or were, each with its id's first 16 bytes. `letters_next`
+/// answers what comes next, and how much of it is for whom, without rows.
 const TABLES: &str = "
 CREATE TABLE accounts (
     account  INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -84,18 +83,6 @@ CREATE TABLE known (
     seq      INTEGER NOT NULL,
     PRIMARY KEY (account, envelope)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE acked (
-    seq   INTEGER PRIMARY KEY,
-    bytes INTEGER NOT NULL,
-    until INTEGER NOT NULL
-) STRICT;
-CREATE TABLE collected (
-    seq      INTEGER PRIMARY KEY,
-    account  INTEGER NOT NULL,
-    envelope BLOB NOT NULL,
-    until    INTEGER NOT NULL
-) STRICT;
-CREATE INDEX collected_until ON collected (until);
 CREATE TABLE seen (
     message BLOB PRIMARY KEY,
     until   INTEGER NOT NULL
@@ -147,8 +134,10 @@ CREATE TRIGGER bindings_moved AFTER UPDATE OF account ON bindings BEGIN
 END;
 ";
 
-/// From version 1, where `known` said itself until when.
-const TO_2: &str = "
+/// What version 2 brought. `acked`: letters that were collected and are still to be swept out;
+/// whoever reads `letters` leaves them out. `collected`: those that are gone, for as long as they
+/// are known.
+const GONE: &str = "
 CREATE TABLE acked (
     seq   INTEGER PRIMARY KEY,
     bytes INTEGER NOT NULL,
@@ -160,8 +149,12 @@ CREATE TABLE collected (
     envelope BLOB NOT NULL,
     until    INTEGER NOT NULL
 ) STRICT;
-INSERT INTO collected SELECT seq, account, envelope, until FROM known WHERE until IS NOT NULL;
 CREATE INDEX collected_until ON collected (until);
+";
+
+/// From version 1, where `known` said itself until when.
+const TO_2: &str = "
+INSERT INTO collected SELECT seq, account, envelope, until FROM known WHERE until IS NOT NULL;
 DROP INDEX known_until;
 ALTER TABLE known DROP COLUMN until;
 DROP TRIGGER letters_out;
@@ -227,6 +220,7 @@ fn create(db: &mut Connection) -> Result<(), StoreError> {
     configure(db)?;
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     tx.execute_batch(TABLES)?;
+    tx.execute_batch(GONE)?;
     tx.pragma_update(None, "application_id", APPLICATION)?;
     tx.pragma_update(None, "user_version", VERSION)?;
     Ok(tx.commit()?)
@@ -237,6 +231,7 @@ fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another program may have done it meanwhile.
     if pragma(&tx, "user_version")? == 1 {
+        tx.execute_batch(GONE)?;
         tx.execute_batch(TO_2)?;
         tx.pragma_update(None, "user_version", VERSION)?;
     }
