@@ -4,7 +4,6 @@
 //! people. What can go wrong: no chip, no tag, one of another kind, too small a one; each is said.
 //! Links to other nodes are the node's: `packmule run --listen nfc:/dev/ttyUSB0`.
 
-use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -52,7 +51,7 @@ fn read(args: &NfcReadArgs) -> Result<Report, Fault> {
     });
     if let Some(out) = &args.out {
         let packed = packed.ok_or_else(|| Fault::not_found("no packed message is on the tag"))?;
-        fs::write(out, packed).map_err(|err| Fault::file("write", out, &err))?;
+        files::write_whole(out, packed)?;
     }
     let mut lines = vec![format!("{} bytes on tag {}", bytes.len(), name(&tag))];
     let mut list = Vec::new();

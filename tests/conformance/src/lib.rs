@@ -4,9 +4,10 @@
 //! [`packmule_bus::link`] against fresh pairs that a transport's own test makes, mostly by
 //! [`pair()`]; each promise is a function of its own in [`links`](mod@links),
 //! [`mailboxes`](mod@mailboxes), [`beacons`](mod@beacons) or [`requests`](mod@requests).
-//! [`Lossy`], [`Delayed`], [`Reordering`], [`Doubling`] and [`Corrupting`] wrap a link in a hardship, decided by a seed. Who calls it:
-//! the tests of transports, of the node and of the session. What can go wrong: an adapter breaks
-//! a promise, and [`Broken`] says which and how; `tests/liars` shows that each check can say so.
+//! [`Lossy`], [`Delayed`], [`Reordering`], [`Doubling`] and [`Corrupting`] wrap a link in a
+//! hardship, decided by a seed. Who calls it: the tests of transports, of the node and of the
+//! session. What can go wrong: an adapter breaks a promise, and [`Broken`] says which and how;
+//! `tests/liars` shows that each check can say so.
 //!
 //! Nothing is measured by a clock: [`PATIENCE`] only ends what would otherwise hang for ever.
 

@@ -283,7 +283,6 @@ impl Asking {
 struct Seats {
     links: mpsc::Sender<Link>,
     name: String,
-    once: Option<Arc<AtomicBool>>,
     place: Place,
 }
 
@@ -292,7 +291,6 @@ impl Seats {
         Self {
             links: tap.links.clone(),
             name: tap.name.clone(),
-            once: tap.once.then(|| Arc::clone(&tap.stop)),
             place: Place(Arc::default()),
         }
     }
@@ -309,9 +307,6 @@ impl Host for Seats {
         let link = seat.link(Role::Listener, self.name.clone());
         self.place = Place(seat);
         self.links.try_send(link).ok()?;
-        if let Some(stop) = &self.once {
-            stop.store(true, Ordering::Relaxed);
-        }
         Some(token())
     }
 
