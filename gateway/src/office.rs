@@ -8,6 +8,7 @@
 //! that is full or fails refuses what is new.
 
 mod answer;
+mod calls;
 mod door;
 mod letters;
 mod links;
@@ -47,6 +48,7 @@ use crate::store::{MailboxStore, Totals, canonical};
 use crate::token::Token;
 use crate::traces::Traces;
 
+use calls::Calls;
 pub(crate) use door::Door;
 pub(crate) use near::Near;
 use news::Marks;
@@ -66,6 +68,7 @@ pub(crate) struct Office {
     pub(crate) store: Arc<dyn MailboxStore>,
     pub(crate) seats: Seats,
     near: Near,
+    calls: Calls,
     marks: Marks,
     pub(crate) counters: Counters,
     pub(crate) log: Logger,
@@ -221,6 +224,7 @@ impl Office {
             store,
             seats: Seats::default(),
             near,
+            calls: Calls::default(),
             marks: Marks::default(),
             counters: Counters::default(),
             log: Logger::new(config.log),

@@ -101,6 +101,8 @@ pub(crate) enum Command {
         answer: oneshot::Sender<Result<EnvelopeId, Reason>>,
     },
     Status(oneshot::Sender<StatusReport>),
+    /// Has somebody at the other end of a link proven this DID?
+    Here(DidTag, oneshot::Sender<bool>),
     Why(EnvelopeId, oneshot::Sender<Option<WhyReport>>),
     DeadLetters(oneshot::Sender<Vec<DeadLetter>>),
     /// Answered after the commit: was there anything to take back?
@@ -263,6 +265,9 @@ impl Driver {
             }
             Command::Status(answer) => {
                 let _ = answer.send(self.status());
+            }
+            Command::Here(tag, answer) => {
+                let _ = answer.send(self.is_here(tag));
             }
             Command::Why(id, answer) => {
                 let _ = answer.send(self.why(&id));

@@ -22,7 +22,7 @@ use tokio::task::AbortHandle;
 
 use crate::control::{DeadLetter, EventLine, StatusReport, WhyReport};
 use crate::desk::Desk;
-use crate::driver::{Changed, Command, hex};
+use crate::driver::{Changed, Command, hex, tag_of};
 
 pub use crate::driver::Seek;
 
@@ -233,6 +233,12 @@ impl Node {
             troubles,
             ..status
         })
+    }
+
+    /// Is whoever has proven control of this DID at the other end of a link now?
+    pub async fn is_here(&self, did: &str) -> bool {
+        let here = self.ask(|answer| Command::Here(tag_of(did), answer));
+        here.await.unwrap_or_default()
     }
 
     /// Who holds a copy of a message, and what happens to it next; none if this node holds it

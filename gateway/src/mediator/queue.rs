@@ -162,7 +162,8 @@ impl Mediator {
         heard: &mut Heard,
     ) -> Answer {
         if wanted && !asker.visit.persistent {
-            let comment = "Live delivery needs a connection that lasts, such as a WebSocket.";
+            let comment =
+                "Live delivery needs a connection that lasts, such as a WebSocket or a link.";
             return Err(Problem::new(LIVE_NOT_SUPPORTED, comment));
         }
         // Who plays an old wish again on a connection of its own gets nothing there.

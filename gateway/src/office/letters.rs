@@ -134,17 +134,10 @@ impl Office {
             .extend(heard.stored.iter().map(|one| one.id));
         self.push_all(heard.stored, now);
         if let Some(did) = heard.met {
-            let node = self.node.clone();
-            let kept = tokio::task::spawn_blocking(move || node.desk().remember_form(&did));
-            kept.await
-                .map_err(|_| Refused::Fault)?
-                .map_err(|_| Refused::Fault)?;
+            self.remember_form(did).await?;
         }
         if let Some((old, new)) = heard.moved {
-            // Who listens as the old one is told nothing more there, and has to ask anew.
-            self.seats.end(&old, visit.via.socket());
-            // What the old one held is there too now.
-            self.seats.tell_behind(&new);
+            self.moved(&old, &new, visit);
             followed.moved = Some(old).filter(|_| visit.nested == 0);
         }
         if let Some(sender) = &sender {
@@ -174,6 +167,24 @@ impl Office {
             }
         }
         Ok(heard.inner)
+    }
+
+    /// A DID that has a shorter form, and alone tells the keys.
+    pub(super) async fn remember_form(&self, did: String) -> Result<(), Refused> {
+        let node = self.node.clone();
+        let kept = tokio::task::spawn_blocking(move || node.desk().remember_form(&did));
+        match kept.await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(Refused::Fault),
+        }
+    }
+
+    /// An account goes by another DID from now on.
+    pub(super) fn moved(&self, old: &str, new: &str, visit: &Visit) {
+        // Who listens as the old one is told nothing more there, and has to ask anew.
+        self.seats.end(old, visit.via.socket());
+        // What the old one held is there too now.
+        self.seats.tell_behind(new);
     }
 
     /// Is a proven sender welcome, and not too often here? What waited at a mediator, or came over

@@ -97,12 +97,29 @@ impl Office {
             return Left::Nothing;
         }
         let sender = letter.opened.sender.clone();
+        let visit = &self.seen(visit, &letter.message, sender.as_deref()).await;
         let now = Moment::now();
-        let heard = self.mediator.hear(letter, visit, now).await;
+        let mut heard = self.mediator.hear(letter, visit, now).await;
         self.push_all(heard.stored, now);
         if let Some(sender) = &sender {
             self.taken_from_mailbox(sender, heard.acked);
             self.comes_near(sender).await;
+        }
+        if let Some(did) = heard.met.take()
+            && let Err(refused) = self.remember_form(did).await
+        {
+            self.refuse(refused);
+            return Left::Again;
+        }
+        if let Some((old, new)) = &heard.moved {
+            self.moved(old, new, visit);
+        }
+        if let Some(wish) = heard.live.take() {
+            let counted = self.wished(wish).await;
+            if let (Some(reply), Some(status)) = (heard.replies.first_mut(), counted) {
+                let ack = std::mem::take(&mut reply.ack);
+                *reply = Message { ack, ..status };
+            }
         }
         if heard.for_us.is_some() {
             return Left::People;

@@ -26,7 +26,7 @@ use crate::store::{Held, Moment, canonical};
 /// The topic of the notes in the home: an account that is near, and since when.
 const TOPIC: &str = "near-account";
 /// What the names of such messages begin with in the node's outbox.
-const NAME: &str = "mailbox/";
+pub(super) const NAME: &str = "mailbox/";
 /// Messages of one account, and their bytes, from the head of its mailbox, that the node has.
 const WINDOW: u32 = 1_024;
 const BYTES: u64 = 16 << 20;
@@ -127,6 +127,11 @@ impl Near {
         self.behind.notify_one();
     }
 
+    /// What an account's mailbox holds is the node's to give again.
+    pub(super) fn look_again(&self) {
+        self.behind.notify_one();
+    }
+
     fn queue(&self, job: Job) {
         if self.jobs.try_send(job).is_err() {
             self.behind.notify_one();
@@ -172,7 +177,10 @@ impl Office {
 
     /// These were put into mailboxes just now.
     pub(super) fn offer_near(&self, stored: &[Stored]) {
-        let near = stored.iter().filter(|one| self.near.has(&one.account));
+        let near = stored
+            .iter()
+            // Who has live delivery is sent deliveries.
+            .filter(|one| self.near.has(&one.account) && !self.calls.has(&one.account));
         for one in near {
             if one.packed.len() > LIGHT {
                 // Many such would fill the memory while they wait: they are found by comparing.
@@ -321,6 +329,9 @@ impl Office {
                 return;
             }
             Err(_) => return,
+        }
+        if self.calls.has(account) {
+            return;
         }
         let waits = self.store.status(account, None, now).await;
         if waits.is_ok_and(|waits| waits.count <= self.near.given(account)) {

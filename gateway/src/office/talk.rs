@@ -234,14 +234,18 @@ impl Office {
     }
 
     /// How much waits that was not pushed.
-    async fn left(&self, live: Option<&Live>) -> Option<Vec<u8>> {
+    pub(super) async fn left(&self, live: Option<&Live>) -> Option<Vec<u8>> {
         let status = self.mediator.live_status(live?, Moment::now()).await.ok()?;
         let to = status.to.first()?.clone();
         self.pack(&to, status).await.ok()
     }
 
     /// What was pushed, as deliveries. It stays in the mailbox until it is acknowledged.
-    async fn deliveries(&self, live: Option<&Live>, pushes: &[Arc<Push>]) -> Vec<Vec<u8>> {
+    pub(super) async fn deliveries(
+        &self,
+        live: Option<&Live>,
+        pushes: &[Arc<Push>],
+    ) -> Vec<Vec<u8>> {
         let mut all = Vec::new();
         let Some(live) = live else { return all };
         let stored = pushes.iter().map(|push| &push.stored);
@@ -263,7 +267,7 @@ async fn deliver(mailbox: &dyn Mailbox, packed: Vec<u8>) -> Result<(), LinkError
 }
 
 /// What waits already goes along, within bounds.
-fn together(first: Arc<Push>, pushed: &mut mpsc::Receiver<Arc<Push>>) -> Vec<Arc<Push>> {
+pub(super) fn together(first: Arc<Push>, pushed: &mut mpsc::Receiver<Arc<Push>>) -> Vec<Arc<Push>> {
     let mut bytes = first.stored.packed.len();
     let mut pushes = vec![first];
     while pushes.len() < TOGETHER && bytes < BYTES {

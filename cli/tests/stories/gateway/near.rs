@@ -135,3 +135,98 @@ fn what_waits_for_a_village_without_a_network_goes_on_the_stick() {
     texts.sort();
     assert_eq!(texts, ["one", "two", &long]);
 }
+
+const PICKUP: &str = "https://didcomm.org/messagepickup/3.0/";
+
+/// The latest message of this type in an inbox, in full.
+fn latest(party: &Party, kind: &str) -> Option<Value> {
+    let inbox = party.json(["inbox", "--all"]);
+    let is_it = |m: &&Value| m["type"].as_str().is_some_and(|uri| uri.ends_with(kind));
+    let found = inbox["messages"].as_array().unwrap().iter().rfind(is_it)?;
+    let name = found["envelope"].as_str().unwrap();
+    Some(party.json(["inbox", "show", name])["message"].clone())
+}
+
+#[test]
+fn whoever_asks_for_live_delivery_on_a_link_gets_deliveries_until_it_leaves() {
+    let stage = Stage::new();
+    let way = format!("tcp://{}", free_address());
+    let links = format!("[\"{way}\"]");
+    let settings = [("PACKMULE_GATEWAY_LINKS", links.as_str())];
+    let kiosk = Gateway::start(&stage, "kiosk", &settings);
+    let stranger = Client::of(&kiosk);
+    let alice = stage.party("alice", "peer2");
+    alice.ok(["accept", &kiosk.did, "--name", "kiosk", "--no-hello"]);
+    alice.ok(["peers", "ways", "kiosk", &way]);
+    let alices = Running::start(&alice, &[]);
+    alice.ok(["send", "kiosk", "--type", REQUEST, "--body", "{}"]);
+    pause_until("alice has a mailbox", || {
+        number(&kiosk, "packmule_accounts") == 1
+    });
+    let did = alice.did();
+    let asks = |kind: &str, body: Value| {
+        let (kind, body) = (format!("{PICKUP}{kind}"), body.to_string());
+        alice.ok(["send", "kiosk", "--type", &kind, "--body", &body]);
+    };
+    asks(
+        "live-delivery-change",
+        serde_json::json!({ "live_delivery": true }),
+    );
+    pause_until("she is told that it is on", || {
+        latest(&alice, "/status").is_some_and(|status| status["body"]["live_delivery"] == true)
+    });
+    let words = stranger.letter_to(&did, "live");
+    assert_eq!(stranger.forward(&did, &words), 202);
+    pause_until("it is delivered", || latest(&alice, "/delivery").is_some());
+    let delivery = latest(&alice, "/delivery").unwrap();
+    let attached = &delivery["attachments"][0];
+    let inner = attached["data"]["base64"].as_str().unwrap();
+    let inner = data_encoding::BASE64URL_NOPAD
+        .decode(inner.as_bytes())
+        .unwrap();
+    assert_eq!(inner, words, "as it was sent");
+    assert!(alice.texts().is_empty(), "once");
+    assert_eq!(number(&kiosk, "packmule_pushed_total"), 1);
+    assert_eq!(number(&kiosk, "packmule_near_total{what=\"given\"}"), 0);
+    // Held until she has it; it is counted anew only now and then.
+    pause_until("it is counted", || {
+        number(&kiosk, "packmule_held_messages") == 1
+    });
+    asks(
+        "messages-received",
+        serde_json::json!({ "message_id_list": [attached["id"]] }),
+    );
+    pause_until("she has it", || {
+        number(&kiosk, "packmule_held_messages") == 0
+    });
+
+    // The link ends, and live delivery with it: the next one brings what waited, as it is.
+    alices.stop();
+    let away = stranger.letter_to(&did, "while I am away");
+    assert_eq!(stranger.forward(&did, &away), 202);
+    let alices = Running::start(&alice, &[]);
+    asks("status-request", serde_json::json!({}));
+    pause_until("it came over the link", || {
+        alice.texts() == ["while I am away"]
+    });
+    let off = |status: Value| status["body"]["live_delivery"] == false;
+    pause_until("nothing is live any more", || {
+        latest(&alice, "/status").is_some_and(off)
+    });
+    alices.stop();
+
+    // Who is far away asks in vain.
+    let stick = stage.folder("stick");
+    asks(
+        "live-delivery-change",
+        serde_json::json!({ "live_delivery": true }),
+    );
+    alice.ok(["export", text(&stick)]);
+    imported(&stage, "kiosk", &stick);
+    let _alices = Running::start(&alice, &[]);
+    alice.ok(["send", "kiosk", "--type", REQUEST, "--body", "{}"]);
+    pause_until("she is told so", || {
+        latest(&alice, "/problem-report")
+            .is_some_and(|report| report["body"]["code"] == "e.m.live-mode-not-supported")
+    });
+}
