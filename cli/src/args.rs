@@ -23,16 +23,16 @@ use crate::exit::Exit;
 
 pub(crate) use aids::{CompletionsArgs, DemoArgs};
 pub(crate) use carriers::{
-    ExportArgs, Form, Graphics, ImportArgs, PictureFormat, QrArgs, QrSaveArgs, QrScanArgs,
-    QrShowArgs, QrSwapArgs, QrVerb,
+    DriveArgs, DriveVerb, DriveWatchArgs, ExportArgs, Form, Graphics, ImportArgs, PictureFormat,
+    QrArgs, QrSaveArgs, QrScanArgs, QrShowArgs, QrSwapArgs, QrVerb,
 };
 pub(crate) use gateway::{GatewayArgs, GatewayRunArgs, GatewayVerb};
 pub(crate) use letters::{By, InboxArgs, InboxVerb, OutboxArgs, OutboxVerb, Priority, SendArgs};
 pub(crate) use mail::{MailArgs, MailTestArgs, MailVerb};
 pub(crate) use nfc::{NfcArgs, NfcReadArgs, NfcVerb, NfcWriteArgs};
 pub(crate) use node::{
-    BenchArgs, BenchLinkArgs, BenchQrArgs, BenchVerb, DeadLettersArgs, DeadLettersVerb, ForgetArgs,
-    RunArgs, WatchArgs, WhyArgs, YesNo, parse_upstream, parse_way,
+    BenchArgs, BenchDriveArgs, BenchLinkArgs, BenchQrArgs, BenchVerb, DeadLettersArgs,
+    DeadLettersVerb, ForgetArgs, RunArgs, WatchArgs, WhyArgs, YesNo, parse_upstream, parse_way,
 };
 pub(crate) use parties::{AcceptArgs, DidMethod, InitArgs, InviteArgs, PeersArgs, PeersVerb};
 pub(crate) use pipes::{Foreign, InspectArgs, PackArgs, UnpackArgs};
@@ -116,6 +116,8 @@ pub(crate) enum Verb {
     Export(ExportArgs),
     /// Take the messages out of a folder
     Import(ImportArgs),
+    /// Serve sticks as they are plugged in
+    Drive(DriveArgs),
     /// Messages as QR pictures
     Qr(QrArgs),
     /// Explain a packed message byte for byte, without opening it

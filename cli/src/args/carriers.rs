@@ -15,6 +15,10 @@ pub(crate) struct ExportArgs {
     /// Only for this peer
     #[arg(long)]
     pub(crate) peer: Option<String>,
+    /// Put short messages together into one file for each recipient, in our compact form: faster
+    /// and far smaller on a stick, but only packmule reads it
+    #[arg(long)]
+    pub(crate) batch: bool,
 }
 
 /// `import`
@@ -29,6 +33,41 @@ pub(crate) struct ImportArgs {
     /// that runs on this home
     #[arg(long)]
     pub(crate) carry: bool,
+}
+
+/// `drive`
+#[derive(Args, Debug)]
+pub(crate) struct DriveArgs {
+    #[command(subcommand)]
+    pub(crate) verb: DriveVerb,
+}
+
+/// What to do with drives.
+#[derive(Subcommand, Debug)]
+pub(crate) enum DriveVerb {
+    /// Wait for sticks: when one with a DIDCOMM folder is plugged in, take in what is for us, write
+    /// what waits, and say when it may be removed
+    Watch(DriveWatchArgs),
+}
+
+/// `drive watch`
+#[derive(Args, Debug)]
+pub(crate) struct DriveWatchArgs {
+    /// Take what is for others too, and carry it on
+    #[arg(long)]
+    pub(crate) carry: bool,
+    /// Write short messages together, in a form that only packmule reads (see `export --help`)
+    #[arg(long)]
+    pub(crate) batch: bool,
+    /// Take messages into custody but do not open them: needs no passphrase
+    #[arg(long)]
+    pub(crate) keep_sealed: bool,
+    /// Only sticks that are mounted below this directory, such as /media
+    #[arg(long, value_name = "DIR")]
+    pub(crate) below: Option<PathBuf>,
+    /// End after so many sticks
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
 }
 
 /// `qr`

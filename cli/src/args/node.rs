@@ -176,6 +176,8 @@ pub(crate) struct BenchArgs {
 pub(crate) enum BenchVerb {
     /// Two nodes as processes of their own on this machine, messages over TCP, both stores durable
     Link(BenchLinkArgs),
+    /// A stick: letters are packed and queued, written into a folder, and taken in from there
+    Drive(BenchDriveArgs),
     /// QR codes: frames needed by losses, time to draw and to find a code, bytes a second through a
     /// modelled camera
     Qr(BenchQrArgs),
@@ -202,6 +204,23 @@ pub(crate) struct BenchLinkArgs {
     #[arg(long)]
     pub(crate) serial: bool,
     /// Where the two scratch homes go [default: a new directory for temporary files]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// `bench drive`
+#[derive(Args, Clone, Debug)]
+pub(crate) struct BenchDriveArgs {
+    /// How many messages
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) messages: u32,
+    /// How long each is, in bytes of its plaintext body
+    #[arg(long, value_name = "B", value_parser = parse_size, default_value = "2000")]
+    pub(crate) size: u64,
+    /// A file for each message, as any agent reads it, instead of batches
+    #[arg(long)]
+    pub(crate) files: bool,
+    /// Where the scratch homes and the folder go [default: a new directory for temporary files]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
 }

@@ -16,12 +16,13 @@ pub(crate) fn run(globals: &Globals, args: &ExportArgs) -> Result<Report, Fault>
         None => None,
     };
     let folder = Folder::open(&args.dir)?;
-    let carried = carry::export(
-        &home,
-        &folder,
-        did.as_deref(),
-        globals.quiet || globals.json,
-    )?;
+    let form = if args.batch {
+        carry::Form::Batches
+    } else {
+        carry::Form::Files
+    };
+    let quiet = globals.quiet || globals.json;
+    let carried = carry::export(&home, &folder, did.as_deref(), form, quiet)?;
     let mut text = match carried.written {
         0 if carried.duplicate == 0 => String::from("nothing waits to go"),
         1 => format!("1 message written to {}", folder.path().display()),

@@ -6,6 +6,7 @@ mod bench;
 mod completions;
 mod dead_letters;
 mod doctor;
+mod drive;
 mod export;
 mod foreign;
 mod forget;
@@ -58,6 +59,7 @@ pub(crate) fn run(cli: Cli) -> Result<Report, Fault> {
         Verb::Bench(args) => bench::run(globals, &args.verb),
         Verb::Export(args) => export::run(globals, &args),
         Verb::Import(args) => import::run(globals, &args),
+        Verb::Drive(args) => drive::run(globals, &args.verb),
         Verb::Qr(args) => qr::run(globals, args.verb),
         Verb::Inspect(args) => inspect::run(&args),
         Verb::Mail(args) => mail::run(globals, &args.verb),

@@ -122,7 +122,7 @@ pub(super) fn folder(stage: &mut Stage) -> Result<Vec<String>, Fault> {
             packed = carry::packed(alice.home(), &row)?.0;
         }
     }
-    let carried = carry::export(alice.home(), &folder, None, true)?;
+    let carried = carry::export(alice.home(), &folder, None, carry::Form::Files, true)?;
     if let Some(fault) = carried.broken {
         return Err(fault);
     }
@@ -161,7 +161,7 @@ pub(super) fn folder(stage: &mut Stage) -> Result<Vec<String>, Fault> {
 /// Alice asked for an acknowledgement: it goes back by the same stick.
 pub(super) fn ack(stage: &mut Stage) -> Result<Vec<String>, Fault> {
     let folder = Folder::open(stage.place("stick")?)?;
-    let carried = carry::export(stage.bob()?.home(), &folder, None, true)?;
+    let carried = carry::export(stage.bob()?.home(), &folder, None, carry::Form::Files, true)?;
     expect(carried.written >= 1, "bob's agent answered nothing")?;
     let wanted = stage.answer_id.clone();
     let alice = stage.alice()?;

@@ -4,9 +4,11 @@
 //! what was written is marked, the rest waits on. Killed between the two steps, the next run
 //! finds the same bytes in the folder, writes nothing, and marks them then.
 
+use std::collections::BTreeMap;
+
 use packmule_bus::{Envelope, EnvelopeId, Kind};
-use packmule_node::{Home, OutRow, OutState};
-use packmule_transports::drive::Folder;
+use packmule_node::{Home, HomeError, OutRow, OutState};
+use packmule_transports::drive::{Delivered, Folder, MAX_IN_BATCH};
 
 use crate::fault::Fault;
 use crate::ui::progress::Progress;
@@ -49,15 +51,25 @@ pub(crate) fn only_for(home: &Home, peer: &str, rows: &mut Vec<OutRow>) -> Resul
     Ok(())
 }
 
+/// How messages lie in the folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A file each, as the convention has it.
+    Files,
+    /// Short ones together, a file for each recipient.
+    Batches,
+}
+
 /// Writes what waits (for all, or for the peer with this name or DID) into a folder.
 pub(crate) fn export(
     home: &Home,
     folder: &Folder,
     peer: Option<&str>,
+    form: Form,
     quiet: bool,
 ) -> Result<Carried, Fault> {
     let now = now();
-    let mut carried = Carried {
+    let carried = Carried {
         expired: home.expire(now)?,
         ..Carried::default()
     };
@@ -68,45 +80,122 @@ pub(crate) fn export(
     if waiting.is_empty() {
         return Ok(carried);
     }
-    let mut progress = Progress::new("exporting", waiting.len() as u64, quiet);
-    let mut unread = None;
-    let mut unmarked: Vec<EnvelopeId> = Vec::new();
-    let mut mark_fault = None;
-    let messages = waiting.iter().map_while(|row| match packed(home, row) {
-        Ok(message) => Some(message),
-        Err(fault) => {
-            unread = Some(fault);
-            None
-        }
-    });
-    let delivered = folder.deliver_all(messages, now, |index, one| {
-        if let Some(row) = waiting.get(index) {
-            unmarked.push(row.id);
-        }
-        if one.duplicate {
-            carried.duplicate += 1;
-        } else {
-            carried.written += 1;
-        }
-        progress.add(1);
-        // Often enough that a kill makes the next run re-read little.
-        if unmarked.len() >= PAGE && mark_fault.is_none() {
-            mark_fault = home.mark_sent(&unmarked, "drive", now).err();
-            unmarked.clear();
-        }
-    });
-    home.mark_sent(&unmarked, "drive", now)?;
-    if let Some(err) = mark_fault {
+    let mut writing = Writing {
+        home,
+        folder,
+        now,
+        progress: Progress::new("exporting", waiting.len() as u64, quiet),
+        carried,
+        unmarked: Vec::new(),
+        mark_fault: None,
+    };
+    let (long, short): (Vec<OutRow>, Vec<OutRow>) = match form {
+        Form::Files => (waiting, Vec::new()),
+        Form::Batches => waiting
+            .into_iter()
+            .partition(|row| row.bytes > SHORT as u64),
+    };
+    let mut by_peer: BTreeMap<&str, Vec<&OutRow>> = BTreeMap::new();
+    for row in &short {
+        by_peer.entry(&row.peer).or_default().push(row);
+    }
+    let mut written = Ok(());
+    for rows in by_peer.values() {
+        written = written.and_then(|()| writing.batches(rows));
+    }
+    let long: Vec<&OutRow> = long.iter().collect();
+    if !long.is_empty() {
+        written = written.and_then(|()| writing.files(&long));
+    }
+    writing.mark()?;
+    if let Some(err) = writing.mark_fault {
         return Err(err.into());
     }
-    if let Err(err) = delivered {
-        carried.broken = Some(err.into());
-    } else if let Some(fault) = unread {
-        carried.broken = Some(fault);
-    } else {
-        folder.sync()?;
+    let mut carried = writing.carried;
+    match written {
+        Ok(()) => folder.sync()?,
+        Err(fault) => carried.broken = Some(fault),
     }
     Ok(carried)
+}
+
+/// Messages of more bytes go into files of their own. The compact form is shorter, or hardly longer.
+const SHORT: usize = MAX_IN_BATCH - 1024;
+
+/// An export on its way.
+struct Writing<'a> {
+    home: &'a Home,
+    folder: &'a Folder,
+    now: u64,
+    progress: Progress,
+    carried: Carried,
+    /// Durable in the folder, and not marked yet.
+    unmarked: Vec<EnvelopeId>,
+    mark_fault: Option<HomeError>,
+}
+
+impl Writing<'_> {
+    fn files(&mut self, rows: &[&OutRow]) -> Result<(), Fault> {
+        let (home, folder, now) = (self.home, self.folder, self.now);
+        let mut unread = None;
+        let messages = readable(rows, &mut unread, |row| packed(home, row));
+        let delivered = folder.deliver_all(messages, now, |index, one| {
+            self.landed(rows.get(index), one);
+        });
+        delivered?;
+        unread.map_or(Ok(()), Err)
+    }
+
+    fn batches(&mut self, rows: &[&OutRow]) -> Result<(), Fault> {
+        let (home, folder, now) = (self.home, self.folder, self.now);
+        let mut unread = None;
+        let wires = readable(rows, &mut unread, |row| wire(home, row));
+        let delivered = folder.deliver_batches(wires, now, |index, one| {
+            self.landed(rows.get(index), one);
+        });
+        delivered?;
+        unread.map_or(Ok(()), Err)
+    }
+
+    fn landed(&mut self, row: Option<&&OutRow>, one: &Delivered) {
+        self.unmarked.extend(row.map(|row| row.id));
+        if one.duplicate {
+            self.carried.duplicate += 1;
+        } else {
+            self.carried.written += 1;
+        }
+        self.progress.add(1);
+        // Often enough that a kill makes the next run re-read little.
+        if self.unmarked.len() >= PAGE && self.mark_fault.is_none() {
+            self.mark_fault = self.mark().err();
+        }
+    }
+
+    fn mark(&mut self) -> Result<(), HomeError> {
+        let marked = std::mem::take(&mut self.unmarked);
+        self.home.mark_sent(&marked, "drive", self.now)
+    }
+}
+
+/// What can be read of these rows, up to the first that cannot.
+fn readable<'a, T>(
+    rows: &'a [&OutRow],
+    unread: &'a mut Option<Fault>,
+    read: impl Fn(&OutRow) -> Result<T, Fault> + 'a,
+) -> impl Iterator<Item = T> + 'a {
+    rows.iter().map_while(move |row| match read(row) {
+        Ok(message) => Some(message),
+        Err(fault) => {
+            *unread = Some(fault);
+            None
+        }
+    })
+}
+
+/// One waiting message in its compact form.
+fn wire(home: &Home, row: &OutRow) -> Result<Vec<u8>, Fault> {
+    let (bytes, _) = packed(home, row)?;
+    Ok(Envelope::from_packed(&bytes)?.to_wire())
 }
 
 /// The bytes of one waiting message, and what they are.

@@ -24,7 +24,7 @@ use crate::ui::time::now;
 /// Messages a transaction takes. Larger ones win little: each costs two fsyncs.
 const BATCH: usize = 500;
 /// Bytes a transaction takes, so that a few huge messages do not pile up in memory.
-const BATCH_BYTES: usize = 16 << 20;
+const BATCH_BYTES: usize = 4 << 20;
 
 /// Whose messages are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

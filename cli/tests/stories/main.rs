@@ -12,6 +12,7 @@ mod bulk;
 mod crew;
 mod custody;
 mod demo;
+mod drive;
 mod folder;
 mod full;
 mod gateway;

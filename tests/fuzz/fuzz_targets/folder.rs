@@ -2,7 +2,8 @@
 //! ends, every item is a file's exact bytes, and nothing is removed.
 //!
 //! Input: records of `kind (1 byte), name length (1), content length (1), name, content`. Kind:
-//! 0 file, 1 folder, 2 symbolic link to the content's text, 3 file in the folder made last.
+//! 0 file, 1 folder, 2 symbolic link to the content's text, 3 file in the folder made last; with
+//! its highest bit a batch whose name tells the hash of the content.
 #![no_main]
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
 };
 
 use libfuzzer_sys::fuzz_target;
+use packmule_bus::Envelope;
 use packmule_drive::{FileHash, Folder, MessageName, path_of_uri};
 
 fuzz_target!(|data: &[u8]| {
@@ -27,7 +29,11 @@ fuzz_target!(|data: &[u8]| {
     let before = count(dir.path());
     let folder = Folder::at(dir.path()).expect("the folder is there");
     for item in folder.collect().expect("it can be listed").flatten() {
-        assert_eq!(fs::read(dir.path().join(&item.name)).ok(), Some(item.bytes));
+        if item.name.ends_with(".dcb") {
+            assert!(Envelope::from_packed(&item.bytes).is_ok());
+        } else {
+            assert_eq!(fs::read(dir.path().join(&item.name)).ok(), Some(item.bytes));
+        }
     }
     let _ = folder.acknowledged();
     assert_eq!(count(dir.path()), before, "collecting removed something");
@@ -42,6 +48,11 @@ fn lay_out(root: &Path, mut data: &[u8]) {
         let (name, rest) = rest.split_at(rest.len().min(usize::from(*name_length)));
         let (content, rest) = rest.split_at(rest.len().min(usize::from(*content_length)));
         data = rest;
+        if kind & 0x80 != 0 {
+            let name = format!("{kind}--{}.dcb", FileHash::of(content));
+            let _ = fs::write(root.join(name), content);
+            continue;
+        }
         // One plain path component: the fuzzer must not leave its folder.
         if name.is_empty()
             || name == b"."

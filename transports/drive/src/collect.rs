@@ -1,4 +1,4 @@
-//! Reading an endpoint folder: names first, then one message's bytes at a time.
+//! Reading an endpoint folder: names first, then the bytes of one file at a time.
 //!
 //! Called by `packmule import`. A file that is torn, foreign or hostile is reported by name and
 //! left where it is: nothing is ever deleted here.
@@ -6,21 +6,23 @@
 use std::{
     fs::File,
     io::{self, Read},
+    ops::Range,
     os::fd::OwnedFd,
     vec,
 };
 
-use packmule_bus::Kind;
+use packmule_bus::{Envelope, Kind};
 use rustix::{
     fs::{AtFlags, Mode, OFlags, Stat, fstat, openat, statat},
     io::Errno,
 };
 
 use crate::{
+    batch::{self, MAX_BATCH},
     deliver::MAX_FILE,
     folder::{Folder, FolderError},
     listing::{Entry, Listing, is_regular},
-    name::FileHash,
+    name::{Content, FileHash},
     settle::Token,
     trouble::{Trouble, errno_of},
 };
@@ -29,7 +31,7 @@ use crate::{
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Item {
-    /// The packed message, exactly the file's bytes.
+    /// The packed message, exactly the file's bytes; of a batch, its JSON.
     pub bytes: Vec<u8>,
     /// What the file's extension says; the bytes may disagree, and they decide.
     pub kind: Kind,
@@ -67,6 +69,12 @@ pub enum CollectError {
         /// The path below the endpoint folder.
         name: String,
     },
+    /// A batch that is none, or a record in it that holds no message.
+    #[error("{name} is not a batch of messages throughout; left in place")]
+    NotABatch {
+        /// The path below the endpoint folder.
+        name: String,
+    },
     /// Larger than [`MAX_FILE`].
     #[error("{name} has {size} bytes, more than a message may have; left in place")]
     TooLarge {
@@ -98,6 +106,7 @@ impl CollectError {
             Self::Damaged { name }
             | Self::NotAFile { name, .. }
             | Self::Empty { name }
+            | Self::NotABatch { name }
             | Self::TooLarge { name, .. }
             | Self::Unreadable { name, .. } => Some(name),
             Self::Folder(_) | Self::Gone(_) | Self::Io(_) => None,
@@ -143,6 +152,7 @@ impl Folder {
             dir: Some(dir),
             truncated: listing.truncated,
             entries: listing.entries.into_iter(),
+            batch: None,
         })
     }
 }
@@ -153,6 +163,33 @@ pub struct Collect {
     dir: Option<OwnedFd>,
     entries: vec::IntoIter<Entry>,
     truncated: bool,
+    /// The batch that is being read.
+    batch: Option<Records>,
+}
+
+/// What is still to be read of a batch, the next one last.
+#[derive(Debug)]
+struct Records {
+    name: String,
+    bytes: Vec<u8>,
+    rest: Vec<(Range<usize>, Token)>,
+}
+
+impl Records {
+    fn next(&mut self) -> Option<Result<Item, CollectError>> {
+        let (range, token) = self.rest.pop()?;
+        let envelope = self.bytes.get(range).map(Envelope::decode);
+        let Some(Ok(envelope)) = envelope else {
+            let name = self.name.clone();
+            return Some(Err(CollectError::NotABatch { name }));
+        };
+        Some(Ok(Item {
+            bytes: envelope.to_json(),
+            kind: envelope.kind(),
+            name: self.name.clone(),
+            token,
+        }))
+    }
 }
 
 impl Collect {
@@ -161,12 +198,14 @@ impl Collect {
             dir: None,
             entries: Vec::new().into_iter(),
             truncated: false,
+            batch: None,
         }
     }
 
-    /// How many files are still to be read, for a progress bar.
+    /// How many files and messages of an open batch are still to be read, for a progress bar.
     pub fn remaining(&self) -> usize {
-        self.entries.len()
+        let of_batch = self.batch.as_ref().map_or(0, |batch| batch.rest.len());
+        self.entries.len() + of_batch
     }
 
     /// The folder held more than one listing takes; settle these, then collect again.
@@ -181,9 +220,14 @@ impl Iterator for Collect {
     fn next(&mut self) -> Option<Self::Item> {
         let dir = self.dir.as_ref()?;
         loop {
+            if let Some(next) = self.batch.as_mut().and_then(Records::next) {
+                return Some(next);
+            }
+            self.batch = None;
             let entry = self.entries.next()?;
             match read_entry(dir, entry) {
-                Ok(Some(item)) => return Some(Ok(item)),
+                Ok(Some(Found::One(item))) => return Some(Ok(item)),
+                Ok(Some(Found::Many(batch))) => self.batch = Some(batch),
                 // Another reader took it since the listing.
                 Ok(None) => {}
                 Err(error) => {
@@ -197,7 +241,13 @@ impl Iterator for Collect {
     }
 }
 
-fn read_entry(endpoint: &OwnedFd, entry: Entry) -> Result<Option<Item>, CollectError> {
+/// What a file held.
+enum Found {
+    One(Item),
+    Many(Records),
+}
+
+fn read_entry(endpoint: &OwnedFd, entry: Entry) -> Result<Option<Found>, CollectError> {
     let name = entry.display();
     let (bytes, stat) = match read_file(endpoint, &entry, &name) {
         Ok(read) => read,
@@ -217,11 +267,24 @@ fn read_entry(endpoint: &OwnedFd, entry: Entry) -> Result<Option<Item>, CollectE
     if entry.name.hash.as_ref().is_some_and(|claim| *claim != hash) {
         return Err(CollectError::Damaged { name });
     }
-    Ok(Some(Item {
-        bytes,
-        kind: entry.name.kind,
-        name,
-        token: Token::new(entry, &stat, hash),
+    let content = entry.name.content;
+    let token = Token::new(entry, &stat, hash);
+    Ok(Some(match content {
+        Content::Message(kind) => Found::One(Item {
+            bytes,
+            kind,
+            name,
+            token,
+        }),
+        Content::Batch => {
+            let Some(ranges) = batch::records(&bytes) else {
+                return Err(CollectError::NotABatch { name });
+            };
+            let count = u32::try_from(ranges.len()).unwrap_or(u32::MAX);
+            let mut rest: Vec<_> = ranges.into_iter().zip(token.shared(count)).collect();
+            rest.reverse();
+            Found::Many(Records { name, bytes, rest })
+        }
     }))
 }
 
@@ -254,16 +317,20 @@ fn read_file(endpoint: &OwnedFd, entry: &Entry, name: &str) -> Result<(Vec<u8>, 
         let name = name.to_owned();
         Unread::Fault(CollectError::TooLarge { name, size })
     };
-    if size > MAX_FILE {
+    let most = match entry.name.content {
+        Content::Message(_) => MAX_FILE,
+        Content::Batch => MAX_BATCH,
+    };
+    if size > most {
         return Err(too_large(size));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     File::from(file)
-        .take(MAX_FILE + 1)
+        .take(most + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| Unread::System(errno_of(&error)))?;
     let read = bytes.len() as u64;
-    if read > MAX_FILE {
+    if read > most {
         return Err(too_large(read));
     }
     if bytes.is_empty() {

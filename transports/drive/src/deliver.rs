@@ -10,6 +10,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, Write},
+    ops::Range,
     os::fd::OwnedFd,
     path::PathBuf,
 };
@@ -24,7 +25,7 @@ use crate::{
     collect::holds_hash,
     folder::{Folder, FolderError, sync_dir},
     listing::{Entry, Listing, modified},
-    name::{FileHash, MessageName, is_our_tmp},
+    name::{FileHash, FileName, MessageName, is_our_tmp},
     trouble::{Trouble, errno_of},
 };
 
@@ -143,7 +144,7 @@ impl Folder {
 }
 
 /// One run of deliveries into an open folder.
-struct Writer<'a> {
+pub(crate) struct Writer<'a> {
     folder: &'a Folder,
     dir: OwnedFd,
     now_secs: u64,
@@ -155,7 +156,8 @@ struct Writer<'a> {
 
 /// Written, not yet visible (or found to be a duplicate).
 struct Staged {
-    index: usize,
+    /// The messages in it, as the caller counts them.
+    indices: Range<usize>,
     delivered: Delivered,
     name: String,
     /// Dropping it removes the temporary file; `None` for a duplicate.
@@ -163,7 +165,7 @@ struct Staged {
 }
 
 impl<'a> Writer<'a> {
-    fn begin(folder: &'a Folder, now_secs: u64) -> Result<Self, DeliverError> {
+    pub(crate) fn begin(folder: &'a Folder, now_secs: u64) -> Result<Self, DeliverError> {
         let dir = folder.dir_for_writing().map_err(|error| match error {
             FolderError::Io { path, source } => match Trouble::of(errno_of(&source)) {
                 Trouble::ReadOnly => DeliverError::ReadOnly,
@@ -189,7 +191,7 @@ impl<'a> Writer<'a> {
         })
     }
 
-    fn is_batch_full(&self) -> bool {
+    pub(crate) fn is_batch_full(&self) -> bool {
         self.staged.len() >= BATCH_FILES || self.staged_bytes >= BATCH_BYTES
     }
 
@@ -202,10 +204,23 @@ impl<'a> Writer<'a> {
         if size > MAX_FILE {
             return Err(DeliverError::TooLarge { size });
         }
-        let hash = FileHash::of(packed);
+        self.stage_file(index..index + 1, packed, |secs, hash| {
+            MessageName::ours(secs, hash, kind)
+        })
+    }
+
+    /// The same for a file of which the bytes hold these messages.
+    pub(crate) fn stage_file(
+        &mut self,
+        indices: Range<usize>,
+        bytes: &[u8],
+        name: impl FnOnce(u64, &FileHash) -> String,
+    ) -> Result<(), DeliverError> {
+        let size = bytes.len() as u64;
+        let hash = FileHash::of(bytes);
         if let Some(delivered) = self.duplicate(&hash) {
             self.staged.push(Staged {
-                index,
+                indices,
                 name: String::new(),
                 delivered,
                 tmp: None,
@@ -213,11 +228,11 @@ impl<'a> Writer<'a> {
             return Ok(());
         }
         self.check_room(size)?;
-        let name = MessageName::ours(self.now_secs, &hash, kind);
-        let tmp = write_tmp(&self.dir, &name, packed).map_err(|e| fault(e, &self.dir, size))?;
+        let name = name(self.now_secs, &hash);
+        let tmp = write_tmp(&self.dir, &name, bytes).map_err(|e| fault(e, &self.dir, size))?;
         self.staged_bytes += size;
         self.staged.push(Staged {
-            index,
+            indices,
             delivered: Delivered {
                 path: self.folder.path().join(&name),
                 hash,
@@ -267,7 +282,10 @@ impl<'a> Writer<'a> {
     }
 
     /// Syncs the staged files, makes their names visible and durable, reports them.
-    fn commit(&mut self, done: &mut impl FnMut(usize, &Delivered)) -> Result<usize, DeliverError> {
+    pub(crate) fn commit(
+        &mut self,
+        done: &mut impl FnMut(usize, &Delivered),
+    ) -> Result<usize, DeliverError> {
         let mut staged = std::mem::take(&mut self.staged);
         self.staged_bytes = 0;
         let synced = self.publish(&mut staged);
@@ -279,9 +297,13 @@ impl<'a> Writer<'a> {
         synced?;
         let mut fresh = 0;
         for one in staged {
-            fresh += usize::from(!one.delivered.duplicate);
-            done(one.index, &one.delivered);
-            if let Some(name) = MessageName::parse(&one.name) {
+            if !one.delivered.duplicate {
+                fresh += one.indices.len();
+            }
+            for index in one.indices {
+                done(index, &one.delivered);
+            }
+            if let Some(name) = FileName::parse(&one.name) {
                 let entry = Entry::in_endpoint(one.name, name);
                 self.present.insert(one.delivered.hash, entry);
             }

@@ -25,7 +25,7 @@ use crate::{
 const ENDPOINT: &str = "DIDCOMM";
 
 /// For the person who finds the stick.
-const README: &str = "This folder carries DIDComm messages (files ending in .dcem, .dcsm, .dcpm).\r\n\
+const README: &str = "This folder carries DIDComm messages (files ending in .dcem, .dcsm, .dcpm, .dcb).\r\n\
     They are meant for a program, such as packmule; opening them by hand shows nothing useful.\r\n\
     Please leave the files as they are, and pass the drive on to its recipient.\r\n\
     To take messages in:   packmule import <this drive>\r\n";
@@ -114,6 +114,18 @@ impl Folder {
         Ok(Self::implied(given.join(ENDPOINT)))
     }
 
+    /// The endpoint in the root of a drive, if it has one: whoever made it wants messages there.
+    #[must_use]
+    pub fn on_drive(root: &Path) -> Option<Self> {
+        let entries = fs::read_dir(root).ok()?.flatten();
+        let is_it = |name: &std::ffi::OsStr| name.eq_ignore_ascii_case(ENDPOINT);
+        let names = entries.map(|entry| entry.file_name()).filter(|n| is_it(n));
+        // On file systems that tell cases apart there may be several.
+        let name = names.max_by_key(|name| name == ENDPOINT)?;
+        let folder = Self::implied(root.join(name));
+        folder.dir().is_ok().then_some(folder)
+    }
+
     /// Exactly this folder, which must exist.
     pub fn at(path: impl AsRef<Path>) -> Result<Self, FolderError> {
         let folder = Self {
@@ -185,6 +197,11 @@ impl Folder {
     pub(crate) fn dir_for_writing(&self) -> Result<OwnedFd, FolderError> {
         match self.dir() {
             Err(FolderError::Missing(_)) if self.implied => {}
+            Ok(dir) if self.implied => {
+                // Whoever made it may have died before it wrote this.
+                self.write_readme(&dir);
+                return Ok(dir);
+            }
             other => return other,
         }
         match mkdirat(CWD, &self.path, Mode::from_raw_mode(0o777)) {

@@ -10,7 +10,7 @@ use rustix::{
     io::{Errno, Result},
 };
 
-use crate::name::{MessageName, is_prefix_folder, is_thread_folder};
+use crate::name::{FileName, is_prefix_folder, is_thread_folder};
 
 /// Most messages held in one listing, and most subfolders visited.
 pub(crate) const MAX_LISTED: usize = 250_000;
@@ -21,14 +21,14 @@ pub(crate) struct Entry {
     /// Subfolders between the endpoint and the file: none, `x.thid`, `abc.threads`, or both.
     pub(crate) folders: Vec<String>,
     pub(crate) file: String,
-    pub(crate) name: MessageName,
+    pub(crate) name: FileName,
     /// Time of last change in nanoseconds since 1970, for the order of unprefixed names.
     modified: i128,
 }
 
 impl Entry {
     /// A file just written to the endpoint folder itself.
-    pub(crate) fn in_endpoint(file: String, name: MessageName) -> Self {
+    pub(crate) fn in_endpoint(file: String, name: FileName) -> Self {
         Self {
             folders: Vec::new(),
             file,
@@ -80,7 +80,7 @@ impl Listing {
         for entry in Dir::read_from(endpoint)? {
             let entry = entry?;
             if let Ok(name) = entry.file_name().to_str()
-                && (MessageName::parse(name).is_some()
+                && (FileName::parse(name).is_some()
                     || is_thread_folder(name)
                     || is_prefix_folder(name))
             {
@@ -97,7 +97,7 @@ impl Listing {
             let Ok(name) = entry.file_name().to_str() else {
                 continue;
             };
-            if let Some(parsed) = MessageName::parse(name) {
+            if let Some(parsed) = FileName::parse(name) {
                 self.add(dir, folders, name, parsed)?;
             } else if let Some(below) = depth.of_subfolder(name, folders) {
                 subfolders.push((name.to_owned(), below));
@@ -122,13 +122,7 @@ impl Listing {
         Ok(())
     }
 
-    fn add(
-        &mut self,
-        dir: &OwnedFd,
-        folders: &[String],
-        file: &str,
-        name: MessageName,
-    ) -> Result<()> {
+    fn add(&mut self, dir: &OwnedFd, folders: &[String], file: &str, name: FileName) -> Result<()> {
         if self.entries.len() >= MAX_LISTED {
             self.truncated = true;
             return Ok(());

@@ -12,6 +12,9 @@ use sha2::{Digest, Sha256};
 
 /// How many base32 characters of the SHA-256 a name carries: 130 bits.
 const HASH_CHARS: usize = 26;
+/// The extension of a batch. The filesystem transport extension knows it not, so that others
+/// ignore such files.
+const BATCH: &str = "dcb";
 
 /// What the extension tells about one file name, by the filesystem transport's naming rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +54,56 @@ impl MessageName {
     /// file system takes it.
     pub fn ours(posix_secs: u64, hash: &FileHash, kind: Kind) -> String {
         format!("{posix_secs}--{hash}.{}", kind.extension())
+    }
+}
+
+/// What a file of the endpoint folder is for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// One packed message, of the kind that the extension tells. Never [`Kind::Other`].
+    Message(Kind),
+    /// Many messages, see [`crate::batch`]: for those who know it.
+    Batch,
+}
+
+/// A file name that is read here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileName {
+    pub(crate) content: Content,
+    pub(crate) ordinal: Option<Ordinal>,
+    pub(crate) hash: Option<FileHash>,
+}
+
+impl FileName {
+    /// Reads a file name (no folders). A batch must bear our form, with a hash.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        if let Some(MessageName {
+            kind,
+            ordinal,
+            hash,
+        }) = MessageName::parse(name)
+        {
+            return Some(Self {
+                content: Content::Message(kind),
+                ordinal,
+                hash,
+            });
+        }
+        let (stem, extension) = name.rsplit_once('.')?;
+        let (digits, hash) = stem.split_once("--")?;
+        if !extension.eq_ignore_ascii_case(BATCH) {
+            return None;
+        }
+        Some(Self {
+            content: Content::Batch,
+            ordinal: Some(Ordinal::parse(digits)?),
+            hash: Some(hash.parse().ok()?),
+        })
+    }
+
+    /// The name that we give to a batch.
+    pub(crate) fn of_batch(posix_secs: u64, hash: &FileHash) -> String {
+        format!("{posix_secs}--{hash}.{BATCH}")
     }
 }
 
@@ -157,7 +210,7 @@ pub(crate) fn is_our_tmp(name: &str) -> bool {
     else {
         return false;
     };
-    MessageName::parse(writing).is_some_and(|parsed| parsed.hash.is_some())
+    FileName::parse(writing).is_some_and(|parsed| parsed.hash.is_some())
 }
 
 fn has_extension(name: &str, extension: &str) -> bool {

@@ -3,7 +3,9 @@
 //! Called after the commit of whatever [`Folder::collect`] gave. What can go wrong: the medium is
 //! read-only (an answer, not a failure), gone, or the file is no longer the one that was read.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::{
     fs::{AtFlags, Stat, statat, unlinkat},
@@ -25,6 +27,8 @@ pub struct Token {
     inode: u64,
     size: i64,
     modified: i128,
+    /// Of a message in a batch: its number, and those that are not settled yet.
+    share: Option<(u32, Arc<Mutex<BTreeSet<u32>>>)>,
 }
 
 impl Token {
@@ -35,7 +39,26 @@ impl Token {
             inode: stat.st_ino,
             size: stat.st_size,
             modified: modified(stat),
+            share: None,
         }
+    }
+
+    /// One for each of so many messages in the file: it goes when all are settled.
+    pub(crate) fn shared(self, count: u32) -> impl Iterator<Item = Self> {
+        let rest = Arc::new(Mutex::new((0..count).collect()));
+        (0..count).map(move |number| Self {
+            share: Some((number, Arc::clone(&rest))),
+            ..self.clone()
+        })
+    }
+
+    /// Is this the last of its file?
+    fn is_last(&self) -> bool {
+        self.share.as_ref().is_none_or(|(number, rest)| {
+            let mut rest = rest.lock().unwrap_or_else(PoisonError::into_inner);
+            rest.remove(number);
+            rest.is_empty()
+        })
     }
 
     /// The hash of the bytes that were read: what a receipt names.
@@ -64,6 +87,8 @@ pub enum Settled {
     ReadOnly,
     /// Another file has taken its name since; that one was not touched.
     Changed,
+    /// Others in the same file are not settled yet; it goes with the last of them.
+    Shared,
 }
 
 /// Why a file could not be removed.
@@ -87,6 +112,9 @@ impl Folder {
     /// The removal itself is not synced: if a power cut undoes it, the message shows up again and
     /// is a duplicate. [`Folder::sync`] at the end makes all removals last.
     pub fn settle(&self, token: &Token) -> Result<Settled, SettleError> {
+        if !token.is_last() {
+            return Ok(Settled::Shared);
+        }
         let endpoint = self.dir()?;
         let attempt = || {
             let parent = token.entry.parent(&endpoint)?;

@@ -5,25 +5,22 @@
 //! acknowledged by bob's agent. What can go wrong: one is lost or comes twice, which is told.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use packmule_agent::message::Message;
-use packmule_bus::Envelope;
 use packmule_node::control::{Client, EventLine, Outcome, Parcel, Reply, Request};
-use packmule_node::desk::{Desk, Protection};
 use packmule_node::{Home, OutRecord, OutState};
 use serde_json::json;
 
+use super::letters::{Packer, Scratch, arrived_in, names};
 use super::pair::Pair;
 use crate::args::{BenchLinkArgs, Globals};
 use crate::exit::Exit;
 use crate::fault::Fault;
+use crate::flow::carry;
 use crate::flow::node::{Events, poke};
-use crate::flow::{carry, files};
 use crate::ui::output::{Report, size};
 
 /// Conversations at once: each has some submissions on their way to the disk.
@@ -36,13 +33,13 @@ const SHORT: usize = 128 << 10;
 const CHUNK: usize = 8 << 20;
 /// After so long without any news the rest counts as lost.
 const SILENCE: Duration = Duration::from_secs(60);
-const TYPE: &str = "https://didcomm.org/basicmessage/2.0/message";
 
 /// Measures.
 pub(super) fn run(globals: &Globals, args: &BenchLinkArgs) -> Result<Report, Fault> {
     let scratch = Scratch::at(args.dir.clone())?;
     let pair = Pair::start(&scratch.dir)?;
-    let letters = pack(&pair, args)?;
+    let mut packer = Packer::of(&pair.alice.home)?;
+    let letters = packer.pack(args.messages, args.size)?;
     if !globals.quiet && !globals.json {
         eprintln!("{} messages packed; two nodes have met", letters.len());
     }
@@ -80,34 +77,6 @@ pub(super) fn run(globals: &Globals, args: &BenchLinkArgs) -> Result<Report, Fau
     });
     let whole = lost == 0 && doubled == 0 && receipts == letters.len();
     Ok(Report::new(text, report).exit(if whole { Exit::Ok } else { Exit::Incomplete }))
-}
-
-/// Every letter, packed for bob by alice's keys.
-fn pack(pair: &Pair, args: &BenchLinkArgs) -> Result<Vec<OutRecord>, Fault> {
-    let desk = Desk::unlock(Home::open(&pair.alice.home)?, b"bench")?;
-    let bob = crate::flow::party::peer(desk.home(), "bob")?;
-    let mut noise = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut letters = Vec::new();
-    for _ in 0..args.messages {
-        let mut message = Message::new(TYPE);
-        message.body = Some(json!({ "content": text(&mut noise, args.size) }));
-        letters.extend(desk.records(&bob.did, message, Protection::Auth)?);
-    }
-    Ok(letters)
-}
-
-/// Letters that do not compress to nothing: xorshift, six bits each.
-fn text(noise: &mut u64, length: u64) -> String {
-    const LETTERS: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
-    let mut text = String::new();
-    for _ in 0..length {
-        *noise ^= *noise << 13;
-        *noise ^= *noise >> 7;
-        *noise ^= *noise << 17;
-        let letter = LETTERS.get((*noise >> 58) as usize).copied();
-        text.push(char::from(letter.unwrap_or(b'-')));
-    }
-    text
 }
 
 /// The next goes when bob's receipt for the last is here.
@@ -274,12 +243,6 @@ fn by_outbox(pair: &Pair, letters: &[OutRecord]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The ids of their envelopes.
-fn names(letters: &[OutRecord]) -> Result<BTreeSet<String>, Fault> {
-    let id = |one: &OutRecord| Ok(Envelope::from_packed(&one.packed)?.id().to_string());
-    letters.iter().map(id).collect()
-}
-
 /// How many are not in bob's inbox, and how many came more than once.
 fn count(pair: Pair, letters: &[OutRecord], arrived: &Events) -> Result<(usize, usize), Fault> {
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
@@ -292,41 +255,7 @@ fn count(pair: Pair, letters: &[OutRecord], arrived: &Events) -> Result<(usize, 
     let bob = pair.bob.home.clone();
     pair.alice.stop()?;
     pair.bob.stop()?;
-    let home = Home::open(&bob)?;
-    let mut there: BTreeMap<String, usize> = BTreeMap::new();
-    let mut after = 0;
-    loop {
-        let page = home.inbox(after, 1000)?;
-        let Some(last) = page.last() else { break };
-        after = last.seq;
-        for row in &page {
-            *there.entry(row.id.to_string()).or_default() += 1;
-        }
-    }
-    let names = names(letters)?;
-    let lost = names.iter().filter(|id| !there.contains_key(*id)).count();
-    let twice = |counted: &BTreeMap<String, usize>| {
-        counted.values().map(|n| n.saturating_sub(1)).sum::<usize>()
-    };
-    Ok((lost, twice(&there).max(twice(&times))))
-}
-
-/// Where the homes are: removed afterwards, unless somebody chose the place.
-struct Scratch {
-    dir: PathBuf,
-}
-
-impl Scratch {
-    fn at(dir: Option<PathBuf>) -> Result<Self, Fault> {
-        let base = dir.unwrap_or_else(std::env::temp_dir);
-        let dir = base.join(format!("packmule-bench-{}", std::process::id()));
-        files::make_dir(&dir)?;
-        Ok(Self { dir })
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.dir);
-    }
+    let (lost, doubled) = arrived_in(&bob, &names(letters)?)?;
+    let twice: usize = times.values().map(|n| n.saturating_sub(1)).sum();
+    Ok((lost, doubled.max(twice)))
 }

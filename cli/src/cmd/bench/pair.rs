@@ -24,7 +24,7 @@ use crate::ui::passphrase::VARIABLE;
 use crate::ui::time::now;
 
 /// It guards nothing: the homes are scratch.
-const PASSPHRASE: &str = "bench";
+pub(super) const PASSPHRASE: &str = "bench";
 /// How long the two may take to meet.
 const MEETING: Duration = Duration::from_secs(30);
 /// Guessing costs nothing either.
@@ -42,15 +42,7 @@ pub(super) struct Pair {
 impl Pair {
     /// Makes the homes, starts the nodes, and waits until they have met.
     pub(super) fn start(dir: &Path) -> Result<Self, Fault> {
-        let (alice, bob) = (create(Method::Peer2, &[])?, create(Method::Peer2, &[])?);
-        let homes = [
-            ("alice", &alice, "bob", &bob),
-            ("bob", &bob, "alice", &alice),
-        ];
-        for (name, own, other, theirs) in homes {
-            let home = Home::create_with(&dir.join(name), own, PASSPHRASE.as_bytes(), CHEAP)?;
-            home.add_peer(&peer(other, theirs))?;
-        }
+        homes(dir)?;
         let bob = Node::start(&dir.join("bob"))?;
         Home::open(&dir.join("alice"))?.set_ways("bob", std::slice::from_ref(&bob.way))?;
         let alice = Node::start(&dir.join("alice"))?;
@@ -75,6 +67,20 @@ impl Pair {
         }
         Err(Fault::new(Exit::Internal, "the two nodes did not meet"))
     }
+}
+
+/// Alice's home and bob's, who know each other.
+pub(super) fn homes(dir: &Path) -> Result<(), Fault> {
+    let (alice, bob) = (create(Method::Peer2, &[])?, create(Method::Peer2, &[])?);
+    let homes = [
+        ("alice", &alice, "bob", &bob),
+        ("bob", &bob, "alice", &alice),
+    ];
+    for (name, own, other, theirs) in homes {
+        let home = Home::create_with(&dir.join(name), own, PASSPHRASE.as_bytes(), CHEAP)?;
+        home.add_peer(&peer(other, theirs))?;
+    }
+    Ok(())
 }
 
 fn peer(name: &str, new: &NewDid) -> PeerRecord {

@@ -7,6 +7,7 @@
     reason = "a test's helpers fail the test by panicking"
 )]
 
+mod batch;
 mod crash;
 mod endpoint;
 mod hostile;
