@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use packmule_bus::Fragment;
 use packmule_bus::fountain::Partial;
 use packmule_node::Home;
 use packmule_transports::qr::{Parts, Reader};
@@ -30,6 +31,8 @@ pub(crate) struct Held {
     pub(crate) partials: Vec<Partial>,
     /// Foreign rows of codes.
     pub(crate) parts: Vec<Parts>,
+    /// What links have begun: fewer codes are needed.
+    pub(crate) begun: Vec<Fragment>,
 }
 
 impl Held {
@@ -38,18 +41,18 @@ impl Held {
         Self {
             partials: reader.partials(),
             parts: reader.parts().to_vec(),
+            begun: Vec::new(),
         }
     }
 }
 
-fn dir(home: &Home) -> PathBuf {
-    home.dir().join("partials")
-}
-
 /// What was kept, oldest first.
 pub(crate) fn load(home: &Home) -> Result<Held, Fault> {
-    let mut held = Held::default();
-    for path in files_in(&dir(home))? {
+    let mut held = Held {
+        begun: home.arriving()?,
+        ..Held::default()
+    };
+    for path in files_in(&home.scans())? {
         let bytes = fs::read(&path).map_err(|err| Fault::file("read", &path, &err))?;
         if path.extension().is_some_and(|extension| extension == ROW) {
             held.parts.push(Parts::from_bytes(&bytes));
@@ -66,7 +69,7 @@ pub(crate) fn load(home: &Home) -> Result<Held, Fault> {
 
 /// Keeps exactly these.
 pub(crate) fn keep(home: &Home, held: &Held) -> Result<(), Fault> {
-    let dir = dir(home);
+    let dir = home.scans();
     let partials = held.partials.iter().rev().take(MAX_KEPT).map(|partial| {
         let shape = partial.shape();
         let name = format!(

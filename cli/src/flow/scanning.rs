@@ -119,6 +119,9 @@ impl<'a> Scan<'a> {
             let found = reader.resume(partial);
             state.take_in(found, false);
         }
+        for fragment in &self.held.begun {
+            reader.know(fragment.clone());
+        }
         for row in &self.held.parts {
             if let Some(count) = reader.resume_parts(row) {
                 state.take_in(Found::Part(count), false);

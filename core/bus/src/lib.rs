@@ -15,6 +15,7 @@ mod cbor;
 pub mod depot;
 mod envelope;
 pub mod fountain;
+mod fragment;
 mod headers;
 mod id;
 mod identity;
@@ -32,5 +33,6 @@ pub mod time;
 mod wire;
 
 pub use envelope::{DecodeError, Envelope, EnvelopeError, Kind, MAX_ENVELOPE};
+pub use fragment::Fragment;
 pub use id::{EnvelopeId, ParseIdError};
 pub use inspect::{InspectError, Inspection, Part, inspect};

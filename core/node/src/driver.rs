@@ -12,6 +12,7 @@ mod burst;
 mod clerk;
 mod clock;
 mod doors;
+mod fragments;
 mod links;
 mod mailboxes;
 mod post;
@@ -211,6 +212,7 @@ impl Driver {
         self.look();
         self.seek_again();
         self.clerk.look();
+        self.look_for_fragments();
     }
 
     fn hear(&mut self, heard: Heard) {
@@ -299,6 +301,7 @@ impl Driver {
             Command::Poke(answer) => {
                 self.look();
                 self.clerk.look();
+                self.look_for_fragments();
                 let _ = answer.send(());
             }
             Command::Stop(done) => {

@@ -3,6 +3,7 @@
 //! Called by the CLI for every verb that has a home. What can go wrong: no home, two writers, a
 //! full disk, a wrong passphrase; each leaves the home as it was.
 
+mod fragments;
 mod making;
 
 use std::{

@@ -5,7 +5,7 @@ use std::path::Path;
 use packmule_bus::fountain::{
     Catcher, Caught, Frame, Limits, Partial, Progress, Shape, TransferId,
 };
-use packmule_bus::{Envelope, Kind};
+use packmule_bus::{Envelope, Fragment, Kind};
 
 use crate::ack::{Ack, Acks};
 use crate::bbqr;
@@ -252,7 +252,12 @@ impl Reader {
         self.catcher.take_evicted()
     }
 
-    /// Takes up what a store kept, or another channel brought.
+    /// What another medium brought of a message: counted with the first of its codes.
+    pub fn know(&mut self, fragment: Fragment) {
+        self.catcher.know(fragment);
+    }
+
+    /// Takes up what a store kept.
     pub fn resume(&mut self, partial: &Partial) -> Found {
         match self.catcher.merge(partial) {
             Ok(caught) => self.told(caught, partial.shape()),

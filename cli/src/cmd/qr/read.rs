@@ -9,6 +9,7 @@ use crate::args::Globals;
 use crate::cmd::arrived::{self, Opener};
 use crate::exit::Exit;
 use crate::fault::Fault;
+use crate::flow::node;
 use crate::flow::partials::{self, Held};
 use crate::flow::pictures;
 use crate::flow::scanning::Gathered;
@@ -44,6 +45,8 @@ pub(super) fn accept(
     // Accept first, drop the frames after: killed in between, they are only kept too long.
     let taken = take::take_envelopes(opener.home(), &gathered.envelopes, "qr")?;
     partials::keep(opener.home(), &gathered.held)?;
+    // A node of this home asks links for the rest only.
+    node::poke(opener.home().dir());
     let judged = opener.judge(globals.quiet || globals.json)?;
     let report = tell(arrived::report(taken, judged)?, &gathered);
     Ok((report, gathered))

@@ -15,11 +15,12 @@ use std::time::Duration;
 
 use self::coming::Coming;
 pub(super) use self::coming::{Blame, Left, Over, Took};
+use self::pieces::Pieces;
 use super::io::{LinkId, Partial, WireHash};
-use crate::EnvelopeId;
 use crate::label::{DidTag, Label};
 use crate::ranges::Ranges;
 use crate::time::{Now, Time};
+use crate::{EnvelopeId, Fragment};
 
 /// A wire form of a message. Of one message there may be several, by versions or by lies.
 pub(super) type Name = (EnvelopeId, WireHash);
@@ -48,6 +49,8 @@ pub(super) struct Arriving {
     contested: BTreeSet<Name>,
     /// When to look whether they are really brought.
     look: Option<Time>,
+    /// What other media brought of what was not offered yet.
+    known: Vec<Fragment>,
 }
 
 impl Arriving {
@@ -60,7 +63,13 @@ impl Arriving {
             idle: BTreeSet::new(),
             contested: BTreeSet::new(),
             look: None,
+            known: Vec::new(),
         }
+    }
+
+    /// What other media have brought by now; replaces what was said before.
+    pub(super) fn know(&mut self, known: Vec<Fragment>) {
+        self.known = known;
     }
 
     /// Takes back what a checkpoint wrote. False if it makes no sense or there is no room.
@@ -90,10 +99,14 @@ impl Arriving {
 
     /// A link can bring this.
     pub(super) fn joined(&mut self, now: Now, link: LinkId, name: Name, bytes: u64, label: Label) {
-        let coming = self
-            .coming
-            .entry(name)
-            .or_insert_with(|| Coming::new(bytes, label, now));
+        if !self.coming.contains_key(&name) {
+            let coming = self.begun(&name, Coming::new(bytes, label, now));
+            self.cost += coming.pieces.cost();
+            self.coming.insert(name, coming);
+        }
+        let Some(coming) = self.coming.get_mut(&name) else {
+            return;
+        };
         self.idle.remove(&(coming.at, name));
         coming.label = label;
         coming.bringers.insert(link);
@@ -101,6 +114,27 @@ impl Arriving {
             self.contested.insert(name);
             self.look.get_or_insert(now.time + STALL);
         }
+    }
+
+    /// With what another medium brought of it, if there is room and something is left to bring.
+    fn begun(&mut self, name: &Name, new: Coming) -> Coming {
+        let of = |one: &Fragment| one.is_of(&name.1, new.bytes);
+        let Some(index) = self.known.iter().position(of) else {
+            return new;
+        };
+        let mut begun = Coming {
+            // Should the whole be wrong, nobody is to blame, and all of it comes again.
+            restored: true,
+            ..new
+        };
+        for (range, bytes) in self.known.swap_remove(index).into_pieces() {
+            begun.pieces.add(range.start, bytes, begun.bytes);
+        }
+        let cost = self.cost.saturating_add(begun.pieces.cost());
+        if begun.pieces.held() >= begun.bytes || cost > self.budget {
+            begun.pieces = Pieces::default();
+        }
+        begun
     }
 
     /// The links that can bring this.

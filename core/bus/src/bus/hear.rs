@@ -81,6 +81,7 @@ impl Bus {
                 let verdict = refused.map_or(Verdict::Kept, Verdict::Refused);
                 self.depot.acknowledge(now, &id, verdict, &mut self.turn);
             }
+            Input::Known(fragments) => self.arriving.know(fragments),
             Input::Answered(id) => {
                 self.depot.answered_for(now, &id, &mut self.turn);
             }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::label::{DidTag, Label};
 use crate::link::{LinkFacts, Role, Way};
 use crate::receipt::{Reason, Receipt, Rung};
-use crate::{Envelope, EnvelopeId};
+use crate::{Envelope, EnvelopeId, Fragment};
 
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
@@ -159,6 +159,9 @@ pub enum Input {
         /// Why not.
         outcome: Result<(), HandFault>,
     },
+    /// What other media (codes) have brought of wire forms by now; replaces what was said before.
+    /// Links are asked for the rest of them.
+    Known(Vec<Fragment>),
     /// A batch is durable.
     Committed(BatchId),
     /// A batch is not, and nothing of it is.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::session::{Session, Step, worst_memory};
 use super::{Frame, FrameError, MAX_OBJECT, Partial, Shape, TransferId};
+use crate::Fragment;
 
 /// What a receiver may be made to hold. Everything a stranger can make it allocate is below these.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,6 +91,8 @@ pub struct Catcher {
     sessions: Vec<Session>,
     done: VecDeque<(TransferId, u32)>,
     evicted: Vec<Progress>,
+    /// What other media brought of transfers that were not met yet.
+    fragments: Vec<Fragment>,
 }
 
 impl Catcher {
@@ -100,6 +103,11 @@ impl Catcher {
             limits,
             ..Self::default()
         }
+    }
+
+    /// What another medium brought: taken up with the first frame of its transfer.
+    pub fn know(&mut self, fragment: Fragment) {
+        self.fragments.push(fragment);
     }
 
     /// Takes in one frame as it was read.
@@ -183,7 +191,14 @@ impl Catcher {
         let known = |s: &Session| s.transfer == transfer && s.shape == frame.shape;
         let mut session = match self.sessions.iter().position(known) {
             Some(index) => self.sessions.remove(index),
-            None => Session::new(transfer, frame.shape),
+            None => {
+                let mut session = Session::new(transfer, frame.shape);
+                if let Some(object) = self.begin(&mut session) {
+                    self.finish(transfer, frame.shape);
+                    return Caught::Complete { transfer, object };
+                }
+                session
+            }
         };
         let caught = match session.add(frame.esi, frame.symbol) {
             Step::Fresh => Caught::Fresh(session.progress()),
@@ -201,6 +216,23 @@ impl Catcher {
         }
         self.sessions.push(session);
         caught
+    }
+
+    /// Takes up what another medium brought of this transfer. The object, if that was all.
+    fn begin(&mut self, session: &mut Session) -> Option<Vec<u8>> {
+        let is_it = |one: &Fragment| one.is_shown_as(session.transfer, session.shape);
+        // Once: should it spoil the whole, frames alone are to bring it.
+        let fragment = self
+            .fragments
+            .swap_remove(self.fragments.iter().position(is_it)?);
+        let partial = fragment.into_symbols(session.shape);
+        partial.symbols().find_map(|(esi, symbol)| {
+            let step = session.add(esi, symbol);
+            match step {
+                Step::Complete(object) => Some(object),
+                _ => None,
+            }
+        })
     }
 
     /// Ends a transfer in every shape it was shown in, and remembers it.

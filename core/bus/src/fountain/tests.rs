@@ -542,3 +542,58 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_a_link_began_needs_fewer_frames() {
+    let object = whole(5_000);
+    let fountain = Fountain::new(&object, 100).expect("a shape");
+    let begun = |object: &[u8]| {
+        crate::Fragment::of_links(crate::bus::io::Partial {
+            wire: crate::bus::io::WireHash::of(&whole(5_000)),
+            id: crate::EnvelopeId::from_bytes([1; 32]),
+            bytes: 5_000,
+            label: crate::label::Label {
+                to: crate::label::DidTag::of("did:example:bob"),
+                expires: None,
+                priority: crate::label::Priority::Normal,
+                hops: 8,
+                copies: 1,
+            },
+            pieces: vec![(0..2_050, object[..2_050].to_vec())],
+            at: 0,
+        })
+    };
+    // Of fifty symbols twenty are whole in what the link brought.
+    let mut bob = Catcher::default();
+    bob.know(begun(&object));
+    let mut shown = 0;
+    let got = (1_000..)
+        .find_map(|esi| {
+            shown += 1;
+            match bob.catch(&fountain.frame(esi).expect("a frame")) {
+                Ok(Caught::Complete { object, .. }) => Some(object),
+                _ => None,
+            }
+        })
+        .expect("it ends");
+    assert_eq!(got, object);
+    assert!((30..=32).contains(&shown), "{shown} frames");
+
+    // Mallory's link brought something else under that name: frames alone bring it in the end.
+    let mut lies = object.clone();
+    lies[7] ^= 1;
+    let mut bob = Catcher::default();
+    bob.know(begun(&lies));
+    let got =
+        (1_000..1_200).find_map(
+            |esi| match bob.catch(&fountain.frame(esi).expect("a frame")) {
+                Ok(Caught::Complete { object, .. }) => Some(object),
+                _ => None,
+            },
+        );
+    assert_eq!(got.as_ref(), Some(&object));
+}
+
+fn whole(bytes: u32) -> Vec<u8> {
+    (0..bytes).map(|n| (n % 251) as u8).collect()
+}

@@ -99,6 +99,35 @@ impl<'a> Restored<'a> {
     }
 }
 
+/// At most so many partials that are no longer than this, in no order that means anything.
+pub(crate) fn unfinished(
+    db: &Connection,
+    longest: u64,
+    most: usize,
+) -> rusqlite::Result<Vec<Partial>> {
+    let mut found = Vec::new();
+    let mut after = Vec::new();
+    loop {
+        let rows = page(db, PARTIALS, &after, partial)?;
+        let Some((last, _)) = rows.last() else {
+            return Ok(found);
+        };
+        after.clone_from(last);
+        for (_, record) in rows {
+            let Some(Record::Partial(mut partial)) = record else {
+                continue;
+            };
+            if partial.bytes <= longest {
+                partial.pieces = pieces::read(db, &partial.wire)?;
+                found.push(partial);
+            }
+            if found.len() >= most {
+                return Ok(found);
+            }
+        }
+    }
+}
+
 impl Iterator for &mut Restored<'_> {
     type Item = Record;
 

@@ -152,3 +152,91 @@ fn a_link_that_brings_nothing_is_helped() {
     assert_eq!(arriving.stalled(at(15).time), []);
     assert_eq!(arriving.deadline(), None, "nothing is contested");
 }
+
+/// What codes brought of a wire form, and its name.
+fn scanned(wire: &[u8], symbol: usize, symbols: &[u32]) -> (Name, Fragment) {
+    let fountain = crate::fountain::Fountain::new(wire, symbol).expect("a shape");
+    let mut catcher = crate::fountain::Catcher::default();
+    for esi in symbols {
+        let frame = fountain.frame(*esi).expect("a frame");
+        catcher.catch(&frame).expect("it is one");
+    }
+    let partial = catcher.partials().remove(0);
+    let name = (EnvelopeId::from_bytes([1; 32]), WireHash::of(wire));
+    (name, Fragment::of_frames(&partial))
+}
+
+#[test]
+fn what_codes_began_a_link_finishes() {
+    let wire = body(0..1000);
+    // Two symbols of the object's own, and one of repair, which is no bytes.
+    let (name, fragment) = scanned(&wire, 100, &[0, 3, 17]);
+    let mut arriving = Arriving::new(1 << 20, 1 << 20);
+    arriving.know(vec![fragment.clone()]);
+    // Another length, or another name, is another message.
+    arriving.joined(at(0), BLE, (name.0, WireHash([9; 16])), 1000, label());
+    arriving.joined(at(0), BLE, name, 1000, label());
+    let missing: Vec<_> = arriving.missing(&name).iter().collect();
+    assert_eq!(missing, [100..300, 400..1000]);
+    assert_eq!(arriving.left(at(1), BLE, &name), Left::Save);
+    arriving.joined(at(2), TCP, name, 1000, label());
+    let bring = |arriving: &mut Arriving, range: std::ops::Range<u64>| {
+        arriving.data(at(2), TCP, &name, range.start, body(range))
+    };
+    assert!(matches!(bring(&mut arriving, 100..300), Took::More));
+    let Took::Whole(whole) = bring(&mut arriving, 400..1000) else {
+        panic!("it is whole");
+    };
+    assert_eq!(whole, wire);
+    arriving.over(&name);
+    assert_eq!(arriving.cost(), 0);
+}
+
+#[test]
+fn codes_that_lied_cost_that_all_comes_again() {
+    let wire = body(0..1000);
+    let (name, _) = scanned(&wire, 100, &[0]);
+    let mut lies = wire.clone();
+    lies[5] ^= 1;
+    let (_, fragment) = scanned(&lies, 100, &[0]);
+    // Mallory gave her frames alice's name.
+    let mut frames = Arriving::new(1 << 20, 1 << 20);
+    let forged = Partial {
+        wire: name.1,
+        id: name.0,
+        bytes: 1000,
+        label: label(),
+        pieces: fragment.into_pieces().collect(),
+        at: 0,
+    };
+    frames.know(vec![Fragment::of_links(forged)]);
+    frames.joined(at(0), BLE, name, 1000, label());
+    let took = frames.data(at(0), BLE, &name, 100, body(100..1000));
+    assert!(matches!(took, Took::Whole(whole) if whole != wire));
+    assert_eq!(frames.wrong(&name), Blame::Again(BLE));
+    assert_eq!(frames.missing(&name).iter().collect::<Vec<_>>().len(), 1);
+    let took = frames.data(at(0), BLE, &name, 0, wire.clone());
+    assert!(matches!(took, Took::Whole(whole) if whole == wire));
+}
+
+#[test]
+fn nothing_is_taken_up_beyond_the_budget_or_that_leaves_nothing_to_bring() {
+    let wire = body(0..1000);
+    let (name, fragment) = scanned(&wire, 100, &[0, 1, 2]);
+    let mut small = Arriving::new(100, 1 << 20);
+    small.know(vec![fragment]);
+    small.joined(at(0), BLE, name, 1000, label());
+    assert_eq!(small.here(&name).map(|(_, bytes)| bytes), Some(0));
+    let whole = Partial {
+        wire: name.1,
+        id: name.0,
+        bytes: 1000,
+        label: label(),
+        pieces: vec![(0..1000, wire)],
+        at: 0,
+    };
+    let mut all = Arriving::new(1 << 20, 1 << 20);
+    all.know(vec![Fragment::of_links(whole)]);
+    all.joined(at(0), BLE, name, 1000, label());
+    assert_eq!(all.here(&name).map(|(_, bytes)| bytes), Some(0));
+}
