@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# a second reader of the formats, written from docs/wire alone, against every vector
+# modes: full deep
+venv=$PACKMULE_CACHE/book-venv
+[ -x "$venv/bin/python3" ] || python3 -m venv "$venv"
+"$venv/bin/python3" -c 'import zstandard' 2>/dev/null || "$venv/bin/pip" install --quiet zstandard==0.25.0
+"$venv/bin/python3" tests/book/check.py
