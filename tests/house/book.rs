@@ -44,10 +44,12 @@ fn arguments() -> Vec<(String, String)> {
 fn verbs() -> BTreeSet<String> {
     let mut verbs = BTreeSet::new();
     for (_, source) in arguments() {
-        for part in source.split("Subcommand)]").skip(1) {
-            let Some((head, rest)) = part.split_once(" {\n") else {
+        for part in source.split("#[derive(").skip(1) {
+            let (derived, item) = part.split_once(")]").unwrap_or_default();
+            if !derived.split(", ").any(|name| name == "Subcommand") {
                 continue;
-            };
+            }
+            let (head, rest) = item.split_once(" {\n").expect("an enum has a body");
             let family = head.rsplit(' ').next().unwrap_or_default();
             let family = family.strip_suffix("Verb").expect("an enum of verbs");
             let body = rest.split("\n}").next().unwrap_or_default();
