@@ -6,6 +6,7 @@
     reason = "a rule that cannot read its subject must fail loudly"
 )]
 
+mod book;
 mod dependencies;
 mod direction;
 mod pages;
