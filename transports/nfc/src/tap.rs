@@ -77,6 +77,9 @@ impl Tap {
     /// Goes on until it is told to stop.
     pub(crate) fn run(mut self) -> Result<(), ChipError> {
         let mut host = Seats::new(&self);
+        if self.roles == Roles::Both && !self.chip.plays_card() {
+            self.roles = Roles::Reader;
+        }
         while !self.is_done() {
             if self.roles != Roles::Card {
                 self.seek()?;
