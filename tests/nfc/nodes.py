@@ -11,11 +11,9 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -24,6 +22,8 @@ from vpcd import Bridge
 
 PATIENCE = 90
 SIZES = [1, 100, 1000, 4096]
+# What libnfc does not survive: an answer to the selection of length 0, a node address.
+DEADLY = ("ats0", "nad")
 
 
 class Homes:
@@ -136,14 +136,15 @@ class Run:
         self.begin()
 
     def begin(self):
-        self.process = self.homes.start(self.who, "run", "--no-discover", "--listen", self.way, stderr=self.log)
-        ready = json.loads(self.process.stdout.readline())
-        assert ready["ready"], ready
+        words = self.homes.command(self.who, "run", "--no-discover", "--events", "--listen", self.way)
+        self.process = subprocess.Popen(words, env=self.homes.env(), stdout=self.log, stderr=self.log)
+        begins = self.said().count('"ready":true') + 1
+        until("it is ready", lambda: self.said().count('"ready":true') >= begins or self.process.poll() is not None)
+        assert self.process.poll() is None, self.said()
 
     def kill(self):
         self.process.kill()
         self.process.wait()
-        self.process.stdout.close()
 
     def said(self):
         self.log.flush()
@@ -160,33 +161,44 @@ def until(what, is_so, patience=PATIENCE):
         time.sleep(0.1)
 
 
-def killed_again_and_again(packmule):
-    """kill -9 of either side in the middle of a touch, restarted from its disk: whole, and once."""
+def killed(packmule, kills, sizes=(9000, 300)):
+    """Letters both ways at 106 kbit/s while so many kill -9 fall on either side; the bytes that went over the air."""
     dice = random.Random(7)
     with Field(packmule, "--rate", "106") as field, Homes(packmule) as homes:
         texts = {}
         for who, to in (("alice", "bob"), ("bob", "alice")):
-            for size in (9000, 300):
+            for size in sizes:
                 text, names = homes.send(who, to, size)
                 texts.update({(to, name): text for name in names})
         nodes = {"alice": Run(homes, "alice", f"nfc:{field.chips[0]}?reader"),
                  "bob": Run(homes, "bob", f"nfc:{field.chips[1]}?card")}
-        kills = 0
-        for n in range(8):
-            time.sleep(dice.uniform(0.6, 1.6))
+        for n in range(kills):
+            time.sleep(dice.uniform(0.7, 1.7))
             node = nodes["alice" if n % 2 else "bob"]
             node.kill()
-            kills += 1
             node.begin()
-        for (to, name), text in texts.items():
-            until(f"{to} has {name}", lambda to=to, name=name: name in homes.letters(to))
-            assert homes.letters(to)[name] == text
+        # All of it came, and every receipt is back.
+        until("every receipt is back", lambda: all(row["state"] == "acknowledged" for who in nodes
+                                                   for row in homes.ok(who, "outbox")["messages"]))
         for who in nodes:
-            rows = homes.ok(who, "inbox")["messages"]
-            names = [row["envelope"] for row in rows]
-            assert len(names) == len(set(names)), names
+            letters = [row["envelope"] for row in homes.ok(who, "inbox")["messages"]]
+            assert len(letters) == len(set(letters)), letters
+        for (to, name), text in texts.items():
+            assert homes.letters(to).get(name) == text, f"{name} did not come whole to {to}"
         for node in nodes.values():
             node.kill()
+        return field.end()["bytes"]
+
+
+def killed_again_and_again(packmule):
+    """kill -9 of either side between APDUs, restarted from its disk: whole, once, one exchange for each at most."""
+    kills = 10
+    clean, nothing, broken = killed(packmule, 0), killed(packmule, 0, ()), killed(packmule, kills)
+    again = (broken - clean) / kills - nothing
+    print(f"nfc: {clean} bytes without a kill, {nothing} of them to meet; {broken} with {kills}: "
+          f"{again:.0f} more for each than to meet", flush=True)
+    # One exchange carries 261 bytes there and 257 back.
+    assert again <= 261 + 257, again
 
 
 def rogues_beside_a_node(packmule):
@@ -196,14 +208,27 @@ def rogues_beside_a_node(packmule):
             with Field(packmule, "--rogue", rogue) as field, Homes(packmule) as homes:
                 node = Run(homes, "alice", f"nfc:{kind}{field.chips[0]}?reader")
                 card = Run(homes, "bob", f"nfc:{field.chips[1]}?card")
-                time.sleep(4)
+                if kind and rogue in DEADLY:
+                    # More than once: it was started again, and met the same card.
+                    until("the worker died twice", lambda node=node: node.said().count("the worker that has it") >= 2)
+                    must(node.said(), "nobody can come in", "signal")
+                time.sleep(2)
                 for one in (node, card):
                     assert one.process.poll() is None, f"{rogue} {kind}: {one.who}'s node ended: {one.said()}"
-                status = homes.ok("alice", "status")
-                if rogue in ("ats0", "nad") and kind:
-                    must(json.dumps(status) + node.said(), "worker")
-                node.kill()
-                card.kill()
+                    assert homes.ok(one.who, "status")["running"]
+                    one.kill()
+
+
+def foreign_cards_beside_a_node(packmule):
+    """A sticker and somebody else's card lie there too: the node finds its own kind all the same."""
+    for kind in ("", "libnfc:pn532_uart:"):
+        with Field(packmule, "--tag", "ntag215", chips=3) as field, Homes(packmule) as homes:
+            foreign = field.start(2, "nfc-emulate-forum-tag4", "-1")
+            try:
+                exchange(packmule, homes, {"alice": f"{kind}{field.chips[0]}?reader", "bob": f"{field.chips[1]}?card"})
+            finally:
+                foreign.kill()
+                foreign.communicate()
 
 
 def two_people_tap_by_pcscd(packmule):
@@ -233,7 +258,7 @@ def inside_a_namespace(packmule):
 
 
 STORIES = [two_people_tap, nobody_comes, libnfc_at_both_ends, libnfc_meets_our_driver, two_people_tap_by_pcscd,
-           killed_again_and_again, rogues_beside_a_node]
+           foreign_cards_beside_a_node, killed_again_and_again, rogues_beside_a_node]
 
 
 def main():

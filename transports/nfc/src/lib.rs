@@ -17,5 +17,5 @@ pub mod worker;
 
 pub use seat::FACTS;
 pub use several::{PREFIXES, Several};
-pub use tap::{Jitter, Roles, jitter};
+pub use tap::{Jitter, Roles, Turn, Turns, jitter, jitter_by};
 pub use transport::{Chips, Nfc};

@@ -257,8 +257,27 @@ fn write(to: &mut impl Write, what: u8, body: &[u8]) -> io::Result<()> {
 /// it anything.
 ///
 /// # Errors
-/// If whoever started it is gone in the middle, or says nonsense.
+/// If whoever started it says nonsense.
 pub fn serve(
+    chip: Result<&mut dyn Chip, String>,
+    from: &mut impl Read,
+    to: &mut impl Write,
+) -> io::Result<()> {
+    match work(chip, from, to) {
+        // Whoever started it has ended: that is how it is told to.
+        Err(fault)
+            if matches!(
+                fault.kind(),
+                ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof
+            ) =>
+        {
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+fn work(
     chip: Result<&mut dyn Chip, String>,
     from: &mut impl Read,
     to: &mut impl Write,
@@ -270,10 +289,7 @@ pub fn serve(
     write(to, DONE, &[])?;
     loop {
         let mut head = [0; 3];
-        match from.read_exact(&mut head) {
-            Err(fault) if fault.kind() == ErrorKind::UnexpectedEof => return Ok(()),
-            other => other?,
-        }
+        from.read_exact(&mut head)?;
         let [high, low, what] = head;
         let mut body = vec![0; checked(high, low)?];
         from.read_exact(&mut body)?;

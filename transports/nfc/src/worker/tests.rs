@@ -33,6 +33,8 @@ fn a_child_does_what_it_is_told() {
         tell.send(kiosk.hear(Duration::from_secs(10)).unwrap())
             .unwrap();
         kiosk.answer(b"answer").unwrap();
+        // It stays until it is let go.
+        kiosk.hear(Duration::from_secs(10)).unwrap_err();
     });
     // The card may not be there at once.
     let mut alice = field.chip("alice");
