@@ -17,9 +17,12 @@ if [ ${#needs[@]} -gt 0 ]; then
 fi
 # A WebSocket library that is not ours, for transports/ws/tests/foreign.rs.
 if [ ${#needs[@]} -gt 0 ] && ! python3 -c 'import websockets' 2>/dev/null && ! /usr/bin/python3 -c 'import websockets' 2>/dev/null; then missing+=(python3-websockets); fi
-# libnfc's own programs, for the virtual chips.
+# libnfc's own programs, for the virtual chips; and what the back ends of NFC are built with and tried against.
 if [ ${#needs[@]} -gt 0 ]; then
-  for pair in nfc-list:libnfc-bin nfc-dep-target:libnfc-examples pn53x-diagnose:libnfc-pn53x-examples; do command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}"); done
+  for pair in nfc-list:libnfc-bin nfc-dep-target:libnfc-examples pn53x-diagnose:libnfc-pn53x-examples pcscd:pcscd pkg-config:pkg-config; do command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}"); done
+  for pair in /usr/include/nfc/nfc.h:libnfc-dev /usr/include/PCSC/winscard.h:libpcsclite-dev /usr/lib/pcsc/drivers/serial/libifdvpcd.so:vsmartcard-vpcd; do [ -e "${pair%%:*}" ] || missing+=("${pair##*:}"); done
+  # bindgen reads headers by it; its own headers come with the second one.
+  compgen -G '/usr/lib/*/libclang*.so*' >/dev/null || missing+=(libclang1 libclang-common-14-dev)
 fi
 # What the Affinidi mediator links to, for the parts that build it.
 if [ "${CHECK_MODE:-full}" = deep ] && ! { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists dbus-1; }; then missing+=(pkg-config libdbus-1-dev); fi

@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
-# virtual NFC chips under Debian's libnfc tools and nfcpy, neither of which knows of us
+# virtual NFC chips under Debian's libnfc tools and nfcpy; nodes that touch by our driver, by libnfc and by pcscd
 # modes: full deep
-cargo build --locked -p packmule
+cargo clippy --locked -p packmule-nfc-libnfc -p packmule-nfc-pcsc -p packmule-transports --all-targets \
+  --features packmule-transports/nfc-libnfc,packmule-transports/nfc-pcsc -- -D warnings
+cargo build --locked -p packmule --features nfc-libnfc,nfc-pcsc
 cargo build --locked -p packmule-nfc --example echo
 peers=$PACKMULE_CACHE/nfcpy
-if ! "$peers/bin/python" -c 'import nfc, ndef' 2>/dev/null; then
-  python3 -m venv "$peers" && "$peers/bin/pip" install -q nfcpy==1.0.4 ndeflib==0.3.3
+if ! cmp -s tests/nfc/requirements.txt "$peers/installed"; then
+  rm -rf "$peers"
+  python3 -m venv "$peers" && "$peers/bin/pip" install -q --no-build-isolation --require-hashes -r tests/nfc/requirements.txt
+  cp tests/nfc/requirements.txt "$peers/installed"
 fi
-PYTHONDONTWRITEBYTECODE=1 python3 tests/nfc/run.py "$CARGO_TARGET_DIR/debug/packmule" "$peers/bin/python" \
-  "$CARGO_TARGET_DIR/debug/examples/echo"
+export PYTHONDONTWRITEBYTECODE=1
+python3 tests/nfc/run.py "$CARGO_TARGET_DIR/debug/packmule" "$peers/bin/python" "$CARGO_TARGET_DIR/debug/examples/echo"
+python3 tests/nfc/nodes.py "$CARGO_TARGET_DIR/debug/packmule"

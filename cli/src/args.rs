@@ -29,7 +29,7 @@ pub(crate) use carriers::{
 pub(crate) use gateway::{GatewayArgs, GatewayRunArgs, GatewayVerb};
 pub(crate) use letters::{By, InboxArgs, InboxVerb, OutboxArgs, OutboxVerb, Priority, SendArgs};
 pub(crate) use mail::{MailArgs, MailTestArgs, MailVerb};
-pub(crate) use nfc::{NfcArgs, NfcReadArgs, NfcVerb, NfcWriteArgs};
+pub(crate) use nfc::{NfcArgs, NfcReadArgs, NfcTapArgs, NfcVerb, NfcWorkerArgs, NfcWriteArgs};
 pub(crate) use node::{
     BenchArgs, BenchDriveArgs, BenchLinkArgs, BenchQrArgs, BenchVerb, DeadLettersArgs,
     DeadLettersVerb, ForgetArgs, RunArgs, WatchArgs, WhyArgs, YesNo, parse_upstream, parse_way,
@@ -124,8 +124,11 @@ pub(crate) enum Verb {
     Inspect(InspectArgs),
     /// Mail: try what is set up
     Mail(MailArgs),
-    /// Read and write messages on NFC tags
+    /// NFC: exchange messages by a touch, read and write tags
     Nfc(NfcArgs),
+    /// Drive an NFC chip by libnfc, for a node that says what to do on standard input
+    #[command(hide = true)]
+    NfcWorker(NfcWorkerArgs),
     /// Check the home and this computer, and say what is missing and how to get it
     Doctor,
     /// Measure: how fast two nodes on this machine are

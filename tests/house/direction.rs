@@ -18,6 +18,9 @@ const MAY: &[(&str, &[&str])] = &[
     ("packmule-mail", &["packmule-bus"]),
     ("packmule-mem", &["packmule-bus"]),
     ("packmule-nfc", &["packmule-bus"]),
+    // Back ends of it, each with a library of the system.
+    ("packmule-nfc-libnfc", &["packmule-nfc"]),
+    ("packmule-nfc-pcsc", &["packmule-bus", "packmule-nfc"]),
     ("packmule-qr", &["packmule-bus"]),
     ("packmule-qr-page", &["packmule-bus", "packmule-qr"]),
     ("packmule-tcp", &["packmule-bus"]),
@@ -32,6 +35,8 @@ const MAY: &[(&str, &[&str])] = &[
             "packmule-mail",
             "packmule-mem",
             "packmule-nfc",
+            "packmule-nfc-libnfc",
+            "packmule-nfc-pcsc",
             "packmule-qr",
             "packmule-tcp",
             "packmule-ws",

@@ -35,11 +35,17 @@ class Field:
         return self
 
     def __exit__(self, *_):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=PATIENCE)
+        self.end()
         left = [name for name in os.listdir(self.folder) if name.startswith("pn532")]
         shutil.rmtree(self.folder)
         assert not left, f"links were left behind: {left}"
+
+    def end(self):
+        """Ends the field; what it counted."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.tally = json.loads(self.process.communicate(timeout=PATIENCE)[0])
+        return self.tally
 
     def env(self, chip):
         return {**os.environ, "LIBNFC_DEVICE": f"pn532_uart:{self.chips[chip]}"}

@@ -78,7 +78,7 @@ pub fn for_a_node() -> Vec<Arc<dyn Transport>> {
         #[cfg(feature = "http")]
         (Arc::new(http::Https::default()) as Arc<dyn Transport>),
         #[cfg(feature = "nfc")]
-        (Arc::new(nfc::Nfc::serial()) as Arc<dyn Transport>),
+        (Arc::new(nfc::Nfc::over(nfc_chips())) as Arc<dyn Transport>),
     ])
 }
 
@@ -94,7 +94,7 @@ pub fn by_name(name: &str) -> Option<Arc<dyn Transport>> {
         #[cfg(feature = "mem")]
         "mem" => Some(Arc::new(mem::Mem::new())),
         #[cfg(feature = "nfc")]
-        "nfc" => Some(Arc::new(nfc::Nfc::serial())),
+        "nfc" => Some(Arc::new(nfc::Nfc::over(nfc_chips()))),
         #[cfg(feature = "tcp")]
         "tcp" => Some(Arc::new(tcp::Tcp)),
         #[cfg(feature = "ws")]
@@ -103,6 +103,40 @@ pub fn by_name(name: &str) -> Option<Arc<dyn Transport>> {
         "wss" => Some(Arc::new(ws::Wss::default())),
         _ => None,
     }
+}
+
+/// The chips that this build has a driver for.
+#[cfg(feature = "nfc")]
+#[must_use]
+pub fn nfc_chips() -> nfc::Several {
+    nfc::Several::new(Vec::from([
+        #[cfg(feature = "nfc-libnfc")]
+        (
+            "libnfc",
+            Arc::new(nfc::worker::Workers::of_this_program()) as Arc<dyn nfc::Chips>,
+        ),
+        #[cfg(feature = "nfc-pcsc")]
+        (
+            "pcsc",
+            Arc::new(packmule_nfc_pcsc::Readers) as Arc<dyn nfc::Chips>,
+        ),
+    ]))
+}
+
+/// What `packmule nfc-worker` does: drives a chip by libnfc, told by its standard input.
+///
+/// # Errors
+/// If this build has no libnfc, or whoever started it says nonsense.
+#[cfg(feature = "nfc")]
+pub fn nfc_worker(device: &str) -> std::io::Result<()> {
+    #[cfg(feature = "nfc-libnfc")]
+    return packmule_nfc_libnfc::work(device);
+    #[cfg(not(feature = "nfc-libnfc"))]
+    nfc::worker::serve(
+        Err(format!("this build has no libnfc, for {device}")),
+        &mut std::io::stdin(),
+        &mut std::io::stdout(),
+    )
 }
 
 #[cfg(test)]

@@ -55,6 +55,9 @@ Examples:
   [mail.inbound]                                a door for a mail server that hands over
   lmtp = \"127.0.0.1:2424\"                      or smtp = \"…\"
   for = [\"example.org\"]                        addresses, domains; else your own address
+  [nfc]                                         a chip for touches, listened on besides
+  device = \"/dev/ttyUSB0\"                      `packmule nfc tap --help` lists others
+  role = \"both\"                                or card, or reader
 
 With --json it prints one line when it is ready, {\"ready\":true,\"listen\":[…],\"pid\":…,\"home\":…}, \
 and with --events a line for each event afterwards. It ends on SIGTERM or SIGINT, and tells systemd \

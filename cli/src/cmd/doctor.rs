@@ -4,6 +4,7 @@
 //! a code other than 0.
 
 mod mail;
+mod nfc;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +12,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use packmule_node::Home;
-use packmule_transports::nfc::pn532::Serial;
 use serde_json::{Value, json};
 
 use crate::args::Globals;
@@ -109,7 +109,7 @@ pub(crate) fn run(globals: &Globals) -> Result<Report, Fault> {
     findings.push(how_unlocked(globals));
     findings.push(ffmpeg());
     findings.push(camera());
-    findings.push(nfc());
+    findings.extend(nfc::look(&dir));
     findings.extend(mail::look(&dir));
     Ok(report(&findings))
 }
@@ -234,24 +234,6 @@ fn camera() -> Finding {
             "camera",
             "none on this computer",
             "film codes with a telephone, and give the film to `packmule qr scan`",
-        ),
-    }
-}
-
-fn nfc() -> Finding {
-    let lines = Serial::candidates();
-    match lines.first() {
-        Some(line) => Finding::good(
-            "nfc",
-            format!(
-                "a PN532 may be on {0}: `packmule run --listen nfc:{0}`",
-                line.display()
-            ),
-        ),
-        None => Finding::note(
-            "nfc",
-            "no serial line on this computer",
-            "plug a PN532 in by USB or UART; `packmule sim nfc` plays some",
         ),
     }
 }

@@ -1,131 +1,51 @@
-//! `packmule nfc read|write`: messages on tags.
+//! `packmule nfc`: one touch, and messages on tags.
 //!
-//! What is it: one tag, held to a chip of ours, read or written in the foreground. Who calls it:
-//! people. What can go wrong: no chip, no tag, one of another kind, too small a one; each is said.
-//! Links to other nodes are the node's: `packmule run --listen nfc:/dev/ttyUSB0`.
+//! What is it: the verbs, and how a device is chosen. Who calls it: people; `nfc-worker` is called
+//! by a node of ours. What can go wrong: no device, several, or none that works: each is said.
+
+mod tags;
+mod tap;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use packmule_bus::Envelope;
-use packmule_transports::nfc::chip::{Chip, Target, TargetKind};
-use packmule_transports::nfc::ndef::{self, Record};
-use packmule_transports::nfc::pn532::Pn532;
-use packmule_transports::nfc::t4t::TagError;
-use packmule_transports::nfc::{t2t, t4t};
-use serde_json::json;
+use packmule_transports::nfc::pn532::Serial;
 
-use crate::args::{NfcReadArgs, NfcVerb, NfcWriteArgs};
-use crate::exit::Exit;
+use crate::args::{Globals, NfcVerb, NfcWorkerArgs};
 use crate::fault::Fault;
-use crate::flow::files;
-use crate::ui::output::{Report, one_line};
-
-/// How long a look for a tag takes.
-const LOOK: Duration = Duration::from_millis(500);
+use crate::flow::settings::Settings;
+use crate::ui::output::Report;
 
 /// Runs one of its verbs.
-pub(crate) fn run(verb: &NfcVerb) -> Result<Report, Fault> {
+pub(crate) fn run(globals: &Globals, verb: &NfcVerb) -> Result<Report, Fault> {
     match verb {
-        NfcVerb::Read(args) => read(args),
-        NfcVerb::Write(args) => write(args),
+        NfcVerb::Tap(args) => tap::run(globals, args),
+        NfcVerb::Read(args) => tags::read(args),
+        NfcVerb::Write(args) => tags::write(args),
     }
 }
 
-fn read(args: &NfcReadArgs) -> Result<Report, Fault> {
-    let (mut chip, tag) = find(&args.device, args.patience)?;
-    let bytes = match tag.kind {
-        TargetKind::Pages => t2t::read(&mut chip),
-        TargetKind::Apdus => t4t::read(&mut chip),
-        _ => return Err(foreign()),
-    };
-    chip.release();
-    let bytes = bytes.map_err(|fault| told(&fault))?;
-    let records = match bytes.is_empty() {
-        true => Vec::new(),
-        false => ndef::read(&bytes).map_err(|fault| Fault::damaged(fault.to_string()))?,
-    };
-    let packed = records.iter().find_map(|record| {
-        let (kind, body) = record.mime()?;
-        kind.starts_with("application/didcomm-").then_some(body)
-    });
-    if let Some(out) = &args.out {
-        let packed = packed.ok_or_else(|| Fault::not_found("no packed message is on the tag"))?;
-        files::write_whole(out, packed)?;
+/// Drives a chip for the node that started us.
+pub(crate) fn work(args: &NfcWorkerArgs) -> Result<Report, Fault> {
+    packmule_transports::nfc_worker(&args.device)?;
+    Ok(Report::told())
+}
+
+/// The device that was named, or is set up in the home, or the only one that is there.
+fn device(named: Option<&str>, home: &Path) -> Result<String, Fault> {
+    if let Some(named) = named {
+        return Ok(named.to_owned());
     }
-    let mut lines = vec![format!("{} bytes on tag {}", bytes.len(), name(&tag))];
-    let mut list = Vec::new();
-    for record in &records {
-        if let Some(uri) = record.uri() {
-            lines.push(one_line(&uri, 2000));
-            list.push(json!({ "uri": uri }));
-        } else if let Some((kind, body)) = record.mime() {
-            lines.push(format!("{}, {} bytes", one_line(&kind, 100), body.len()));
-            list.push(json!({ "type": kind, "bytes": body.len() }));
-        } else {
-            lines.push(format!("another record, {} bytes", record.payload.len()));
-            list.push(json!({ "bytes": record.payload.len() }));
+    if let Some(nfc) = Settings::of_home(home)?.nfc {
+        return Ok(nfc.device);
+    }
+    match Serial::candidates().as_slice() {
+        [only] => Ok(only.display().to_string()),
+        [] => Err(Fault::not_found("no chip for NFC is on a serial line here")
+            .hint("plug a PN532 in; name others by --device, as `packmule doctor` says")),
+        several => {
+            let names: Vec<String> = several.iter().map(|l| l.display().to_string()).collect();
+            let what = format!("several serial lines are here: {}", names.join(", "));
+            Err(Fault::usage(what).hint("name one by --device, or in node.toml: [nfc] device"))
         }
     }
-    let object = json!({ "tag": name(&tag), "bytes": bytes.len(), "records": list });
-    Ok(Report::new(lines.join("\n"), object))
-}
-
-fn write(args: &NfcWriteArgs) -> Result<Report, Fault> {
-    let mut records: Vec<Record> = args.uri.iter().map(|uri| Record::of_uri(uri)).collect();
-    if let Some(file) = &args.message {
-        let packed = files::read_input(Some(file))?;
-        let kind = Envelope::from_packed(&packed)
-            .map_err(|fault| Fault::damaged(fault.to_string()))?
-            .kind();
-        records.push(Record::of_mime(kind.media_type(), &packed));
-    }
-    let bytes = ndef::write(&records).map_err(|fault| Fault::usage(fault.to_string()))?;
-    let (mut chip, tag) = find(&args.device, args.patience)?;
-    let written = match tag.kind {
-        TargetKind::Pages => t2t::write(&mut chip, &bytes),
-        TargetKind::Apdus => t4t::write(&mut chip, &bytes),
-        _ => return Err(foreign()),
-    };
-    chip.release();
-    written.map_err(|fault| told(&fault))?;
-    Ok(Report::new(
-        format!("{} bytes written on tag {}", bytes.len(), name(&tag)),
-        json!({ "tag": name(&tag), "bytes": bytes.len() }),
-    ))
-}
-
-/// The chip, and the tag that somebody holds to it.
-fn find(device: &Path, patience: u64) -> Result<(Pn532, Target), Fault> {
-    let failed = |why: String| {
-        let what = format!("no PN532 on {}: {why}", device.display());
-        Fault::new(Exit::Refused, what).hint("`packmule doctor` names the lines there are")
-    };
-    let mut chip = Pn532::open(device).map_err(|fault| failed(fault.to_string()))?;
-    let until = Instant::now() + Duration::from_secs(patience);
-    loop {
-        let found = chip.seek(LOOK).map_err(|fault| failed(fault.to_string()))?;
-        match found {
-            Some(tag) => return Ok((chip, tag)),
-            None if Instant::now() < until => {}
-            None => return Err(Fault::not_found("no tag was held to the chip")),
-        }
-    }
-}
-
-fn foreign() -> Fault {
-    Fault::new(Exit::Refused, "this kind of tag is not known here")
-        .hint("NTAG213, 215 and 216 are, and tags of type 4")
-}
-
-fn told(fault: &TagError) -> Fault {
-    match fault {
-        TagError::Full { .. } => Fault::new(Exit::NoSpace, fault.to_string()),
-        TagError::Odd(_) => Fault::damaged(fault.to_string()),
-        _ => Fault::new(Exit::Refused, fault.to_string()),
-    }
-}
-
-fn name(tag: &Target) -> String {
-    tag.uid.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -24,6 +24,16 @@ pub(crate) struct Aboard {
 impl Aboard {
     /// Starts a node on a home.
     pub(crate) fn start(home: Home, keys: Keyring, settings: &Settings) -> Result<Self, Fault> {
+        Self::with(home, keys, settings, |_| true)
+    }
+
+    /// Starts one with some of the transports.
+    pub(crate) fn with(
+        home: Home,
+        keys: Keyring,
+        settings: &Settings,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Self, Fault> {
         // Disk, keys and judging have threads of their own. On a small machine a second one for
         // the rest only means more waking of each other.
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -34,6 +44,7 @@ impl Aboard {
             .build()?;
         let mailer = settings.mailer(home.dir())?;
         let mut transports = for_a_node();
+        transports.retain(|transport| wanted(transport.name()));
         transports.extend(mailer.transports);
         let config = NodeConfig {
             listen: [settings.listen.clone(), mailer.listen].concat(),

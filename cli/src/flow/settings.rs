@@ -38,6 +38,47 @@ pub(crate) struct Settings {
     pub(crate) depot: DepotConfig,
     /// Mail, if there is any.
     pub(crate) mail: Option<mail::Settings>,
+    /// A chip for NFC, if there is any.
+    pub(crate) nfc: Option<NfcSettings>,
+}
+
+/// The section `[nfc]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct NfcSettings {
+    /// The chip, as in a way behind `nfc:`.
+    pub(crate) device: String,
+    /// What it plays.
+    #[serde(default)]
+    pub(crate) role: NfcRole,
+}
+
+/// What a chip plays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum NfcRole {
+    /// Reader and card, in turns.
+    #[default]
+    Both,
+    /// Only a card.
+    Card,
+    /// Only a reader.
+    Reader,
+}
+
+impl NfcSettings {
+    /// Where a node listens for it.
+    fn way(&self) -> Result<Way, String> {
+        let role = match self.role {
+            NfcRole::Both => "",
+            NfcRole::Card => "?card",
+            NfcRole::Reader => "?reader",
+        };
+        if self.device.is_empty() || self.device.contains('?') {
+            return Err(format!("[nfc] device = {:?} is none", self.device));
+        }
+        parse_way(&format!("nfc:{}{role}", self.device))
+    }
 }
 
 /// The file, as it is written. Names are those of the flags.
@@ -54,6 +95,7 @@ struct Written {
     copies: Option<u16>,
     hops: Option<u8>,
     mail: Option<mail::Settings>,
+    nfc: Option<NfcSettings>,
 }
 
 impl Settings {
@@ -77,6 +119,9 @@ impl Settings {
         let mut settings = Self::of_home(home)?;
         if !args.listen.is_empty() {
             settings.listen.clone_from(&args.listen);
+        } else if let Some(nfc) = &settings.nfc {
+            let way = nfc.way().map_err(|why| wrong(&home.join(FILE), &why))?;
+            settings.listen.push(way);
         }
         for named in &args.upstream {
             if !settings.upstream.contains(named) {
@@ -139,6 +184,7 @@ impl Written {
             upstream: upstream?,
             depot,
             mail: self.mail,
+            nfc: self.nfc,
         })
     }
 }
@@ -185,6 +231,20 @@ mod tests {
         assert_eq!(settings.depot.quotas.total_bytes, 2_000_000_000);
         assert_eq!(settings.depot.quotas.strangers_bytes, 1_000_000_000);
         assert_eq!(settings.depot.policy.copies, 3);
+    }
+
+    #[test]
+    fn a_kiosk_with_a_chip_is_a_card() {
+        let chip = |text: &str| decided(text).map(|settings| settings.nfc.unwrap().way());
+        let text = "[nfc]\ndevice = \"/dev/ttyUSB0\"\n";
+        assert_eq!(chip(text).unwrap().unwrap().as_str(), "nfc:/dev/ttyUSB0");
+        let card = format!("{text}role = \"card\"\n");
+        assert_eq!(
+            chip(&card).unwrap().unwrap().as_str(),
+            "nfc:/dev/ttyUSB0?card"
+        );
+        assert!(chip(&format!("{text}role = \"sticker\"\n")).is_err());
+        assert!(chip("[nfc]\ndevice = \"\"\n").unwrap().is_err());
     }
 
     #[test]

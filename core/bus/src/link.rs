@@ -73,6 +73,24 @@ pub struct LinkFacts {
     pub rate: Option<u32>,
 }
 
+impl LinkFacts {
+    /// One asks, the other answers, and after any of these exchanges both may part, as in a touch:
+    /// then what one PDU brings has to be of use without the next one.
+    pub(crate) const fn is_brief(&self) -> bool {
+        self.half_duplex && self.ordered && self.reliable && self.mtu >= BRIEF
+    }
+
+    /// Is it so slow that what one PDU brings is worth a write to the disk?
+    pub(crate) fn is_dear(&self) -> bool {
+        self.is_brief() && self.rate.is_some_and(|rate| rate <= DEAR)
+    }
+}
+
+/// In shorter PDUs a record for each would cost too much of them.
+const BRIEF: usize = 200;
+/// Bytes in a second: 106 to 848 kbit/s of NFC, and no more.
+const DEAR: u32 = 32_000;
+
 /// Which side opened a link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {

@@ -145,7 +145,7 @@ impl Session {
             talk_out: talk::TalkOut::default(),
             talk_in: talk::TalkIn::default(),
             speech: speech::Speech::default(),
-            sending: sending::Sending::default(),
+            sending: sending::Sending::new(facts.is_brief()),
             receiving: receiving::Receiving::default(),
             events: VecDeque::new(),
             broken: false,
@@ -410,6 +410,11 @@ impl Session {
         let said = self.talk_out.memory() + self.talk_in.memory() + self.speech.memory();
         let offers = self.sending.memory() + self.receiving.memory();
         wire + said + offers + events.sum::<usize>() + self.plain.len() + self.room.len()
+    }
+
+    /// Is what one PDU brings worth a write to the disk?
+    pub(crate) fn is_dear(&self) -> bool {
+        self.facts.is_dear()
     }
 
     fn mtu(&self) -> usize {

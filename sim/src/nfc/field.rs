@@ -19,6 +19,9 @@ use crate::dice::Dice;
 
 /// How long a try of finding somebody takes.
 pub(super) const TRY: Duration = Duration::from_millis(5);
+/// Commands and answers up to this length are questions whether there is anything to say.
+const IDLE: usize = 24;
+
 /// A card that breaks the rules; what a reader's chip then tells its host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -100,6 +103,7 @@ pub struct Field {
     /// Exchanges between chips until the field breaks.
     until_break: Option<u64>,
     exchanges: u64,
+    carried: u64,
     broke: u64,
 }
 
@@ -120,6 +124,7 @@ impl Field {
             dice,
             until_break,
             exchanges: 0,
+            carried: 0,
             broke: 0,
             setup,
         }
@@ -129,6 +134,19 @@ impl Field {
     #[must_use]
     pub const fn tally(&self) -> (u64, u64) {
         (self.exchanges, self.broke)
+    }
+
+    /// Bytes that chips said to each other, but for what is so short that it carries nothing.
+    #[must_use]
+    pub const fn carried(&self) -> u64 {
+        self.carried
+    }
+
+    /// So many bytes are on the air between chips.
+    fn carry(&mut self, bytes: usize) {
+        if bytes > IDLE {
+            self.carried += bytes as u64;
+        }
     }
 
     /// Bytes from the host of this chip.

@@ -65,6 +65,12 @@ impl Lines {
         self.lines.iter().map(|line| line.link.as_path()).collect()
     }
 
+    /// Bytes that chips said to each other, questions whether there is anything to say left out.
+    #[must_use]
+    pub const fn carried(&self) -> u64 {
+        self.field.carried()
+    }
+
     /// Exchanges between chips so far, and breaks.
     #[must_use]
     pub const fn tally(&self) -> (u64, u64) {

@@ -57,7 +57,7 @@ fuzz_target!(|data: &[u8]| {
         rest = more;
     }
     let mut bob = Bob::default();
-    let mut card = Applet::new(Type4::blank(100));
+    let mut card = Applet::new(Type4::default());
     let select = Command {
         class: 0,
         ins: 0xa4,

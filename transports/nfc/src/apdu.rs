@@ -16,6 +16,8 @@ pub const MAX_RESPONSE: usize = 258;
 pub const OK: u16 = 0x9000;
 /// The length is wrong for this command.
 pub const WRONG_LENGTH: u16 = 0x6700;
+/// It may not be written.
+pub const NOT_ALLOWED: u16 = 0x6982;
 /// Not now: something has to come before it.
 pub const NOT_NOW: u16 = 0x6985;
 /// The data makes no sense.

@@ -51,11 +51,6 @@ impl Applet {
         self.link.as_ref().is_some_and(|link| !link.is_over())
     }
 
-    /// The tag that is shown; and what somebody wrote on it.
-    pub const fn tag(&mut self) -> &mut Type4 {
-        &mut self.tag
-    }
-
     /// The answer to a command.
     pub fn hear(&mut self, command: &[u8], host: &mut dyn Host) -> Vec<u8> {
         let Ok(command) = Command::read(command) else {

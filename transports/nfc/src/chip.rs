@@ -84,6 +84,11 @@ pub trait Chip: ApduLink + Send {
     /// If the chip does not work.
     fn seek(&mut self, wait: Duration) -> Result<Option<Target>, ChipError>;
 
+    /// Can it play a card? Those that cannot are readers alone.
+    fn plays_card(&self) -> bool {
+        true
+    }
+
     /// Lets the card go.
     fn release(&mut self);
 

@@ -4,7 +4,7 @@
 //! for such tags in our field. Who calls it: the applet, the command line, the fuzzer. What can go
 //! wrong: foreign tags and readers; lengths are believed within the file's size only.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::apdu::{self, Command, Response};
 use crate::chip::{ApduLink, ChipError};
@@ -28,24 +28,24 @@ const CC_LENGTH: u8 = 15;
 /// How long a tag may take for one command; writes of flash take some milliseconds.
 const WAIT: Duration = Duration::from_millis(500);
 
-/// The tag that a card of ours shows.
+/// How long a tag may take in all: the longest message, by a slow one.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The tag that a card of ours shows. Nobody can write on it: what a phone wrote there would have to be
+/// on the disk before the phone hears that it is written.
 #[derive(Clone, Debug)]
 pub struct Type4 {
     /// The message's file: two bytes of length, and it.
     file: Vec<u8>,
-    writable: bool,
     chosen: Option<u16>,
-    written: bool,
 }
 
 impl Default for Type4 {
-    /// With nothing on it, and not to be written on.
+    /// With nothing on it.
     fn default() -> Self {
         Self {
             file: vec![0; 2],
-            writable: false,
             chosen: None,
-            written: false,
         }
     }
 }
@@ -62,36 +62,7 @@ impl Type4 {
         }
         let mut file = length.to_be_bytes().to_vec();
         file.extend_from_slice(message);
-        Ok(Self {
-            file,
-            writable: false,
-            chosen: None,
-            written: false,
-        })
-    }
-
-    /// An empty tag with room for a message of so many bytes, that anybody can write.
-    #[must_use]
-    pub fn blank(room: u16) -> Self {
-        Self {
-            file: vec![0; usize::from(room.min(0x7ffe)) + 2],
-            writable: true,
-            chosen: None,
-            written: false,
-        }
-    }
-
-    /// A message that somebody has written since this was asked last.
-    pub fn take_written(&mut self) -> Option<Vec<u8>> {
-        if !std::mem::take(&mut self.written) {
-            return None;
-        }
-        Some(self.message()?.to_vec())
-    }
-
-    fn message(&self) -> Option<&[u8]> {
-        let (length, rest) = self.file.split_first_chunk()?;
-        rest.get(..usize::from(u16::from_be_bytes(*length)))
+        Ok(Self { file, chosen: None })
     }
 
     /// The application was selected: no file is chosen.
@@ -105,7 +76,8 @@ impl Type4 {
         match command.ins {
             0xa4 if command.p1 == 0 => self.choose(command.data),
             0xb0 => self.read(at, usize::from(command.expected)),
-            0xd6 => self.update(at, command.data),
+            0xd6 if self.chosen.is_some() => apdu::status(apdu::NOT_ALLOWED),
+            0xd6 => apdu::status(apdu::NOT_NOW),
             0xa4 => apdu::status(apdu::WRONG_PARAMETERS),
             _ => apdu::status(apdu::UNKNOWN_INS),
         }
@@ -140,31 +112,12 @@ impl Type4 {
         reply(rest.get(..length).unwrap_or_default())
     }
 
-    fn update(&mut self, at: usize, data: &[u8]) -> Vec<u8> {
-        match self.chosen {
-            Some(MESSAGE) if self.writable => {}
-            Some(_) => return apdu::status(0x6982),
-            None => return apdu::status(apdu::NOT_NOW),
-        }
-        let Some(place) = at
-            .checked_add(data.len())
-            .and_then(|end| self.file.get_mut(at..end))
-        else {
-            return apdu::status(apdu::WRONG_OFFSET);
-        };
-        place.copy_from_slice(data);
-        // Whoever writes says the length last.
-        self.written |= at < 2 && self.message().is_some_and(|message| !message.is_empty());
-        apdu::status(apdu::OK)
-    }
-
     fn cc(&self) -> [u8; CC_LENGTH as usize] {
         let room = u16::try_from(self.file.len()).unwrap_or(u16::MAX);
         let [high, low] = room.max(5).to_be_bytes();
         let [name, name_low] = MESSAGE.to_be_bytes();
-        let access = if self.writable { 0 } else { 0xff };
         [
-            0, CC_LENGTH, 0x20, 0, CHUNK, 0, CHUNK, 4, 6, name, name_low, high, low, 0, access,
+            0, CC_LENGTH, 0x20, 0, CHUNK, 0, CHUNK, 4, 6, name, name_low, high, low, 0, 0xff,
         ]
     }
 }
@@ -217,7 +170,12 @@ pub fn read(tag: &mut dyn ApduLink) -> Result<Vec<u8>, TagError> {
         return Err(TagError::Odd("a message longer than its file"));
     }
     let mut message = Vec::new();
+    let until = Instant::now() + PATIENCE;
     while message.len() < usize::from(length) {
+        // A byte at a time, each as late as may be, would be hours.
+        if Instant::now() > until {
+            return Err(TagError::Odd("it takes too long"));
+        }
         let left = usize::from(length) - message.len();
         let some = left.min(usize::from(known.most_read.min(255)));
         let bytes = read_some(tag, message.len() + 2, some)?;
@@ -248,7 +206,11 @@ pub fn write(tag: &mut dyn ApduLink, message: &[u8]) -> Result<(), TagError> {
     }
     write_some(tag, 0, &[0, 0])?;
     let chunk = usize::from(known.most_write.clamp(1, 255));
+    let until = Instant::now() + PATIENCE;
     for (n, piece) in message.chunks(chunk).enumerate() {
+        if Instant::now() > until {
+            return Err(TagError::Odd("it takes too long"));
+        }
         write_some(tag, n * chunk + 2, piece)?;
     }
     write_some(tag, 0, &length.to_be_bytes())

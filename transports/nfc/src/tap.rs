@@ -49,7 +49,56 @@ pub type Jitter = Arc<dyn Fn() -> Duration + Send + Sync>;
 /// 300 to 500 ms, by the system's randomness.
 #[must_use]
 pub fn jitter() -> Jitter {
-    Arc::new(|| Duration::from_millis(300 + u64::from(token()[0]) * 200 / 255))
+    jitter_by(|| token()[0])
+}
+
+/// 300 to 500 ms, by random bytes.
+#[must_use]
+pub fn jitter_by(random: impl Fn() -> u8 + Send + Sync + 'static) -> Jitter {
+    Arc::new(move || Duration::from_millis(300 + u64::from(random()) * 200 / 255))
+}
+
+/// What a chip that meets nobody does, and for how long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Turn {
+    /// Looks for a card.
+    Seek(Duration),
+    /// Is a card.
+    Listen(Duration),
+}
+
+/// In which order: two equal devices meet by it.
+#[derive(Clone)]
+pub struct Turns {
+    roles: Roles,
+    jitter: Jitter,
+    sought: bool,
+}
+
+impl Turns {
+    /// For a chip with these roles.
+    #[must_use]
+    pub const fn new(roles: Roles, jitter: Jitter) -> Self {
+        Self {
+            roles,
+            jitter,
+            sought: false,
+        }
+    }
+
+    /// What comes next.
+    pub fn turn(&mut self) -> Turn {
+        self.sought = match self.roles {
+            Roles::Reader => true,
+            Roles::Card => false,
+            Roles::Both => !self.sought,
+        };
+        if self.sought {
+            Turn::Seek(SEEK)
+        } else {
+            Turn::Listen((self.jitter)())
+        }
+    }
 }
 
 fn token() -> Token {
@@ -77,13 +126,14 @@ impl Tap {
     /// Goes on until it is told to stop.
     pub(crate) fn run(mut self) -> Result<(), ChipError> {
         let mut host = Seats::new(&self);
+        if self.roles == Roles::Both && !self.chip.plays_card() {
+            self.roles = Roles::Reader;
+        }
+        let mut turns = Turns::new(self.roles, Arc::clone(&self.jitter));
         while !self.is_done() {
-            if self.roles != Roles::Card {
-                self.seek()?;
-            }
-            if self.roles != Roles::Reader && !self.is_done() {
-                let slot = (self.jitter)();
-                self.listen(slot, &mut host)?;
+            match turns.turn() {
+                Turn::Seek(wait) => self.seek(wait)?,
+                Turn::Listen(slot) => self.listen(slot, &mut host)?,
             }
         }
         Ok(())
@@ -94,8 +144,8 @@ impl Tap {
     }
 
     /// Looks for a card once, and has a link with it if it is one of ours.
-    fn seek(&mut self) -> Result<(), ChipError> {
-        let Some(target) = self.chip.seek(SEEK)? else {
+    fn seek(&mut self, wait: Duration) -> Result<(), ChipError> {
+        let Some(target) = self.chip.seek(wait)? else {
             return Ok(());
         };
         if target.kind != TargetKind::Apdus {

@@ -85,10 +85,17 @@ impl Nfc {
         self
     }
 
-    /// Starts a chip's thread; the links come here.
-    fn start(&self, way: &Way, roles: Option<Roles>, once: bool) -> Result<Running, OpenError> {
+    /// Starts a chip's thread; the links come here. A chip takes a moment to wake.
+    async fn start(
+        &self,
+        way: &Way,
+        roles: Option<Roles>,
+        once: bool,
+    ) -> Result<Running, OpenError> {
         let (device, said) = read(way)?;
-        let chip = self.chips.open(device)?;
+        let (chips, device) = (Arc::clone(&self.chips), device.to_owned());
+        let opened = tokio::task::spawn_blocking(move || chips.open(&device)).await;
+        let chip = opened.map_err(|fault| OpenError::Unavailable(fault.to_string()))??;
         let (links, came) = mpsc::channel(1);
         let stop = Arc::new(AtomicBool::new(false));
         let (fault_tx, fault) = mpsc::channel(1);
@@ -155,14 +162,14 @@ impl Transport for Nfc {
     fn open<'a>(&'a self, to: &'a Way) -> BoxFut<'a, Result<Port, OpenError>> {
         Box::pin(async move {
             // How long to look for somebody is the caller's matter.
-            let mut running = self.start(to, Some(Roles::Reader), true)?;
+            let mut running = self.start(to, Some(Roles::Reader), true).await?;
             Ok(Port::Link(running.next().await?))
         })
     }
 
     fn listen<'a>(&'a self, at: &'a Way) -> BoxFut<'a, Result<Box<dyn Listener>, OpenError>> {
         Box::pin(async move {
-            let running = Some(self.start(at, None, false)?);
+            let running = Some(self.start(at, None, false).await?);
             let (nfc, way) = (self.clone(), at.clone());
             Ok(Box::new(Listening { nfc, way, running }) as Box<dyn Listener>)
         })
@@ -185,7 +192,7 @@ impl Listener for Listening {
         Box::pin(async {
             let running = match &mut self.running {
                 Some(running) => running,
-                none => none.insert(self.nfc.start(&self.way, None, false)?),
+                none => none.insert(self.nfc.start(&self.way, None, false).await?),
             };
             match running.next().await {
                 Ok(link) => Ok(Port::Link(link)),

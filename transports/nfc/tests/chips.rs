@@ -8,8 +8,8 @@
 )]
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use packmule_nfc::ndef::{self, Record};
 use packmule_nfc::pn532::Pn532;
 use packmule_nfc::pn532::frame::{self, ACK};
 use packmule_nfc::t4t::{self, Type4};
-use packmule_nfc::{Nfc, t2t};
+use packmule_nfc::{Nfc, Roles, Turn, Turns, jitter_by, t2t};
 use packmule_sim::dice::Dice;
 use packmule_sim::nfc::pty::Lines;
 use packmule_sim::nfc::tag::TagKind;
@@ -99,7 +99,7 @@ impl Drop for Table {
 #[tokio::test(flavor = "multi_thread")]
 async fn links_over_two_chips_keep_every_promise() {
     // The field of each pair lives as long as its links.
-    let tables = std::sync::Mutex::new(Vec::new());
+    let tables = Mutex::new(Vec::new());
     let fresh = async || {
         let table = Table::two();
         let pair = table.touch().await;
@@ -253,10 +253,11 @@ async fn cards_that_misbehave_are_told_from_the_chip_and_leave_it_whole() {
     }
 }
 
-/// What a host of an equal device says in turn: a look of 100 ms, then a card for 300 to 500.
+/// What a host of an equal device says, by the product's own turns.
 struct Alternating {
-    dice: Dice,
-    looking: bool,
+    turns: Turns,
+    /// The host and the chip take their time for each command.
+    delays: Dice,
     until: Duration,
 }
 
@@ -270,12 +271,14 @@ fn equal_devices_meet_within_three_seconds() {
             ..Setup::default()
         });
         let mut devices = ["alice", "bob"].map(|name| {
-            let mut dice = Dice::new(seed, name, "jitter");
+            let dice = Mutex::new(Dice::new(seed, name, "jitter"));
+            let random = move || dice.lock().expect("no panic").below(256) as u8;
+            let mut delays = Dice::new(seed, name, "delays");
             // They were switched on at any time.
-            let until = Duration::from_millis(dice.below(600));
+            let until = Duration::from_millis(delays.below(600));
             Alternating {
-                dice,
-                looking: false,
+                turns: Turns::new(Roles::Both, jitter_by(random)),
+                delays,
                 until,
             }
         });
@@ -286,16 +289,15 @@ fn equal_devices_meet_within_three_seconds() {
                 .min_by_key(|(_, at)| *at)
                 .expect("two");
             let device = &mut devices[chip];
-            device.looking = !device.looking;
-            let (command, lasts) = if device.looking {
-                (vec![0x4a, 1, 0], 100)
-            } else {
-                let mut card = vec![0x8c, 5, 4, 0, 1, 2, 3, 0x20];
-                card.extend_from_slice(&[0; 30]);
-                (card, device.dice.between(300, 500))
+            let (command, lasts) = match device.turns.turn() {
+                Turn::Seek(wait) => (vec![0x4a, 1, 0], wait),
+                Turn::Listen(slot) => {
+                    let mut card = vec![0x8c, 5, 4, 0, 1, 2, 3, 0x20];
+                    card.extend_from_slice(&[0; 30]);
+                    (card, slot)
+                }
             };
-            // The host and the chip take their time for each command.
-            device.until = at + Duration::from_millis(lasts + device.dice.between(1, 60));
+            device.until = at + lasts + Duration::from_millis(device.delays.between(1, 60));
             field.hear(at, chip, &ACK);
             field.hear(at, chip, &frame::command(&command).expect("short"));
             while let Some((_, bytes)) = field.poll() {

@@ -39,7 +39,7 @@ pub(crate) fn run(globals: &Globals, args: &SimNfcArgs) -> Result<Report, Fault>
     let (exchanges, breaks) = lines.tally();
     Ok(Report::new(
         format!("{exchanges} exchanges between chips, {breaks} breaks"),
-        json!({ "exchanges": exchanges, "breaks": breaks }),
+        json!({ "exchanges": exchanges, "bytes": lines.carried(), "breaks": breaks }),
     ))
 }
 

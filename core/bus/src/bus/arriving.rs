@@ -29,6 +29,10 @@ pub(super) type Name = (EnvelopeId, WireHash);
 /// fast link they cost none.
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// Dear bytes are written at once if they are more than this part of what is on the disk, as a
+/// checkpoint writes all of it.
+const FEW: u64 = 256;
+
 /// A link that brings nothing for so long may be helped by another one.
 const STALL: Duration = Duration::from_secs(5);
 
@@ -201,6 +205,14 @@ impl Arriving {
             return Took::Full;
         }
         if due { Took::Checkpoint } else { Took::More }
+    }
+
+    /// Should what came be written at once, dear as it was?
+    pub(super) fn is_worth_it(&self, name: &Name) -> bool {
+        let coming = self.coming.get(name);
+        coming.is_some_and(|coming| {
+            coming.pieces.held().saturating_sub(coming.saved) > coming.saved / FEW
+        })
     }
 
     /// The record of what is here of it, to be written now. `None` if nothing is.

@@ -28,7 +28,8 @@ pub struct Config {
     /// the same. What bounds how far a link runs ahead of the disk.
     pub ahead: u64,
     /// A large transfer is written down when so many bytes more have come (and at least two
-    /// seconds have passed), so that a restart loses no more.
+    /// seconds have passed), so that a restart loses no more. On slow links that end at any moment
+    /// (NFC) each PDU is written down.
     pub partial_checkpoint: u64,
     /// The simulator's bugs.
     #[doc(hidden)]

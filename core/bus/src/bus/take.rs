@@ -26,8 +26,12 @@ impl Bus {
         if incoming.stage == Stage::Landed {
             return;
         }
-        let name = incoming.name(id);
-        match self.arriving.data(now, link, &name, offset, bytes) {
+        let (name, dear) = (incoming.name(id), line.session.is_dear());
+        let took = match self.arriving.data(now, link, &name, offset, bytes) {
+            Took::More if dear && self.arriving.is_worth_it(&name) => Took::Checkpoint,
+            took => took,
+        };
+        match took {
             Took::More | Took::Unwanted => {}
             Took::Checkpoint => {
                 if let Some(partial) = self.arriving.save(now, &name) {

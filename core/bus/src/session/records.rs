@@ -7,11 +7,13 @@
 use std::borrow::Cow;
 
 use super::silence::Silence;
+use crate::link::LinkFacts;
 use crate::seal::{MAX_HANDSHAKE, Seal};
 
 /// The longest record, sealed.
 const RECORD: usize = 16 << 10;
-/// From this MTU on records are cut to fill PDUs exactly.
+/// From this MTU on records are cut to fill PDUs exactly; on brief links always, as of a record
+/// that has not come whole nothing can be kept.
 const WIDE: usize = 4096;
 /// No record is begun in less room than this.
 const LEAST: usize = 128;
@@ -51,8 +53,9 @@ impl Records {
     }
 
     /// How long the next record's frames may be. `None`: none begins in this PDU.
-    pub(super) fn limit(mtu: usize, ready: usize, tag: usize) -> Option<usize> {
-        if mtu < WIDE {
+    pub(super) fn limit(facts: &LinkFacts, ready: usize, tag: usize) -> Option<usize> {
+        let mtu = facts.mtu.min(super::MAX_MTU);
+        if mtu < WIDE && !facts.is_brief() {
             // A few PDUs: what is more urgent waits no longer than that.
             return Some((mtu * 16).clamp(1024, RECORD) - tag);
         }

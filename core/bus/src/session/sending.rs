@@ -6,7 +6,8 @@
 //!
 //! Order: priority, then age. An offer's bytes follow it at once, before the answer, as long as
 //! no more than [`EAGER`] bytes were sent without one; offers go ahead of their turn so that
-//! answers are back when the turn comes ([`AHEAD`]).
+//! answers are back when the turn comes ([`AHEAD`]). On brief links only what ends in the same PDU
+//! goes before the answer: whoever was cut off and is back has most of it already, as a rule.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,13 +84,25 @@ pub(super) struct Sending {
     /// Transfers with some bytes sent and some not.
     partly: BTreeSet<EnvelopeId>,
     limits: Limits,
+    /// The link may end after any PDU.
+    brief: bool,
 }
 
 /// The other side answered what was never offered.
 #[derive(Debug)]
 pub(super) struct NeverOffered;
 
+/// The most that the head of a segment takes.
+const HEAD: u64 = 1 + 8 + 8 + 3;
+
 impl Sending {
+    pub(super) fn new(brief: bool) -> Self {
+        Self {
+            brief,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn offer(&mut self, offer: Offer) {
         let key = key(&offer);
         let id = offer.id;
@@ -196,7 +209,9 @@ impl Sending {
         let full = self.partly.len() >= self.limits.parallel.max(1) as usize;
         let free = |key: &&Key| !full || self.partly.contains(&key.2);
         let wanted = self.wanted.iter().find(free);
-        let eager = self.eager.iter().find(free).filter(|_| eager_room > 0);
+        let fits = |key: &&Key| !self.brief || self.ends_within(&key.2, most);
+        let eager = self.eager.iter().find(|key| free(key) && fits(key));
+        let eager = eager.filter(|_| eager_room > 0);
         let best = [wanted, eager].into_iter().flatten().min().copied();
         let queued = self.queued.first().filter(|_| self.may_announce());
         if let Some(first) = queued
@@ -218,6 +233,12 @@ impl Sending {
             handle: out.handle?,
             range: first.start..first.end.min(first.start.saturating_add(most)),
         })
+    }
+
+    /// Is what is to be sent of it one piece of no more than that?
+    fn ends_within(&self, id: &EnvelopeId, most: u64) -> bool {
+        let pending = self.outs.get(id).map(|out| &out.pending);
+        pending.is_some_and(|pending| pending.count() == 1 && pending.total() + HEAD <= most)
     }
 
     /// May one more offer be open?
@@ -319,6 +340,7 @@ impl Sending {
     pub(super) fn clear(&mut self) {
         *self = Self {
             limits: self.limits,
+            brief: self.brief,
             ..Self::default()
         };
     }

@@ -123,7 +123,7 @@ impl Session {
             let Some(tag) = self.seal.as_ref().map(|seal| seal.tag()) else {
                 break;
             };
-            let Some(limit) = Records::limit(mtu, ready, tag) else {
+            let Some(limit) = Records::limit(&self.facts, ready, tag) else {
                 break;
             };
             let mut plain = std::mem::take(&mut self.plain);

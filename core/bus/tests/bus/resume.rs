@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use packmule_bus::bus::io::{Event, Key};
+use packmule_bus::link::LinkFacts;
 
 use crate::world::{ALICE, BOB, World};
 
 const LARGE: usize = 600_000;
+const LITTLE: usize = 8_000;
 
 fn received(event: &Event) -> bool {
     matches!(event, Event::Received(_))
@@ -70,6 +72,51 @@ fn a_slow_transfer_is_written_down_while_it_runs() {
     world.join(ALICE, BOB);
     world.seconds(10);
     assert_eq!(world.told(BOB, received), 1);
+}
+
+/// In a touch every PDU is written down: whoever dies at any moment has lost what was under way.
+#[test]
+fn a_death_in_a_touch_costs_what_was_under_way() {
+    let touch = LinkFacts {
+        mtu: 253,
+        ordered: true,
+        reliable: true,
+        half_duplex: true,
+        sealed: false,
+        rate: Some(7_900),
+    };
+    // A handshake, claims, and nothing to carry.
+    let nothing = {
+        let mut world = World::new(2);
+        world.join_as(ALICE, BOB, "nfc", touch);
+        world.run(Duration::from_millis(2_000));
+        world.bytes_moved
+    };
+    for (dies, at) in (1..=80).flat_map(|at| [(ALICE, at), (BOB, at)]) {
+        let mut world = World::new(2);
+        world.join_as(ALICE, BOB, "nfc", touch);
+        world.send(ALICE, BOB, 1, LITTLE);
+        world.run(Duration::from_millis(at));
+        if world.told(BOB, received) > 0 {
+            break;
+        }
+        let there = world.bus(BOB).status().arriving_bytes;
+        world.kill(dies);
+        world.run(Duration::from_millis(100));
+        world.wake(dies);
+        let kept = world.bus(BOB).status().arriving_bytes;
+        // One PDU on its way to the disk, another on its heels, and what it costs to hold them.
+        let lost = there.saturating_sub(kept);
+        assert!(lost <= 2 * 253 + 64, "{at} {dies}: {kept} of {there} bytes");
+        let moved = world.bytes_moved;
+        world.join_as(ALICE, BOB, "nfc", touch);
+        world.seconds(10);
+        assert!(world.nodes[BOB].kept.len() == 1, "{at} {dies}");
+        // In full PDUs; an offer, its answer and a receipt besides.
+        let rest = world.bytes_moved - moved;
+        let most = LITTLE.saturating_sub(kept) * 253 / 225 + nothing + 3 * 253;
+        assert!(rest <= most, "{at} {dies}: {rest} of {most} bytes");
+    }
 }
 
 /// The second link waits while the first one brings it, and takes over when that one goes.

@@ -129,8 +129,6 @@ impl World {
         transport: &'static str,
         mtu: usize,
     ) -> u64 {
-        self.number += 1;
-        let number = self.number;
         let facts = LinkFacts {
             mtu,
             ordered: true,
@@ -139,13 +137,26 @@ impl World {
             sealed: false,
             rate: None,
         };
+        self.join_as(a, b, transport, facts)
+    }
+
+    pub(crate) fn join_as(
+        &mut self,
+        a: usize,
+        b: usize,
+        transport: &'static str,
+        facts: LinkFacts,
+    ) -> u64 {
+        self.number += 1;
+        let number = self.number;
+        let room = if facts.half_duplex { 1 } else { 4 };
         let ends = [(a, LinkId(number)), (b, LinkId(number))];
         self.wires.insert(
             number,
             Wire {
                 ends,
                 facts,
-                room: [4, 4],
+                room: [room, room],
                 transport,
             },
         );
@@ -158,7 +169,7 @@ impl World {
                 way: None,
             };
             self.later(node, Duration::ZERO, up);
-            self.later(node, Duration::ZERO, Input::Room(link, 4));
+            self.later(node, Duration::ZERO, Input::Room(link, room));
         }
         number
     }

@@ -58,6 +58,7 @@ impl Field {
                     one.running = Some(Running::Exchange { raw });
                 }
                 self.exchanges += 1;
+                self.carry(data.len());
                 if self.breaks() {
                     // Half of the time the command is lost, else the answer would be.
                     return self.cut(chip);
@@ -242,6 +243,10 @@ impl Field {
             return;
         };
         let by = is.by;
+        self.carry(data.len());
+        let Some(is) = self.chips.get_mut(from).and_then(|one| one.is.as_mut()) else {
+            return;
+        };
         let block = is.blocks.as_mut().map(|blocks| blocks.answer(data));
         let waits = |chip: &Chip| matches!(chip.running, Some(Running::Exchange { .. }));
         if !self.chips.get(by).is_some_and(waits) {

@@ -66,7 +66,7 @@ fn turn(number: u8, flags: u8, pdu: &[u8]) -> Vec<u8> {
 #[test]
 fn a_card_says_what_is_wrong() {
     let mut bob = Bob::default();
-    let mut card = Applet::new(Type4::blank(0));
+    let mut card = Applet::new(Type4::default());
     let mut says = |command: &[u8], status: u16| {
         let answer = card.hear(command, &mut bob);
         let told = answer.last_chunk().map(|two| u16::from_be_bytes(*two));
@@ -162,7 +162,7 @@ fn answers_that_nobody_asked_for_do_no_harm() {
         for b in 0..=255 {
             let mut reader = Reader::new([7; 8]);
             let _ = reader.heard(&[a, b], &mut bob);
-            let mut card = Applet::new(Type4::blank(20));
+            let mut card = Applet::new(Type4::default());
             card.hear(&select(), &mut bob);
             card.hear(&[0x80, a, b, 0, 0], &mut bob);
             card.hear(&[a, b], &mut bob);

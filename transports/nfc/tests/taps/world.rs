@@ -312,5 +312,5 @@ impl World {
 }
 
 fn blank() -> Applet {
-    Applet::new(Type4::blank(0))
+    Applet::new(Type4::default())
 }
