@@ -62,9 +62,9 @@ pub(crate) struct DriveWatchArgs {
     /// Take messages into custody but do not open them: needs no passphrase
     #[arg(long)]
     pub(crate) keep_sealed: bool,
-    /// Only sticks that are mounted below this directory, such as /media
-    #[arg(long, value_name = "DIR")]
-    pub(crate) below: Option<PathBuf>,
+    /// Only drives that are mounted below these directories
+    #[arg(long, value_name = "DIR", default_values = ["/media", "/run/media", "/mnt"])]
+    pub(crate) below: Vec<PathBuf>,
     /// End after so many sticks
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u64>,

@@ -18,7 +18,7 @@ use crate::fault::Fault;
 use crate::flow::{carry, node, take};
 use crate::ui::output::{Report, one_line, plain};
 
-/// Looked again without a word from the system; it should not be needed.
+/// Drives that failed, or had no folder, are looked at again so often.
 const LOOK: Duration = Duration::from_secs(60);
 
 /// Does what is asked.
@@ -33,38 +33,46 @@ fn watch(globals: &Globals, args: &DriveWatchArgs) -> Result<Report, Fault> {
     let mut opener = Opener::new(globals, args.keep_sealed)?;
     let mut mounts = Mounts::open()?;
     say(globals, "watching", None, "waiting for drives", json!({}))?;
-    let mut known = BTreeSet::new();
+    // Those that are done with.
+    let mut known: BTreeSet<Mount> = BTreeSet::new();
     let mut served = 0;
     loop {
         let there: BTreeSet<Mount> = mounts.list()?.into_iter().collect();
-        for mount in there.difference(&known) {
-            let ours = args
-                .below
-                .as_ref()
-                .is_none_or(|dir| mount.at.starts_with(dir));
-            let Some(folder) = Folder::on_drive(&mount.at).filter(|_| ours) else {
+        known.retain(|mount| there.contains(mount));
+        let new: Vec<Mount> = there.difference(&known).cloned().collect();
+        for mount in new {
+            if !args.below.iter().any(|dir| mount.at.starts_with(dir)) {
+                known.insert(mount);
+                continue;
+            }
+            // Without a folder, or after a failure, it is looked at again.
+            let Some(folder) = Folder::on_drive(&mount.at) else {
                 continue;
             };
-            serve(globals, args, &mut opener, &mount.at, &folder)?;
+            if !serve(globals, args, &mut opener, &mount.at, &folder)? {
+                continue;
+            }
+            known.insert(mount);
             served += 1;
             if args.count.is_some_and(|count| served >= count) {
                 return Ok(Report::told());
             }
         }
-        known = there;
-        while !mounts.wait(LOOK)? {}
+        mounts.wait(LOOK)?;
     }
 }
 
-/// One stick. Its faults are told, and are not the watch's.
+/// One stick: did all go well? Its faults are told, and are not the watch's.
 fn serve(
     globals: &Globals,
     args: &DriveWatchArgs,
     opener: &mut Opener,
     at: &Path,
     folder: &Folder,
-) -> Result<(), Fault> {
-    let told = match exchange(args, opener, folder) {
+) -> Result<bool, Fault> {
+    let exchanged = exchange(args, opener, folder);
+    let well = exchanged.is_ok();
+    let told = match exchanged {
         Ok((text, mut object)) => {
             if let Value::Object(map) = &mut object {
                 map.insert("drive".into(), json!(at));
@@ -77,7 +85,8 @@ fn serve(
         }
     };
     node::poke(opener.home().dir());
-    Ok(told?)
+    told?;
+    Ok(well)
 }
 
 /// First in, which makes room, then out.
@@ -92,7 +101,7 @@ fn exchange(
         take::For::Us
     };
     let taken = take::take_folder(opener.home(), folder, whose, true)?;
-    let read_only = taken.read_only;
+    let (read_only, from_here) = (taken.read_only, taken.carried_ids.clone());
     let judged = opener.judge(true)?;
     let report = arrived::report(taken, judged)?;
     let (mut text, mut object) = (report.text, report.json);
@@ -103,7 +112,8 @@ fn exchange(
     };
     let mut written = 0;
     if !read_only {
-        let carried = carry::export(opener.home(), folder, None, form, true)?;
+        // What came from this stick goes to the next one.
+        let carried = carry::export_again(opener.home(), folder, &from_here, form)?;
         written = carried.written;
         if let Some(mut fault) = carried.broken {
             fault.what = format!("{} ({text}; {written} written)", fault.what);

@@ -2,9 +2,11 @@
 //!
 //! Who calls it: `export`, the demo. What can go wrong: a full, read-only or vanished medium;
 //! what was written is marked, the rest waits on. Killed between the two steps, the next run
-//! finds the same bytes in the folder, writes nothing, and marks them then.
+//! finds the same bytes in the folder, writes nothing, and marks them then; of batches only if
+//! the same messages wait, otherwise they are written once more, and their recipient knows them.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use packmule_bus::{Envelope, EnvelopeId, Kind};
 use packmule_node::{Home, HomeError, OutRow, OutState};
@@ -68,15 +70,47 @@ pub(crate) fn export(
     form: Form,
     quiet: bool,
 ) -> Result<Carried, Fault> {
+    let mut waiting = rows(home, Some(OutState::Queued))?;
+    if let Some(did) = peer {
+        only_for(home, did, &mut waiting)?;
+    }
+    write(home, folder, waiting, form, quiet)
+}
+
+/// The same for a stick that may go to anybody: what other sticks have taken and nobody has
+/// acknowledged goes along again, and what has just come from this one does not.
+pub(crate) fn export_again(
+    home: &Home,
+    folder: &Folder,
+    but: &BTreeSet<EnvelopeId>,
+    form: Form,
+) -> Result<Carried, Fault> {
+    let mut waiting = rows(home, Some(OutState::Queued))?;
+    let by_stick = |row: &OutRow| {
+        let mut channels = row.sent_by.iter().flat_map(|by| by.split(','));
+        channels.any(|channel| channel == "drive")
+    };
+    waiting.extend(
+        rows(home, Some(OutState::Sent))?
+            .into_iter()
+            .filter(by_stick),
+    );
+    waiting.retain(|row| !but.contains(&row.id));
+    write(home, folder, waiting, form, true)
+}
+
+fn write(
+    home: &Home,
+    folder: &Folder,
+    waiting: Vec<OutRow>,
+    form: Form,
+    quiet: bool,
+) -> Result<Carried, Fault> {
     let now = now();
     let carried = Carried {
         expired: home.expire(now)?,
         ..Carried::default()
     };
-    let mut waiting = rows(home, Some(OutState::Queued))?;
-    if let Some(did) = peer {
-        only_for(home, did, &mut waiting)?;
-    }
     if waiting.is_empty() {
         return Ok(carried);
     }
@@ -137,28 +171,28 @@ struct Writing<'a> {
 impl Writing<'_> {
     fn files(&mut self, rows: &[&OutRow]) -> Result<(), Fault> {
         let (home, folder, now) = (self.home, self.folder, self.now);
-        let mut unread = None;
-        let messages = readable(rows, &mut unread, |row| packed(home, row));
+        let (given, unread) = (RefCell::new(Vec::new()), RefCell::new(None));
+        let messages = readable(rows, &given, &unread, |row| still_there(home, row));
         let delivered = folder.deliver_all(messages, now, |index, one| {
-            self.landed(rows.get(index), one);
+            self.landed(given.borrow().get(index), one);
         });
         delivered?;
-        unread.map_or(Ok(()), Err)
+        unread.into_inner().map_or(Ok(()), Err)
     }
 
     fn batches(&mut self, rows: &[&OutRow]) -> Result<(), Fault> {
         let (home, folder, now) = (self.home, self.folder, self.now);
-        let mut unread = None;
-        let wires = readable(rows, &mut unread, |row| wire(home, row));
+        let (given, unread) = (RefCell::new(Vec::new()), RefCell::new(None));
+        let wires = readable(rows, &given, &unread, |row| wire(home, row));
         let delivered = folder.deliver_batches(wires, now, |index, one| {
-            self.landed(rows.get(index), one);
+            self.landed(given.borrow().get(index), one);
         });
         delivered?;
-        unread.map_or(Ok(()), Err)
+        unread.into_inner().map_or(Ok(()), Err)
     }
 
-    fn landed(&mut self, row: Option<&&OutRow>, one: &Delivered) {
-        self.unmarked.extend(row.map(|row| row.id));
+    fn landed(&mut self, id: Option<&EnvelopeId>, one: &Delivered) {
+        self.unmarked.extend(id);
         if one.duplicate {
             self.carried.duplicate += 1;
         } else {
@@ -177,35 +211,51 @@ impl Writing<'_> {
     }
 }
 
-/// What can be read of these rows, up to the first that cannot.
+/// What can be read of these rows, up to the first that cannot; `given`: which. What has left the
+/// outbox meanwhile, as a node that runs beside us heard of it, is left out.
 fn readable<'a, T>(
     rows: &'a [&OutRow],
-    unread: &'a mut Option<Fault>,
-    read: impl Fn(&OutRow) -> Result<T, Fault> + 'a,
+    given: &'a RefCell<Vec<EnvelopeId>>,
+    unread: &'a RefCell<Option<Fault>>,
+    read: impl Fn(&OutRow) -> Result<Option<T>, Fault> + 'a,
 ) -> impl Iterator<Item = T> + 'a {
-    rows.iter().map_while(move |row| match read(row) {
-        Ok(message) => Some(message),
+    let all = rows.iter().map_while(move |row| match read(row) {
+        Ok(message) => {
+            given
+                .borrow_mut()
+                .extend(message.is_some().then_some(row.id));
+            Some(message)
+        }
         Err(fault) => {
-            *unread = Some(fault);
+            unread.replace(Some(fault));
             None
         }
-    })
+    });
+    all.flatten()
 }
 
 /// One waiting message in its compact form.
-fn wire(home: &Home, row: &OutRow) -> Result<Vec<u8>, Fault> {
-    let (bytes, _) = packed(home, row)?;
-    Ok(Envelope::from_packed(&bytes)?.to_wire())
+fn wire(home: &Home, row: &OutRow) -> Result<Option<Vec<u8>>, Fault> {
+    let Some(bytes) = home.outgoing(&row.id)? else {
+        return Ok(None);
+    };
+    Ok(Some(Envelope::from_packed(&bytes)?.to_wire()))
 }
 
 /// The bytes of one waiting message, and what they are.
 pub(crate) fn packed(home: &Home, row: &OutRow) -> Result<(Vec<u8>, Kind), Fault> {
-    let bytes = home.outgoing(&row.id)?.ok_or_else(|| {
+    still_there(home, row)?.ok_or_else(|| {
         Fault::not_found(format!(
             "message {} left the outbox meanwhile",
             row.message_id
         ))
-    })?;
+    })
+}
+
+fn still_there(home: &Home, row: &OutRow) -> Result<Option<(Vec<u8>, Kind)>, Fault> {
+    let Some(bytes) = home.outgoing(&row.id)? else {
+        return Ok(None);
+    };
     let kind = Envelope::from_packed(&bytes)?.kind();
-    Ok((bytes, kind))
+    Ok(Some((bytes, kind)))
 }

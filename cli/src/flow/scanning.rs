@@ -115,12 +115,12 @@ impl<'a> Scan<'a> {
         limits.sessions = partials::MAX_KEPT;
         let mut reader = Reader::new(limits);
         let mut state = State::new(self, keep);
+        for fragment in &self.held.begun {
+            reader.know(fragment.clone());
+        }
         for partial in &self.held.partials {
             let found = reader.resume(partial);
             state.take_in(found, false);
-        }
-        for fragment in &self.held.begun {
-            reader.know(fragment.clone());
         }
         for row in &self.held.parts {
             if let Some(count) = reader.resume_parts(row) {

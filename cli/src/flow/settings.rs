@@ -119,9 +119,12 @@ impl Settings {
         let mut settings = Self::of_home(home)?;
         if !args.listen.is_empty() {
             settings.listen.clone_from(&args.listen);
-        } else if let Some(nfc) = &settings.nfc {
+        }
+        if let Some(nfc) = &settings.nfc {
             let way = nfc.way().map_err(|why| wrong(&home.join(FILE), &why))?;
-            settings.listen.push(way);
+            if !settings.listen.contains(&way) {
+                settings.listen.push(way);
+            }
         }
         for named in &args.upstream {
             if !settings.upstream.contains(named) {

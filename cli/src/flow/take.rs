@@ -7,6 +7,8 @@
 //! us is taken: the rest may be on its way to somebody else, and neither fills our disk nor is
 //! removed, unless a person says that we carry it: then it waits in the outbox like our own.
 
+use std::collections::BTreeSet;
+
 use packmule_agent::did::did_of;
 use packmule_agent::pack::{Limits, peek};
 use packmule_bus::depot::Policy;
@@ -49,6 +51,8 @@ pub(crate) struct Taken {
     pub(crate) for_others: usize,
     /// Messages for others that are carried on from here.
     pub(crate) carried: usize,
+    /// Which.
+    pub(crate) carried_ids: BTreeSet<EnvelopeId>,
     /// The medium is read-only, so nothing was removed from it.
     pub(crate) read_only: bool,
     /// The medium vanished or failed in the middle.
@@ -251,6 +255,7 @@ impl Batch {
             if home.outbox_row(&id)?.is_some() {
                 taken.for_others += 1;
             } else {
+                taken.carried_ids.insert(id);
                 records.push(record);
                 items.push(item);
             }

@@ -45,6 +45,12 @@ impl Fragment {
         }
     }
 
+    /// Does this wire form have its name and length?
+    #[must_use]
+    pub fn is_part_of(&self, wire: &[u8]) -> bool {
+        self.bytes == wire.len() as u64 && self.transfer == TransferId::of(wire)
+    }
+
     /// Is it of this wire form?
     pub(crate) fn is_of(&self, wire: &WireHash, bytes: u64) -> bool {
         self.transfer == name_of(wire) && self.bytes == bytes
@@ -53,6 +59,12 @@ impl Fragment {
     /// Is it of this transfer?
     pub(crate) fn is_shown_as(&self, transfer: TransferId, shape: Shape) -> bool {
         self.transfer == transfer && self.bytes == u64::from(shape.object_bytes())
+    }
+
+    /// Bytes of memory that it takes.
+    pub(crate) fn cost(&self) -> usize {
+        let each = |(_, bytes): &(Range<u64>, Vec<u8>)| bytes.len() + size_of::<Vec<u8>>();
+        self.pieces.iter().map(each).sum()
     }
 
     /// Its ranges, each with as many bytes; none is empty or beyond the end.

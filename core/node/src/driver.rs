@@ -47,6 +47,7 @@ pub(crate) use asks::Keys;
 pub(crate) use clerk::Clerk;
 pub(crate) use clock::Clock;
 pub(crate) use doors::{Transports, listen, receive, scout};
+pub(crate) use fragments::Scanned;
 pub(crate) use links::Links;
 pub(crate) use mailboxes::{Boxes, tag_of};
 pub(crate) use post::Post;
@@ -169,6 +170,7 @@ pub(crate) struct Driver {
     /// The message that a person changes in this moment.
     pub(crate) changing: Option<(EnvelopeId, Changed)>,
     pub(crate) post: Post,
+    pub(crate) scanned: Scanned,
     /// Tasks that end with the driver.
     pub(crate) tasks: JoinSet<()>,
     /// Given back last.
@@ -269,7 +271,7 @@ impl Driver {
                 let _ = answer.send(self.status());
             }
             Command::Here(tag, answer) => {
-                let _ = answer.send(self.is_here(tag));
+                let _ = answer.send(self.bus.has_proven(&tag));
             }
             Command::Why(id, answer) => {
                 let _ = answer.send(self.why(&id));
@@ -342,6 +344,7 @@ impl Driver {
                     }
                 }
                 self.keep_at_hand(&ops);
+                self.forget_scanned(&ops);
                 let changes = Batch {
                     ops,
                     rows,

@@ -148,10 +148,16 @@ impl Office {
             tokio::select! {
                 event = events.next() => match event {
                     None => return,
-                    Some(EventLine::Progress { id, rung, .. }) => {
-                        let ended = matches!(rung.as_str(), "delivered" | "expired");
-                        if let Ok(id) = id.parse() && ended {
+                    Some(EventLine::Progress { id, rung, .. }) if rung == "delivered" => {
+                        if let Ok(id) = id.parse() {
                             given.remove(&id);
+                        }
+                    }
+                    // It was refused, or took too long: its mailbox has it still.
+                    Some(EventLine::Dead { id, .. }) => {
+                        if let Ok(id) = id.parse() && given.remove(&id) {
+                            let _ = self.node.forget(id).await;
+                            seat.behind.notify_one();
                         }
                     }
                     Some(EventLine::Parted { .. }) => look = true,
@@ -165,7 +171,10 @@ impl Office {
                 Some(first) = pushed.recv(), if room => {
                     let pushes = together(first, &mut pushed);
                     for packed in self.deliveries(Some(live), &pushes).await {
-                        given.extend(self.give_delivery(&live.account, packed).await);
+                        match self.give_delivery(&live.account, packed).await {
+                            Some(id) => drop(given.insert(id)),
+                            None => seat.behind.notify_one(),
+                        }
                     }
                 }
                 // When all else was said: it would wait for ever for what did not fit.

@@ -27,6 +27,8 @@ pub const MAX_BATCH: u64 = 8 << 20;
 pub const MAX_IN_BATCH: usize = 2 << 20;
 /// A batch is closed when it has so many bytes.
 const FULL: usize = 2 << 20;
+/// Or so many messages: each costs its reader something beside its bytes.
+const MOST: usize = 8 << 10;
 const MAGIC: &[u8] = b"pkmb\x01";
 /// The length in front of a message.
 const LENGTH: usize = 4;
@@ -61,7 +63,7 @@ impl Folder {
             bytes.extend_from_slice(&length.to_be_bytes());
             bytes.extend_from_slice(wire);
             next += 1;
-            if bytes.len() >= FULL {
+            if bytes.len() >= FULL || next - first >= MOST {
                 outcome = writer.stage_file(first..next, &bytes, FileName::of_batch);
                 if outcome.is_err() {
                     break;
@@ -90,7 +92,8 @@ pub(crate) fn records(bytes: &[u8]) -> Option<Vec<Range<usize>>> {
         let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
         let start = at + LENGTH;
         at = start.checked_add(length)?;
-        if length == 0 || length > MAX_IN_BATCH || at > bytes.len() {
+        let too_many = records.len() >= MOST;
+        if length == 0 || length > MAX_IN_BATCH || at > bytes.len() || too_many {
             return None;
         }
         records.push(start..at);
@@ -132,5 +135,7 @@ mod tests {
         assert_eq!(records(b"pkmb\x01\xff\xff\xff\xffx"), None);
         assert_eq!(records(&batch(&[&vec![0; MAX_IN_BATCH + 1]])), None);
         assert!(records(&batch(&[&vec![0; MAX_IN_BATCH]])).is_some());
+        assert!(records(&batch(&vec![&b"x"[..]; MOST])).is_some());
+        assert_eq!(records(&batch(&vec![&b"x"[..]; MOST + 1])), None);
     }
 }

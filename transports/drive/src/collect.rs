@@ -173,15 +173,22 @@ struct Records {
     name: String,
     bytes: Vec<u8>,
     rest: Vec<(Range<usize>, Token)>,
+    /// One of them was no message.
+    bad: bool,
 }
 
 impl Records {
     fn next(&mut self) -> Option<Result<Item, CollectError>> {
-        let (range, token) = self.rest.pop()?;
-        let envelope = self.bytes.get(range).map(Envelope::decode);
-        let Some(Ok(envelope)) = envelope else {
-            let name = self.name.clone();
-            return Some(Err(CollectError::NotABatch { name }));
+        let (envelope, token) = loop {
+            let Some((range, token)) = self.rest.pop() else {
+                // Told once, however many there are.
+                let name = std::mem::take(&mut self.bad).then(|| self.name.clone())?;
+                return Some(Err(CollectError::NotABatch { name }));
+            };
+            match self.bytes.get(range).map(Envelope::decode) {
+                Some(Ok(envelope)) => break (envelope, token),
+                _ => self.bad = true,
+            }
         };
         Some(Ok(Item {
             bytes: envelope.to_json(),
@@ -283,7 +290,12 @@ fn read_entry(endpoint: &OwnedFd, entry: Entry) -> Result<Option<Found>, Collect
             let count = u32::try_from(ranges.len()).unwrap_or(u32::MAX);
             let mut rest: Vec<_> = ranges.into_iter().zip(token.shared(count)).collect();
             rest.reverse();
-            Found::Many(Records { name, bytes, rest })
+            Found::Many(Records {
+                name,
+                bytes,
+                rest,
+                bad: false,
+            })
         }
     }))
 }

@@ -17,6 +17,7 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    fs::{AtFlags, CWD, StatxFlags, statx},
     io::Errno,
 };
 
@@ -59,7 +60,9 @@ pub struct Mounts {
 /// Something mounted that may be a drive.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Mount {
-    /// The kernel's number for it; given anew when it is mounted again.
+    /// The kernel's number for it: another one when something is mounted there again. (Before Linux
+    /// 6.8 numbers come again, and a stick that takes another one's place within the moment
+    /// between two looks is taken for it.)
     pub id: u64,
     /// Where.
     pub at: PathBuf,
@@ -83,7 +86,8 @@ impl Mounts {
         let mut text = Vec::new();
         self.table.seek(SeekFrom::Start(0))?;
         (&self.table).take(MAX_TABLE).read_to_end(&mut text)?;
-        Ok(text.split(|byte| *byte == b'\n').filter_map(read).collect())
+        let lines = text.split(|byte| *byte == b'\n').filter_map(read);
+        Ok(lines.map(told_apart).collect())
     }
 
     /// Waits until something is mounted or unmounted that [`Mounts::list`] has not told yet, or
@@ -115,6 +119,19 @@ fn read(line: &[u8]) -> Option<Mount> {
     let kind = std::str::from_utf8(words.next()?).ok()?;
     let drive = !NO_DRIVES.contains(&kind) && at.is_absolute() && at.parent().is_some();
     drive.then_some(Mount { id, at })
+}
+
+/// With the number that never comes again, if the kernel has one (`STATX_MNT_ID_UNIQUE`).
+fn told_apart(mount: Mount) -> Mount {
+    const UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+    match statx(CWD, &mount.at, flags, UNIQUE) {
+        Ok(stat) if stat.stx_mask & UNIQUE.bits() != 0 => Mount {
+            id: stat.stx_mnt_id,
+            ..mount
+        },
+        _ => mount,
+    }
 }
 
 /// Blanks and backslashes stand as three octal digits after a backslash.

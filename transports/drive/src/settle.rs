@@ -19,28 +19,34 @@ use crate::{
     trouble::Trouble,
 };
 
-/// Names one file exactly as it was read.
+/// Names one file exactly as it was read, or a message in it.
 #[derive(Clone, Debug)]
 pub struct Token {
+    file: Arc<Read>,
+    /// Of a message in a batch: its number, and those that are not settled yet.
+    share: Option<(u32, Arc<Mutex<BTreeSet<u32>>>)>,
+}
+
+/// A file as it was read.
+#[derive(Debug)]
+struct Read {
     entry: Entry,
     hash: FileHash,
     inode: u64,
     size: i64,
     modified: i128,
-    /// Of a message in a batch: its number, and those that are not settled yet.
-    share: Option<(u32, Arc<Mutex<BTreeSet<u32>>>)>,
 }
 
 impl Token {
     pub(crate) fn new(entry: Entry, stat: &Stat, hash: FileHash) -> Self {
-        Self {
+        let file = Arc::new(Read {
             entry,
             hash,
             inode: stat.st_ino,
             size: stat.st_size,
             modified: modified(stat),
-            share: None,
-        }
+        });
+        Self { file, share: None }
     }
 
     /// One for each of so many messages in the file: it goes when all are settled.
@@ -63,14 +69,15 @@ impl Token {
 
     /// The hash of the bytes that were read: what a receipt names.
     pub fn hash(&self) -> &FileHash {
-        &self.hash
+        &self.file.hash
     }
 
     fn still_names(&self, stat: &Stat) -> bool {
         // exFAT and FAT drivers make inode numbers up anew after a remount; size and time hold.
-        self.size == stat.st_size
-            && self.modified == modified(stat)
-            && (self.inode == stat.st_ino || self.entry.name.hash.is_some())
+        let file = &self.file;
+        file.size == stat.st_size
+            && file.modified == modified(stat)
+            && (file.inode == stat.st_ino || file.entry.name.hash.is_some())
     }
 }
 
@@ -117,12 +124,12 @@ impl Folder {
         }
         let endpoint = self.dir()?;
         let attempt = || {
-            let parent = token.entry.parent(&endpoint)?;
-            let stat = statat(&parent, &token.entry.file, AtFlags::SYMLINK_NOFOLLOW)?;
+            let parent = token.file.entry.parent(&endpoint)?;
+            let stat = statat(&parent, &token.file.entry.file, AtFlags::SYMLINK_NOFOLLOW)?;
             if !token.still_names(&stat) {
                 return Ok(Settled::Changed);
             }
-            unlinkat(&parent, &token.entry.file, AtFlags::empty())?;
+            unlinkat(&parent, &token.file.entry.file, AtFlags::empty())?;
             Ok(Settled::Removed)
         };
         attempt().or_else(|errno: Errno| match Trouble::of(errno) {

@@ -381,6 +381,8 @@ impl Chips for Workers {
         };
         let mut command = Command::new(program);
         command.args(["nfc-worker", "--device", device]);
+        // A stranger's card may take it over: it need not know what opens the home.
+        command.env_remove("PACKMULE_PASSPHRASE");
         let worker = Worker::start(&mut command, device);
         Ok(Box::new(worker.map_err(|why| missing(why.to_string()))?))
     }

@@ -11,11 +11,11 @@ mod coming;
 mod pieces;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::Duration;
 
 use self::coming::Coming;
 pub(super) use self::coming::{Blame, Left, Over, Took};
-use self::pieces::Pieces;
 use super::io::{LinkId, Partial, WireHash};
 use crate::label::{DidTag, Label};
 use crate::ranges::Ranges;
@@ -74,6 +74,14 @@ impl Arriving {
     /// What other media have brought by now; replaces what was said before.
     pub(super) fn know(&mut self, known: Vec<Fragment>) {
         self.known = known;
+        // They are held too, and no more of them than a part of what may be.
+        while self.known_cost() > self.budget / 2 {
+            self.known.pop();
+        }
+    }
+
+    fn known_cost(&self) -> usize {
+        self.known.iter().map(Fragment::cost).sum()
     }
 
     /// Takes back what a checkpoint wrote. False if it makes no sense or there is no room.
@@ -103,11 +111,10 @@ impl Arriving {
 
     /// A link can bring this.
     pub(super) fn joined(&mut self, now: Now, link: LinkId, name: Name, bytes: u64, label: Label) {
-        if !self.coming.contains_key(&name) {
-            let coming = self.begun(&name, Coming::new(bytes, label, now));
-            self.cost += coming.pieces.cost();
-            self.coming.insert(name, coming);
-        }
+        self.coming
+            .entry(name)
+            .or_insert_with(|| Coming::new(bytes, label, now));
+        self.take_up(&name);
         let Some(coming) = self.coming.get_mut(&name) else {
             return;
         };
@@ -120,25 +127,37 @@ impl Arriving {
         }
     }
 
-    /// With what another medium brought of it, if there is room and something is left to bring.
-    fn begun(&mut self, name: &Name, new: Coming) -> Coming {
-        let of = |one: &Fragment| one.is_of(&name.1, new.bytes);
-        let Some(index) = self.known.iter().position(of) else {
-            return new;
+    /// Before a link begins with it: what another medium brought of it, if there is room.
+    fn take_up(&mut self, name: &Name) {
+        let Some(coming) = self.coming.get_mut(name) else {
+            return;
         };
-        let mut begun = Coming {
-            // Should the whole be wrong, nobody is to blame, and all of it comes again.
-            restored: true,
-            ..new
+        let of = |one: &Fragment| one.is_of(&name.1, coming.bytes);
+        let free = coming.bringers.is_empty() && coming.only.is_none();
+        let Some(index) = self.known.iter().position(of).filter(|_| free) else {
+            return;
         };
-        for (range, bytes) in self.known.swap_remove(index).into_pieces() {
-            begun.pieces.add(range.start, bytes, begun.bytes);
+        let fragment = self.known.swap_remove(index);
+        if self.cost.saturating_add(fragment.cost()) > self.budget {
+            return;
         }
-        let cost = self.cost.saturating_add(begun.pieces.cost());
-        if begun.pieces.held() >= begun.bytes || cost > self.budget {
-            begun.pieces = Pieces::default();
+        let mut pieces: Vec<_> = fragment.into_pieces().collect();
+        let left = |pieces: &[(Range<u64>, Vec<u8>)]| {
+            let mut missing = coming.pieces.missing(coming.bytes);
+            for (range, _) in pieces {
+                missing.remove(range.clone());
+            }
+            missing.iter().next().is_some()
+        };
+        // What ends a transfer is a link's last byte: something is left for it to bring.
+        while !left(&pieces) && pieces.pop().is_some() {}
+        let before = coming.pieces.cost();
+        for (range, bytes) in pieces {
+            coming.pieces.add(range.start, bytes, coming.bytes);
         }
-        begun
+        // Should the whole be wrong, nobody is to blame, and all of it comes again.
+        coming.restored = true;
+        self.cost = (self.cost + coming.pieces.cost()).saturating_sub(before);
     }
 
     /// The links that can bring this.
@@ -338,8 +357,8 @@ impl Arriving {
     }
 
     /// Bytes held.
-    pub(super) const fn cost(&self) -> usize {
-        self.cost
+    pub(super) fn cost(&self) -> usize {
+        self.cost + self.known_cost()
     }
 
     /// How many.

@@ -52,6 +52,13 @@ pub struct LinkStatus {
 }
 
 impl Bus {
+    /// Has somebody at the other end of a link proven this DID?
+    #[must_use]
+    pub fn has_proven(&self, tag: &DidTag) -> bool {
+        let mut lines = self.lines.iter();
+        lines.any(|(_, line)| line.proven.contains(tag))
+    }
+
     /// How this node stands.
     #[must_use]
     pub fn status(&self) -> Status {

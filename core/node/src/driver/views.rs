@@ -4,7 +4,6 @@ use data_encoding::HEXLOWER;
 use packmule_bus::EnvelopeId;
 use packmule_bus::bus::io::{Event, Held, HeldState, NodeKey, Origin};
 use packmule_bus::depot::{Next, Why};
-use packmule_bus::label::DidTag;
 use packmule_bus::receipt::Rung;
 
 use super::{Driver, Reach};
@@ -45,12 +44,6 @@ impl Driver {
             troubles: self.troubles(),
             ..StatusReport::default()
         }
-    }
-
-    /// Has somebody at the other end of a link proven this DID?
-    pub(super) fn is_here(&self, tag: DidTag) -> bool {
-        let links = self.bus.status().links;
-        links.iter().any(|link| link.proven.contains(&tag))
     }
 
     /// What does not work for the moment.

@@ -28,9 +28,9 @@ impl Home {
         self.dir().join(SCANNED)
     }
 
-    /// What scans have begun and not finished.
+    /// What scans have begun and not finished, and where it lies.
     #[must_use]
-    pub fn scanned(&self) -> Vec<Fragment> {
+    pub fn scanned(&self) -> Vec<(PathBuf, Fragment)> {
         let entries = std::fs::read_dir(self.scans()).into_iter().flatten();
         let files = entries.flatten().filter(|entry| {
             let named = entry.path().extension().is_some_and(|it| it == EXTENSION);
@@ -38,9 +38,11 @@ impl Home {
         });
         files
             .take(MOST)
-            .filter_map(|entry| std::fs::read(entry.path()).ok())
-            .filter_map(|bytes| fountain::Partial::from_bytes(&bytes).ok())
-            .map(|partial| Fragment::of_frames(&partial))
+            .filter_map(|entry| {
+                let bytes = std::fs::read(entry.path()).ok()?;
+                let partial = fountain::Partial::from_bytes(&bytes).ok()?;
+                Some((entry.path(), Fragment::of_frames(&partial)))
+            })
             .collect()
     }
 

@@ -122,6 +122,7 @@ impl Node {
             rows: BTreeMap::new(),
             changing: None,
             post: Post::open(&home, config.depot.policy)?,
+            scanned: driver::Scanned::default(),
             tasks,
             desk: Arc::clone(&desk),
             lock,

@@ -99,7 +99,7 @@ impl<'a> Restored<'a> {
     }
 }
 
-/// At most so many partials that are no longer than this, in no order that means anything.
+/// At most so many partials that are no longer than this, of messages that have not come otherwise.
 pub(crate) fn unfinished(
     db: &Connection,
     longest: u64,
@@ -117,7 +117,7 @@ pub(crate) fn unfinished(
             let Some(Record::Partial(mut partial)) = record else {
                 continue;
             };
-            if partial.bytes <= longest {
+            if partial.bytes <= longest && !has(db, &partial.id)? {
                 partial.pieces = pieces::read(db, &partial.wire)?;
                 found.push(partial);
             }
@@ -126,6 +126,12 @@ pub(crate) fn unfinished(
             }
         }
     }
+}
+
+/// Did this message arrive?
+fn has(db: &Connection, id: &EnvelopeId) -> rusqlite::Result<bool> {
+    let mut query = db.prepare_cached("SELECT 1 FROM inbox WHERE envelope = ?1")?;
+    query.exists([id.as_bytes()])
 }
 
 impl Iterator for &mut Restored<'_> {

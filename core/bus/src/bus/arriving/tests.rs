@@ -22,11 +22,11 @@ fn at(seconds: u64) -> Now {
     }
 }
 
-fn body(range: std::ops::Range<u64>) -> Vec<u8> {
+fn body(range: Range<u64>) -> Vec<u8> {
     range.map(|n| (n % 251) as u8).collect()
 }
 
-fn bring(arriving: &mut Arriving, link: LinkId, range: std::ops::Range<u64>) -> Took {
+fn bring(arriving: &mut Arriving, link: LinkId, range: Range<u64>) -> Took {
     arriving.data(at(0), link, &NAME, range.start, body(range))
 }
 
@@ -180,7 +180,7 @@ fn what_codes_began_a_link_finishes() {
     assert_eq!(missing, [100..300, 400..1000]);
     assert_eq!(arriving.left(at(1), BLE, &name), Left::Save);
     arriving.joined(at(2), TCP, name, 1000, label());
-    let bring = |arriving: &mut Arriving, range: std::ops::Range<u64>| {
+    let bring = |arriving: &mut Arriving, range: Range<u64>| {
         arriving.data(at(2), TCP, &name, range.start, body(range))
     };
     assert!(matches!(bring(&mut arriving, 100..300), Took::More));
@@ -190,6 +190,37 @@ fn what_codes_began_a_link_finishes() {
     assert_eq!(whole, wire);
     arriving.over(&name);
     assert_eq!(arriving.cost(), 0);
+}
+
+#[test]
+fn a_link_begins_codes_go_on_and_a_link_finishes() {
+    let wire = body(0..1000);
+    let (name, fragment) = scanned(&wire, 100, &[0, 1, 5]);
+    let mut arriving = Arriving::new(1 << 20, 1 << 20);
+    arriving.joined(at(0), BLE, name, 1000, label());
+    let took = arriving.data(at(0), BLE, &name, 0, body(0..250));
+    assert!(matches!(took, Took::More));
+    // While a link brings it nothing is mixed in; afterwards it is.
+    arriving.know(vec![fragment]);
+    arriving.joined(at(0), TCP, name, 1000, label());
+    let missing = |arriving: &Arriving| arriving.missing(&name).iter().collect::<Vec<_>>();
+    assert_eq!(missing(&arriving).len(), 1);
+    arriving.left(at(1), BLE, &name);
+    arriving.left(at(1), TCP, &name);
+    arriving.joined(at(2), TCP, name, 1000, label());
+    assert_eq!(missing(&arriving), [250..500, 600..1000]);
+    arriving.left(at(3), TCP, &name);
+    let (_, rest) = scanned(&wire, 100, &[2, 3, 4, 6, 7, 8]);
+    let (_, last) = scanned(&wire, 100, &[9]);
+    arriving.know(vec![rest]);
+    arriving.joined(at(4), TCP, name, 1000, label());
+    arriving.left(at(4), TCP, &name);
+    // Codes have brought all the rest: something stays for the link to end it with.
+    arriving.know(vec![last]);
+    arriving.joined(at(5), TCP, name, 1000, label());
+    assert_eq!(missing(&arriving), vec![900..1000]);
+    let took = arriving.data(at(5), TCP, &name, 900, body(900..1000));
+    assert!(matches!(took, Took::Whole(whole) if whole == wire));
 }
 
 #[test]
