@@ -3,8 +3,8 @@
 
 usage: nodes.py PACKMULE CARRY [STORY...]
 
-PACKMULE and CARRY (the example of packmule-transports) have the features nfc-libnfc and nfc-pcsc. Each story has a field and homes of its own, and fails loudly. The stories
-of pcscd run in a network namespace, as vpcd listens on every address: `--inside` is what runs there.
+PACKMULE and CARRY (the example of packmule-transports) have the features nfc-libnfc and nfc-pcsc. Each story has a field and
+homes of its own, and fails loudly. The story of pcscd runs in a network namespace, as vpcd listens on every address: `--inside` is what runs there.
 """
 
 import json
@@ -278,8 +278,8 @@ def killed_again_and_again(packmule):
     again = (broken - clean - (met - once) * nothing) / kills
     print(f"nfc: {clean} bytes without a kill, {nothing} of them to meet; {broken} with {kills}, met {met} times: "
           f"{again:.0f} more for each than to meet", flush=True)
-    # One exchange, of 261 bytes there and 257 back, in which all that waits is offered anew; one that is said again; and one
-    # more for a disk that is busier than this slow air.
+    # One exchange, of 261 bytes there and 257 back, in which all that waits is offered anew; one that is said again;
+    # and one more for a disk that is busier than this slow air.
     assert again <= 3 * (261 + 257), again
 
 
