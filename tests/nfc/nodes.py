@@ -4,7 +4,8 @@
 usage: nodes.py PACKMULE CARRY [STORY...]
 
 PACKMULE and CARRY (the example of packmule-transports) have the features nfc-libnfc and nfc-pcsc. Each story has a field and
-homes of its own, and fails loudly. The story of pcscd runs in a network namespace, as vpcd listens on every address: `--inside` is what runs there.
+homes of its own, and fails loudly. The story of pcscd runs in a network namespace, as vpcd listens on every address:
+`--inside` is what runs there.
 """
 
 import json
@@ -126,9 +127,33 @@ def libnfc_meets_our_driver(packmule):
 
 def nobody_comes(packmule):
     with Field(packmule) as field, Homes(packmule) as homes:
+        homes.send("alice", "bob", 20_000)
         tap = homes.start("alice", "nfc", "tap", "--device", field.chips[0], "--patience", "1")
         code, text = said(tap)
-        assert code == 3 and json.loads(text)["met"] == [], text
+        told = json.loads(text)
+        assert code == 3 and told["met"] == [] and len(told["waiting"]) == 1, text
+        # Too much for a touch: it is named, and what to do.
+        assert told["waiting_bytes"] > 20_000, told
+        must(told["hint"], "Bluetooth")
+
+
+def a_touch_that_breaks_is_told_and_goes_on(packmule):
+    with Field(packmule, "--rate", "106") as field, Homes(packmule) as homes:
+        text, [name] = homes.send("alice", "bob", 20_000)
+        tap = homes.start("alice", "nfc", "tap", "--device", f"{field.chips[0]}?reader")
+        bob = Run(homes, "bob", f"nfc:{field.chips[1]}?card")
+        until("they have met", bob.has_met)
+        time.sleep(0.5)
+        bob.kill()
+        code, said_by_tap = said(tap)
+        told = json.loads(said_by_tap)
+        assert code == 0 and told["broke"] and told["waiting"] == [name] and told["sent"] == [], told
+        must(told["hint"], "Bluetooth")
+        # The next touch brings the rest.
+        taps = [homes.start(who, "nfc", "tap", "--device", chip) for who, chip in zip(("alice", "bob"), field.chips)]
+        told = [json.loads(said(tap)[1]) for tap in taps]
+        assert name in told[0]["sent"] and not told[0]["broke"] and name in told[1]["received"], told
+        assert homes.letters("bob")[name] == text
 
 
 def carried(reader, card):
@@ -358,6 +383,7 @@ def inside_a_namespace(packmule):
 
 
 STORIES = [doctor_finds_what_is_missing, a_plain_message_on_a_sticker_is_warned_of, two_people_tap, nobody_comes,
+           a_touch_that_breaks_is_told_and_goes_on,
            libnfc_at_both_ends, libnfc_meets_our_driver, every_size_by_every_back_end,
            two_people_tap_by_pcscd,
            foreign_cards_beside_a_node, killed_again_and_again, rogues_beside_a_node]
