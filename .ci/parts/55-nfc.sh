@@ -5,6 +5,7 @@ cargo clippy --locked -p packmule-nfc-libnfc -p packmule-nfc-pcsc -p packmule-tr
   --features packmule-transports/nfc-libnfc,packmule-transports/nfc-pcsc -- -D warnings
 cargo build --locked -p packmule --features nfc-libnfc,nfc-pcsc
 cargo build --locked -p packmule-nfc --example echo
+cargo build --locked -p packmule-transports --features nfc-libnfc,nfc-pcsc --example carry
 peers=$PACKMULE_CACHE/nfcpy
 if ! cmp -s tests/nfc/requirements.txt "$peers/installed"; then
   rm -rf "$peers"
@@ -13,4 +14,4 @@ if ! cmp -s tests/nfc/requirements.txt "$peers/installed"; then
 fi
 export PYTHONDONTWRITEBYTECODE=1
 python3 tests/nfc/run.py "$CARGO_TARGET_DIR/debug/packmule" "$peers/bin/python" "$CARGO_TARGET_DIR/debug/examples/echo"
-python3 tests/nfc/nodes.py "$CARGO_TARGET_DIR/debug/packmule"
+python3 tests/nfc/nodes.py "$CARGO_TARGET_DIR/debug/packmule" "$CARGO_TARGET_DIR/debug/examples/carry"

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Whole nodes touch over virtual chips: by our driver, by libnfc, by pcscd; killed, and beside rogues.
 
-usage: nodes.py PACKMULE [STORY...]
+usage: nodes.py PACKMULE CARRY [STORY...]
 
-PACKMULE has the features nfc-libnfc and nfc-pcsc. Each story has a field and homes of its own, and fails loudly. The stories
-of pcscd run in a network namespace, as vpcd listens on every address: `nodes.py PACKMULE --inside STORY` is what runs there.
+PACKMULE and CARRY (the example of packmule-transports) have the features nfc-libnfc and nfc-pcsc. Each story has a field and
+homes of its own, and fails loudly. The story of pcscd runs in a network namespace, as vpcd listens on every address:
+`--inside` is what runs there.
 """
 
 import json
@@ -24,6 +25,10 @@ PATIENCE = 90
 SIZES = [1, 100, 1000, 4096]
 # What libnfc does not survive: an answer to the selection of length 0, a node address.
 DEADLY = ("ats0", "nad")
+# Packed messages of exactly so many bytes: around every limit of an exchange, and the two that are spoken of.
+EXACT = [1, 2, *range(244, 264), 4096, 65536]
+NAMES = {}
+CARRY = sys.argv[2] if len(sys.argv) > 2 else ""
 
 
 class Homes:
@@ -122,9 +127,96 @@ def libnfc_meets_our_driver(packmule):
 
 def nobody_comes(packmule):
     with Field(packmule) as field, Homes(packmule) as homes:
+        homes.send("alice", "bob", 20_000)
         tap = homes.start("alice", "nfc", "tap", "--device", field.chips[0], "--patience", "1")
         code, text = said(tap)
-        assert code == 3 and json.loads(text)["met"] == [], text
+        told = json.loads(text)
+        assert code == 3 and told["met"] == [] and len(told["waiting"]) == 1, text
+        # Too much for a touch: it is named, and what to do.
+        assert told["waiting_bytes"] > 20_000, told
+        must(told["hint"], "Bluetooth")
+
+
+def a_touch_that_breaks_is_told_and_goes_on(packmule):
+    with Field(packmule, "--rate", "106") as field, Homes(packmule) as homes:
+        text, [name] = homes.send("alice", "bob", 20_000)
+        tap = homes.start("alice", "nfc", "tap", "--device", f"{field.chips[0]}?reader")
+        bob = Run(homes, "bob", f"nfc:{field.chips[1]}?card")
+        until("they have met", bob.has_met)
+        time.sleep(0.5)
+        bob.kill()
+        code, said_by_tap = said(tap)
+        told = json.loads(said_by_tap)
+        assert code == 0 and told["broke"] and told["waiting"] == [name] and told["sent"] == [], told
+        must(told["hint"], "Bluetooth")
+        # The next touch brings the rest.
+        taps = [homes.start(who, "nfc", "tap", "--device", chip) for who, chip in zip(("alice", "bob"), field.chips)]
+        told = [json.loads(said(tap)[1]) for tap in taps]
+        assert name in told[0]["sent"] and not told[0]["broke"] and name in told[1]["received"], told
+        assert homes.letters("bob")[name] == text
+
+
+def carried(reader, card):
+    """Packed messages of exact sizes, one way and both; the names that came are those that a session in memory gives."""
+    for there, back in ((EXACT, EXACT), ([4096], []), ([], [4096])):
+        ends = [[reader, "alice", str(len(back)), *map(str, there)], [card, "bob", str(len(there)), *map(str, back)]]
+        ends = [subprocess.Popen([CARRY, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                for words in ends]
+        told = [said(end) for end in ends]
+        assert [code for code, _ in told] == [0, 0], told
+        for (_, text), sizes, who, settled in ((told[0], back, "bob", there), (told[1], there, "alice", back)):
+            *came, done = text.splitlines()
+            assert done == f"done {len(settled)}", text
+            assert sorted(int(line.split()[1]) for line in came) == sizes, text
+            # The same names by every back end.
+            assert NAMES.setdefault((who, tuple(sizes)), sorted(came)) == sorted(came), text
+
+
+def every_size_by_every_back_end(packmule):
+    for prefix, other in (("", ""), ("libnfc:pn532_uart:", "libnfc:pn532_uart:"), ("", "libnfc:pn532_uart:")):
+        with Field(packmule) as field:
+            carried(f"{prefix}{field.chips[0]}?reader", f"{other}{field.chips[1]}?card")
+
+
+def doctor_finds_what_is_missing(packmule):
+    with Field(packmule) as field, Homes(packmule) as homes:
+        settings = homes.folder / "alice" / "node.toml"
+
+        def finding(device, name="nfc"):
+            settings.write_text(f'listen = []\n[nfc]\ndevice = "{device}"\nrole = "card"\n')
+            checks = homes.ok("alice", "doctor")["checks"]
+            return next(check for check in checks if check["name"] == name)
+
+        gone = finding(field.folder + "/nothing")
+        assert gone["health"] == "note" and "No such file" in gone["detail"] and "plug it in" in gone["hint"], gone
+        good = finding(field.chips[0])
+        assert good["health"] == "ok", good
+        # A node takes the chip that is set up; then doctor and others find it taken.
+        node = homes.start("alice", "run", "--no-discover")
+        ready = json.loads(node.stdout.readline())
+        assert ready["listen"] == [f"nfc:{field.chips[0]}?card"], ready
+        busy = finding(field.chips[0])
+        assert "another program" in busy["detail"] and "running node" in busy["hint"], busy
+        code, text = said(homes.start("alice", "nfc", "tap", "--patience", "1"))
+        assert code != 0 and "node.toml" in json.loads(text)["hint"], text
+        busy = finding(f"libnfc:pn532_uart:{field.chips[0]}")
+        assert "another program" in busy["detail"], busy
+        node.terminate()
+        node.communicate()
+        unknown = finding("libnfc:no_such_driver:/dev/null")
+        assert unknown["health"] == "note" and "libnfc" in unknown["detail"], unknown
+        none = finding(field.chips[0], "nfc by pcscd")
+        assert none["health"] == "note" and "pcscd" in none["hint"], none
+
+
+def a_plain_message_on_a_sticker_is_warned_of(packmule):
+    with Field(packmule, "--tag", "ntag215", chips=1) as field, Homes(packmule) as homes:
+        plain = homes.folder / "plain"
+        plain.write_text('{"id":"1","type":"https://didcomm.org/basicmessage/2.0/message","body":{"content":"hi"}}')
+        told = homes.ok("alice", "nfc", "write", field.chips[0], "--message", str(plain))
+        must(told["warning"], "not encrypted")
+        told = homes.ok("alice", "nfc", "write", field.chips[0], "--uri", "https://example.org/?_oob=eyJ0")
+        assert told["warning"] is None, told
 
 
 class Run:
@@ -211,8 +303,8 @@ def killed_again_and_again(packmule):
     again = (broken - clean - (met - once) * nothing) / kills
     print(f"nfc: {clean} bytes without a kill, {nothing} of them to meet; {broken} with {kills}, met {met} times: "
           f"{again:.0f} more for each than to meet", flush=True)
-    # One exchange, of 261 bytes there and 257 back, in which all that waits is offered anew; one that is said again; and one
-    # more for a disk that is busier than this slow air.
+    # One exchange, of 261 bytes there and 257 back, in which all that waits is offered anew; one that is said again;
+    # and one more for a disk that is busier than this slow air.
     assert again <= 3 * (261 + 257), again
 
 
@@ -264,7 +356,8 @@ def foreign_cards_beside_a_node(packmule):
 
 def two_people_tap_by_pcscd(packmule):
     """Alice's reader is pcscd's, whose card is whatever lies before a chip: bob's node."""
-    inside = ["unshare", "--net", "--mount", "--propagation", "private", sys.executable, __file__, packmule, "--inside"]
+    inside = ["unshare", "--net", "--mount", "--propagation", "private", sys.executable, __file__, packmule,
+              CARRY, "--inside"]
     code, text = said(subprocess.Popen(inside, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
     assert code == 0, text
 
@@ -283,17 +376,21 @@ def inside_a_namespace(packmule):
                 code, text = said(tap)
                 assert code != 0 and "no such reader" in text, text
                 exchange(packmule, homes, {"alice": "pcsc:Virtual PCD 00 00", "bob": f"{field.chips[1]}?card"})
+                carried("pcsc:Virtual PCD 00 00", f"{field.chips[1]}?card")
     finally:
         daemon.terminate()
         daemon.wait()
 
 
-STORIES = [two_people_tap, nobody_comes, libnfc_at_both_ends, libnfc_meets_our_driver, two_people_tap_by_pcscd,
+STORIES = [doctor_finds_what_is_missing, a_plain_message_on_a_sticker_is_warned_of, two_people_tap, nobody_comes,
+           a_touch_that_breaks_is_told_and_goes_on,
+           libnfc_at_both_ends, libnfc_meets_our_driver, every_size_by_every_back_end,
+           two_people_tap_by_pcscd,
            foreign_cards_beside_a_node, killed_again_and_again, rogues_beside_a_node]
 
 
 def main():
-    packmule, wanted = sys.argv[1], sys.argv[2:]
+    packmule, wanted = sys.argv[1], sys.argv[3:]
     if wanted == ["--inside"]:
         return inside_a_namespace(packmule)
     failed = []

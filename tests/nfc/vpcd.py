@@ -100,8 +100,8 @@ class Bridge:
                 with socket.create_connection(("127.0.0.1", PORT), timeout=0.5) as slot:
                     self.play(slot)
             except (Gone, OSError):
-                # Taken out of the slot; or no slot yet.
-                time.sleep(0.05)
+                # Taken out of the slot, long enough for pcscd to see it; or no slot yet.
+                self.ended.wait(1.5)
             self.chip.release()
 
     def play(self, slot):
