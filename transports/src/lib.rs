@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use packmule_bus::link::Transport;
 
-// Not among the names below: it has no radio of its own yet, and whoever has one gives it to it.
 #[cfg(feature = "ble")]
 pub use packmule_ble as ble;
+#[cfg(all(feature = "bluer", target_os = "linux"))]
+pub use packmule_ble_bluer as bluer;
 #[cfg(feature = "drive")]
 pub use packmule_drive as drive;
 #[cfg(feature = "http")]
@@ -33,6 +34,8 @@ pub use packmule_ws as ws;
 /// `http` and `ws`), in records of how a message came (`qr`, `drive:/media/stick`), and in what
 /// `packmule doctor` prints.
 pub const NAMES: &[&str] = &[
+    #[cfg(feature = "ble")]
+    "ble",
     #[cfg(feature = "drive")]
     "drive",
     #[cfg(feature = "http")]
@@ -79,7 +82,24 @@ pub fn for_a_node() -> Vec<Arc<dyn Transport>> {
         (Arc::new(http::Https::default()) as Arc<dyn Transport>),
         #[cfg(feature = "nfc")]
         (Arc::new(nfc::Nfc::serial()) as Arc<dyn Transport>),
+        #[cfg(feature = "ble")]
+        (Arc::new(ble::Ble::new(radio())) as Arc<dyn Transport>),
     ])
+}
+
+/// Bluetooth by what this build has for it, on the system's first adapter until a node listens on
+/// another one.
+#[cfg(all(feature = "bluer", target_os = "linux"))]
+#[must_use]
+pub fn radio() -> impl ble::radio::Radio + 'static {
+    bluer::Bluez::default()
+}
+
+/// Bluetooth by what this build has for it: nothing, which it says to whoever asks.
+#[cfg(all(feature = "ble", not(all(feature = "bluer", target_os = "linux"))))]
+#[must_use]
+pub fn radio() -> impl ble::radio::Radio + 'static {
+    ble::radio::Missing
 }
 
 /// The transport that opens the ways which begin with `name`, if this build has it. Each call
@@ -87,6 +107,8 @@ pub fn for_a_node() -> Vec<Arc<dyn Transport>> {
 #[must_use]
 pub fn by_name(name: &str) -> Option<Arc<dyn Transport>> {
     match name {
+        #[cfg(feature = "ble")]
+        "ble" => Some(Arc::new(ble::Ble::new(radio()))),
         #[cfg(feature = "http")]
         "http" => Some(Arc::new(http::Http::default())),
         #[cfg(feature = "http")]
@@ -132,6 +154,7 @@ mod tests {
         }
         assert_eq!(by_name("mem").is_some(), cfg!(feature = "mem"));
         assert_eq!(by_name("nfc").is_some(), cfg!(feature = "nfc"));
+        assert_eq!(by_name("ble").is_some(), cfg!(feature = "ble"));
         assert!(by_name("pigeon").is_none());
     }
 
@@ -145,6 +168,7 @@ mod tests {
             ("http", cfg!(feature = "http")),
             ("https", cfg!(feature = "http")),
             ("nfc", cfg!(feature = "nfc")),
+            ("ble", cfg!(feature = "ble")),
         ];
         let expected = expected.iter().filter(|one| one.1).map(|one| one.0);
         assert_eq!(names, expected.collect::<Vec<_>>());

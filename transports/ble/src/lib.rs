@@ -3,12 +3,15 @@
 pub mod advert;
 pub mod air;
 pub mod airtime;
+mod around;
 pub mod link;
 pub mod pipe;
 pub mod plan;
 pub mod profile;
 pub mod radio;
+mod scout;
 mod transport;
 pub mod value;
 
+pub use scout::{LOOK, REST};
 pub use transport::Ble;

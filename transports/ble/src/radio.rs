@@ -110,3 +110,45 @@ pub trait Scan: Send {
     /// Cancel-safe.
     fn next(&mut self) -> BoxFut<'_, Result<Sighting, OpenError>>;
 }
+
+/// The radio of a build that has no back end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Missing;
+
+/// What such a build says.
+const MISSING: &str = "this build of packmule has no Bluetooth: build it with \
+     `cargo build --features bluer` (Linux) or `--features btleplug`";
+
+fn missing<T>() -> BoxFut<'static, Result<T, OpenError>> {
+    Box::pin(async { Err(OpenError::Unavailable(MISSING.to_owned())) })
+}
+
+impl Radio for Missing {
+    fn probe(&self) -> BoxFut<'_, Probe> {
+        let probe = Probe {
+            ready: false,
+            finding: MISSING.to_owned(),
+        };
+        Box::pin(std::future::ready(probe))
+    }
+
+    fn serve<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a Advert,
+    ) -> BoxFut<'a, Result<Box<dyn Peripheral>, OpenError>> {
+        missing()
+    }
+
+    fn show<'a>(&'a self, _: &'a Advert) -> BoxFut<'a, Result<(), OpenError>> {
+        missing()
+    }
+
+    fn scan(&self) -> BoxFut<'_, Result<Box<dyn Scan>, OpenError>> {
+        missing()
+    }
+
+    fn connect<'a>(&'a self, _: &'a Address) -> BoxFut<'a, Result<Channel, OpenError>> {
+        missing()
+    }
+}

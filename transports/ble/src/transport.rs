@@ -5,33 +5,49 @@
 
 use std::sync::Arc;
 
-use packmule_bus::link::{BoxFut, Link, Listener, OpenError, Port, Probe, Role, Transport, Way};
+use packmule_bus::link::{
+    BoxFut, Link, Listener, OpenError, Port, Probe, Role, Scout, Transport, Way,
+};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
-use crate::advert::Advert;
+use crate::advert::Draw;
+use crate::around::Around;
 use crate::link;
 use crate::radio::{Address, Peripheral, Radio};
+use crate::scout::Looking;
 use crate::value::Tag;
 
 /// The transport's name.
-const NAME: &str = "ble";
+pub(crate) const NAME: &str = "ble";
 /// So many connections may wait for their opening; of more, all such are let go.
 const OPENINGS: usize = 4;
 
-/// Links over Bluetooth LE.
+/// Links over Bluetooth LE. Every clone is the same device to others.
 #[derive(Clone)]
 pub struct Ble {
     radio: Arc<dyn Radio>,
-    tag: Tag,
+    around: Arc<Around>,
 }
 
 impl Ble {
-    /// Over this radio. The tag is random: it is what others see of us.
+    /// Over this radio, with tags that nobody can guess.
     #[must_use]
-    pub fn over(radio: impl Radio + 'static, tag: Tag) -> Self {
+    pub fn new(radio: impl Radio + 'static) -> Self {
+        // Not its seventh and ninth bytes, which are not all random.
+        let draw = || {
+            let [a, b, c, d, e, f, _, _, _, _, g, h, ..] = Uuid::new_v4().into_bytes();
+            [a, b, c, d, e, f, g, h]
+        };
+        Self::over(radio, Box::new(draw))
+    }
+
+    /// Over this radio, with tags of this draw: it is what others see of us.
+    #[must_use]
+    pub fn over(radio: impl Radio + 'static, draw: Draw) -> Self {
         Self {
             radio: Arc::new(radio),
-            tag,
+            around: Arc::new(Around::new(draw)),
         }
     }
 }
@@ -48,19 +64,19 @@ impl Transport for Ble {
     fn open<'a>(&'a self, to: &'a Way) -> BoxFut<'a, Result<Port, OpenError>> {
         Box::pin(async move {
             let address = Address(read(to)?.to_owned());
+            let dialling = self.around.dialling(&address);
             let channel = self.radio.connect(&address).await?;
-            let (mut link, _) = link::open(channel, Role::Dialer, self.tag).await?;
+            let (mut link, theirs) = link::open(channel, Role::Dialer, dialling.tag()).await?;
             link.with = to.to_string();
-            Ok(Port::Link(link))
+            let link = dialling.opened(link, theirs);
+            let twice = || OpenError::NoAnswer(format!("{to}: there is a link to it already"));
+            Ok(Port::Link(link.ok_or_else(twice)?))
         })
     }
 
     fn listen<'a>(&'a self, at: &'a Way) -> BoxFut<'a, Result<Box<dyn Listener>, OpenError>> {
         Box::pin(async move {
-            let advert = Advert {
-                tag: self.tag,
-                dials: false,
-            };
+            let advert = self.around.advert();
             let peripheral = self.radio.serve(read(at)?, &advert).await?;
             let way = format!("{NAME}:{}", peripheral.address());
             let way = Way::parse(&way).ok_or_else(|| OpenError::BadWay {
@@ -71,18 +87,25 @@ impl Transport for Ble {
             Ok(Box::new(Listening {
                 way,
                 peripheral,
-                tag: self.tag,
+                around: Arc::clone(&self.around),
                 opening: JoinSet::new(),
             }) as Box<dyn Listener>)
         })
+    }
+
+    /// Of those who listen here: a radio is not switched on because a node runs.
+    fn scout(&self, ours: &[Way]) -> Option<Box<dyn Scout>> {
+        let listens = ours.iter().any(|way| way.transport() == NAME);
+        let looking = || Looking::new(Arc::clone(&self.radio), Arc::clone(&self.around));
+        listens.then(|| Box::new(looking()) as Box<dyn Scout>)
     }
 }
 
 struct Listening {
     way: Way,
     peripheral: Box<dyn Peripheral>,
-    tag: Tag,
-    opening: JoinSet<Result<Link, OpenError>>,
+    around: Arc<Around>,
+    opening: JoinSet<Result<(Link, Tag), OpenError>>,
 }
 
 impl Listener for Listening {
@@ -96,7 +119,9 @@ impl Listener for Listening {
                 tokio::select! {
                     Some(opened) = self.opening.join_next() => {
                         // A stranger who opens badly is nobody's loss.
-                        if let Ok(Ok(link)) = opened {
+                        if let Ok(Ok((link, theirs))) = opened
+                            && let Some(link) = self.around.came(link, theirs)
+                        {
                             return Ok(Port::Link(link));
                         }
                     }
@@ -105,10 +130,8 @@ impl Listener for Listening {
                         if self.opening.len() >= OPENINGS {
                             self.opening.abort_all();
                         }
-                        let tag = self.tag;
-                        self.opening.spawn(async move {
-                            Ok(link::open(channel, Role::Listener, tag).await?.0)
-                        });
+                        let tag = self.around.advert().tag;
+                        self.opening.spawn(link::open(channel, Role::Listener, tag));
                     }
                 }
             }

@@ -14,8 +14,8 @@ use packmule_conformance::links;
 
 async fn meet(stack: Stack) -> (Air, Link, Link) {
     let air = Air::new(stack);
-    let kiosk = Ble::over(air.device("kiosk"), *b"kiosk is");
-    let alice = Ble::over(air.device("alice"), *b"alice is");
+    let kiosk = Ble::over(air.device("kiosk"), Box::new(|| *b"kiosk is"));
+    let alice = Ble::over(air.device("alice"), Box::new(|| *b"alice is"));
     let at = Way::parse("ble:any").expect("a way");
     let mut door = kiosk.listen(&at).await.expect("listens");
     assert_eq!(door.way().as_str(), "ble:kiosk");
@@ -120,7 +120,7 @@ async fn a_link_that_is_cut_ends_at_both_ends_and_what_came_can_be_read() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_crowd_does_not_keep_alice_out() {
     let air = Air::new(Stack::default());
-    let kiosk = Ble::over(air.device("kiosk"), *b"kiosk is");
+    let kiosk = Ble::over(air.device("kiosk"), Box::new(|| *b"kiosk is"));
     let at = Way::parse("ble:any").expect("a way");
     let mut door = kiosk.listen(&at).await.expect("listens");
     let mallory: Device = air.device("mallory");
@@ -138,7 +138,7 @@ async fn a_silent_crowd_does_not_keep_alice_out() {
         assert!(waiting.await.is_err());
     }
     let way = door.way();
-    let alice = Ble::over(air.device("alice"), *b"alice is");
+    let alice = Ble::over(air.device("alice"), Box::new(|| *b"alice is"));
     let (near, far) = tokio::join!(alice.open(&way), door.accept());
     assert!(matches!(
         (near, far),
@@ -152,7 +152,7 @@ async fn a_silent_crowd_does_not_keep_alice_out() {
 #[tokio::test(start_paused = true)]
 async fn a_device_that_left_is_not_seen_and_not_reached() {
     let air = Air::new(Stack::default());
-    let kiosk = Ble::over(air.device("kiosk"), *b"kiosk is");
+    let kiosk = Ble::over(air.device("kiosk"), Box::new(|| *b"kiosk is"));
     let at = Way::parse("ble:any").expect("a way");
     let door = kiosk.listen(&at).await.expect("listens");
     let alice = air.device("alice");
@@ -162,7 +162,7 @@ async fn a_device_that_left_is_not_seen_and_not_reached() {
     assert_eq!(seen.data, b"\x10kiosk is");
     assert!(kiosk.listen(&at).await.is_err(), "one door a device");
     drop(door);
-    let alice = Ble::over(alice, *b"alice is");
+    let alice = Ble::over(alice, Box::new(|| *b"alice is"));
     let way = Way::parse("ble:kiosk").expect("a way");
     assert!(matches!(
         alice.open(&way).await,
