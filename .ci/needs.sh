@@ -21,6 +21,10 @@ if [ ${#needs[@]} -gt 0 ] && ! python3 -c 'import websockets' 2>/dev/null && ! /
 if [ ${#needs[@]} -gt 0 ]; then
   for pair in nfc-list:libnfc-bin nfc-dep-target:libnfc-examples pn53x-diagnose:libnfc-pn53x-examples; do command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}"); done
 fi
+# A guest with Bluetooth; its kernel and BlueZ are unpacked into the cache by tests/ble-vm/run.py.
+if [ ${#needs[@]} -gt 0 ]; then
+  for pair in qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio dbus-daemon:dbus-daemon strip:binutils; do command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}"); done
+fi
 # What the Affinidi mediator links to, for the parts that build it.
 if [ "${CHECK_MODE:-full}" = deep ] && ! { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists dbus-1; }; then missing+=(pkg-config libdbus-1-dev); fi
 # What pyzbar reads with, for the table of decoders.

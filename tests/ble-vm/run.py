@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The shipped packmule speaks Bluetooth LE with itself and with bumble, in a guest of its own.
 
-usage: run.py PACKMULE PYTHON-WITH-BUMBLE CACHE [STORY]...
+usage: run.py PACKMULE PACKMULE-WITH-BTLEPLUG PYTHON-WITH-BUMBLE CACHE [STORY]...
 
 The guest has Debian's kernel, its bluetoothd, and btvirt's controllers, whose radio is the guest's memory. Nothing is
 installed on this machine: packages are fetched and unpacked into CACHE. It fails loudly when anything is missing, when
@@ -149,7 +149,7 @@ def parties(packmule, homes):
                 say(name, "accept", "--no-hello", "--name", other, dids[other])
 
 
-def image(packmule, python, cache, unpacked):
+def image(programs, python, cache, unpacked):
     tree = Tree(cache / "root")
     tree.program("/bin/busybox", "bin/busybox")
     for tool in TOOLS:
@@ -158,9 +158,10 @@ def image(packmule, python, cache, unpacked):
     tree.program(unpacked / "usr/libexec/bluetooth/bluetoothd", "usr/bin/bluetoothd")
     for tool in ["btvirt", "btmgmt", "btmon", "bluetoothctl"]:
         tree.program(unpacked / "usr/bin" / tool, f"usr/bin/{tool}")
-    stripped = cache / "packmule"
-    subprocess.run(["strip", "--strip-debug", "-o", stripped, packmule], check=True)
-    tree.program(stripped, "usr/bin/packmule")
+    for program, name in zip(programs, ["packmule", "packmule-btleplug"]):
+        stripped = cache / name
+        subprocess.run(["strip", "--strip-debug", "-o", stripped, program], check=True)
+        tree.program(stripped, f"usr/bin/{name}")
     tree.python(python)
     tree.copy(unpacked / "etc/dbus-1/system.d/bluetooth.conf", "etc/dbus-1/system.d/bluetooth.conf")
     tree.write("etc/dbus-1/sys.conf", BUS)
@@ -170,7 +171,7 @@ def image(packmule, python, cache, unpacked):
         found = glob.glob(str(unpacked / f"lib/modules/*/kernel/**/{name}.ko"), recursive=True)
         need(found, f"the kernel has no module {name}")
         tree.copy(found[0], f"lib/mods/{number:02}-{name}.ko")
-    parties(packmule, tree.root / "homes")
+    parties(programs[0], tree.root / "homes")
     for file in (HERE / "guest").iterdir():
         if file.is_file():
             tree.copy(file, f"guest/{file.name}")
@@ -220,13 +221,13 @@ def boot(command):
 
 
 def main():
-    packmule, python, cache, *only = sys.argv[1:]
+    packmule, plug, python, cache, *only = sys.argv[1:]
     cache = Path(cache).resolve()
     cache.mkdir(parents=True, exist_ok=True)
     for tool in ["qemu-system-x86_64", "busybox", "cpio", "dbus-daemon", "dpkg", "apt-get", "strip"]:
         need(shutil.which(tool), f"{tool} is missing: .ci/needs.sh installs it")
     unpacked, vmlinux = packages(cache)
-    initrd = image(packmule, python, cache, unpacked)
+    initrd = image((packmule, plug), python, cache, unpacked)
     if kvm_works(vmlinux, initrd):
         accelerator = ["-accel", "kvm", "-cpu", "host"]
     else:

@@ -13,6 +13,8 @@ use packmule_bus::link::Transport;
 pub use packmule_ble as ble;
 #[cfg(all(feature = "bluer", target_os = "linux"))]
 pub use packmule_ble_bluer as bluer;
+#[cfg(feature = "btleplug")]
+pub use packmule_ble_btleplug as btleplug;
 #[cfg(feature = "drive")]
 pub use packmule_drive as drive;
 #[cfg(feature = "http")]
@@ -83,22 +85,32 @@ pub fn for_a_node() -> Vec<Arc<dyn Transport>> {
         #[cfg(feature = "nfc")]
         (Arc::new(nfc::Nfc::serial()) as Arc<dyn Transport>),
         #[cfg(feature = "ble")]
-        (Arc::new(ble::Ble::new(radio())) as Arc<dyn Transport>),
+        (Arc::new(ble::Ble::new(radio(None))) as Arc<dyn Transport>),
     ])
 }
 
-/// Bluetooth by what this build has for it, on the system's first adapter until a node listens on
-/// another one.
+/// Bluetooth by what this build has for it, on the adapter of this name, else on the system's
+/// first one until a node listens on another.
 #[cfg(all(feature = "bluer", target_os = "linux"))]
 #[must_use]
-pub fn radio() -> impl ble::radio::Radio + 'static {
-    bluer::Bluez::default()
+pub fn radio(adapter: Option<&str>) -> impl ble::radio::Radio + use<> {
+    adapter.map_or_else(bluer::Bluez::default, bluer::Bluez::on)
+}
+
+/// Bluetooth by what this build has for it: a central, which nobody sees.
+#[cfg(all(feature = "btleplug", not(all(feature = "bluer", target_os = "linux"))))]
+#[must_use]
+pub fn radio(adapter: Option<&str>) -> impl ble::radio::Radio + use<> {
+    adapter.map_or_else(btleplug::Plug::default, btleplug::Plug::on)
 }
 
 /// Bluetooth by what this build has for it: nothing, which it says to whoever asks.
-#[cfg(all(feature = "ble", not(all(feature = "bluer", target_os = "linux"))))]
+#[cfg(all(
+    feature = "ble",
+    not(any(feature = "btleplug", all(feature = "bluer", target_os = "linux")))
+))]
 #[must_use]
-pub fn radio() -> impl ble::radio::Radio + 'static {
+pub fn radio(_: Option<&str>) -> impl ble::radio::Radio + use<> {
     ble::radio::Missing
 }
 
@@ -108,7 +120,7 @@ pub fn radio() -> impl ble::radio::Radio + 'static {
 pub fn by_name(name: &str) -> Option<Arc<dyn Transport>> {
     match name {
         #[cfg(feature = "ble")]
-        "ble" => Some(Arc::new(ble::Ble::new(radio()))),
+        "ble" => Some(Arc::new(ble::Ble::new(radio(None)))),
         #[cfg(feature = "http")]
         "http" => Some(Arc::new(http::Http::default())),
         #[cfg(feature = "http")]

@@ -1,14 +1,17 @@
 """alice, bob and mule: each a process of the shipped packmule, with a home and an adapter of their own."""
 
+import base64
 import json
 import random
+import shutil
 import signal
-import string
 import subprocess
 
 from radio import PATIENCE, Failed, log, start, until
 
-PASSPHRASE = "/homes/passphrase"
+# As they were made; each story has copies of its own.
+HOMES = "/homes"
+PASSPHRASE = f"{HOMES}/passphrase"
 
 
 class Party:
@@ -19,28 +22,41 @@ class Party:
         self.adapter = f"hci{number}"
         self.number = number
         self.process = None
+        self.home = f"/tmp/{name}"
+
+    def fresh(self):
+        """A home in which nothing has happened yet."""
+        shutil.rmtree(self.home, ignore_errors=True)
+        shutil.copytree(f"{HOMES}/{self.name}", self.home)
 
     def say(self, *words, given=None):
-        command = ["packmule", "--home", f"/homes/{self.name}", "--passphrase-file", PASSPHRASE, "--json", *words]
+        command = ["packmule", "--home", self.home, "--passphrase-file", PASSPHRASE, "--json", *words]
         done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=PATIENCE)
         if done.returncode:
             raise Failed(f"{self.name}: {' '.join(words)}: {done.stderr or done.stdout}")
         return json.loads(done.stdout)
 
-    def run(self, how="", *more):
+    def run(self, how="", *more, program="packmule"):
         """Starts the node; `how` is written behind the adapter's name."""
-        words = ["packmule", "--home", f"/homes/{self.name}", "--passphrase-file", PASSPHRASE, "--json"]
+        words = [program, "--home", self.home, "--passphrase-file", PASSPHRASE, "--json"]
         self.process = start(self.name, *words, "run", "--events", "--listen", f"ble:{self.adapter}{how}", *more)
         until(f"{self.name}'s node", lambda: self.status() is not None)
         return self
 
     def status(self):
-        try:
-            return self.say("status")
-        except Failed:
-            if self.process.poll() is not None:
-                raise Failed(f"{self.name}'s node ended: {(log / self.name).with_suffix('.log').read_text()[-2000:]}")
-            return None
+        """How its node stands; nothing, while it starts."""
+        if self.process.poll() is not None:
+            raise Failed(f"{self.name}'s node ended: {(log / self.name).with_suffix('.log').read_text()[-2000:]}")
+        status = self.say("status")
+        return status if "links" in status else None
+
+    def linked(self):
+        """The links that it has, once there is one to somebody."""
+        return until(f"a link of {self.name}", lambda: [link for link in self.status()["links"] if link["proven"]])
+
+    def receiving(self):
+        """Until a part of a message has come and not all of it."""
+        until(f"a part at {self.name}", lambda: self.status()["arriving"] or any(one["incoming"] for one in self.status()["links"]))
 
     def kill(self):
         self.process.kill()
@@ -66,8 +82,7 @@ class Party:
 
 def text(length, seed):
     """Words that zstd makes nothing of."""
-    dice = random.Random(seed)
-    return "".join(dice.choice(string.ascii_letters + string.digits) for _ in range(length))
+    return base64.b64encode(random.Random(seed).randbytes(length)).decode()[:length]
 
 
 def arrived(party, sender, wanted, patience=PATIENCE):

@@ -3,6 +3,7 @@
 What can go wrong: anything of the system; a story that meets it fails with the daemon's last words.
 """
 
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -79,6 +80,22 @@ class Radio:
 
     def power(self, number, on):
         said("btmgmt", "--index", str(number), "power", "on" if on else "off")
+
+    def cut(self, number):
+        """Ends every connection of an adapter, as walking away does; they must have been there."""
+        index = str(number)
+        there = re.findall(r"([0-9A-F:]{17}) type (.*)", said("btmgmt", "--index", index, "con"))
+        for address, _ in there:
+            said("btmgmt", "--index", index, "disconnect", "-t", "1", address)
+        if not there:
+            raise Failed(f"hci{number} has no connection to cut")
+
+    @staticmethod
+    def channels_of_ours():
+        """L2CAP channels with credits that are open: ours. ATT's are of mode 0, EATT's of 129."""
+        rows = [row.split() for row in Path("/sys/kernel/debug/bluetooth/l2cap").read_text().splitlines()]
+        # source (kind) destination (kind) state psm scid dcid imtu omtu security mode
+        return [row for row in rows if len(row) == 12 and row[4] == "1" and row[11] == "128"]
 
     def stop(self):
         if self.daemon:

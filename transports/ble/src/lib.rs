@@ -4,6 +4,7 @@ pub mod advert;
 pub mod air;
 pub mod airtime;
 mod around;
+mod letters;
 pub mod link;
 pub mod pipe;
 pub mod plan;
@@ -14,4 +15,4 @@ mod transport;
 pub mod value;
 
 pub use scout::{LOOK, REST};
-pub use transport::Ble;
+pub use transport::{Ble, tags};

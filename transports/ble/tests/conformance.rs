@@ -6,9 +6,9 @@
     reason = "a promise that is not kept must fail the test"
 )]
 
-use packmule_ble::Ble;
 use packmule_ble::air::{Air, Device, Stack};
 use packmule_ble::radio::{Address, Radio};
+use packmule_ble::{Ble, plan};
 use packmule_bus::link::{Link, LinkError, OpenError, Port, Transport, Way};
 use packmule_conformance::links;
 
@@ -127,7 +127,7 @@ async fn a_silent_crowd_does_not_keep_alice_out() {
     let mut crowd = Vec::new();
     for n in 0..50 {
         let to = Address("kiosk".to_owned());
-        let mut channel = mallory.connect(&to).await.expect("connects");
+        let mut channel = mallory.connect(&to, &plan::OURS).await.expect("connects");
         if n % 2 == 0 {
             let rude = channel.tx.send(b"\x00no opening".to_vec()).await;
             assert!(rude.is_ok());
@@ -159,7 +159,7 @@ async fn a_device_that_left_is_not_seen_and_not_reached() {
     let mut scan = alice.scan().await.expect("scans");
     let seen = scan.next().await.expect("seen");
     assert_eq!(seen.address, Address("kiosk".to_owned()));
-    assert_eq!(seen.data, b"\x10kiosk is");
+    assert_eq!(seen.data, b"\x11kiosk is");
     assert!(kiosk.listen(&at).await.is_err(), "one door a device");
     drop(door);
     let alice = Ble::over(alice, Box::new(|| *b"alice is"));

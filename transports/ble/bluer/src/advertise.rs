@@ -13,6 +13,7 @@ use bluer::adv::{Advertisement, AdvertisementHandle};
 use bluer::{Adapter, Uuid};
 use packmule_ble::advert::Advert;
 use packmule_ble::plan;
+use packmule_ble::radio::Offer;
 use packmule_bus::link::OpenError;
 
 use crate::faults::told;
@@ -22,16 +23,25 @@ use crate::faults::told;
 pub(crate) struct Shown {
     on: Option<(Adapter, AdvertisementHandle)>,
     advert: Option<Advert>,
+    /// The profile's, if it is offered.
+    didcomm: Option<AdvertisementHandle>,
 }
 
 impl Shown {
     /// Shows it on this adapter, from now on; a change of tag since the start is kept.
-    pub(crate) async fn start(
-        &mut self,
-        adapter: &Adapter,
-        first: Advert,
-    ) -> Result<(), OpenError> {
-        let advert = *self.advert.get_or_insert(first);
+    pub(crate) async fn start(&mut self, adapter: &Adapter, offer: Offer) -> Result<(), OpenError> {
+        if offer.didcomm {
+            // One of its own, as the draft has it: the UUID of the service and nothing of ours.
+            let uuid = Uuid::from_u128(plan::DIDCOMM.uuid.0);
+            let shown = Advertisement {
+                service_uuids: [uuid].into(),
+                discoverable: Some(true),
+                ..Advertisement::default()
+            };
+            let handle = adapter.advertise(shown).await.map_err(|why| told(&why))?;
+            self.didcomm = Some(handle);
+        }
+        let advert = *self.advert.get_or_insert(offer.advert);
         let handle = advertise(adapter, advert).await?;
         self.on = Some((adapter.clone(), handle));
         Ok(())
@@ -51,6 +61,7 @@ impl Shown {
 
     pub(crate) fn end(&mut self) {
         self.on = None;
+        self.didcomm = None;
     }
 }
 

@@ -3,11 +3,15 @@
 //! Called by [`crate::dial`] and [`crate::serve`]. What can go wrong: the connection ends, of which
 //! both halves tell; the other side sends more than it may.
 
+use std::io;
 use std::sync::Arc;
 
-use bluer::gatt::{CharacteristicReader, CharacteristicWriter};
-use bluer::l2cap::{FlowControl, SeqPacket, SeqPacketListener, Socket, SocketAddr};
-use packmule_ble::plan;
+use bluer::gatt::remote::{Characteristic, CharacteristicWriteRequest};
+use bluer::gatt::{CharacteristicReader, CharacteristicWriter, WriteOp};
+use bluer::l2cap::{
+    FlowControl, PSM_LE_DYN_START, PSM_LE_MAX, SeqPacket, SeqPacketListener, Socket, SocketAddr,
+};
+use packmule_ble::plan::{self, Service};
 use packmule_ble::radio::{Bearer, Channel};
 use packmule_bus::link::{BoxFut, LinkError, LinkRx, LinkTx};
 
@@ -19,16 +23,25 @@ const BACKLOG: u32 = 4;
 #[expect(clippy::cast_possible_truncation, reason = "it is 1974")]
 const SDU: u16 = plan::SDU as u16;
 
+/// How values are written.
+pub(crate) enum Writer {
+    /// Without response, by a socket of BlueZ's.
+    Commands(CharacteristicWriter),
+    /// With response, one after the other.
+    Requests(Characteristic),
+}
+
 /// A channel over a connection of which we are the central.
 pub(crate) fn of_central(
-    longest: usize,
-    with: String,
-    writer: CharacteristicWriter,
+    about: (&'static Service, usize, String),
+    writer: Writer,
     reader: CharacteristicReader,
     hold: Hold,
 ) -> Channel {
+    let (service, longest, with) = about;
     let hold = Arc::new(hold);
     Channel {
+        service,
         bearer: Bearer::Gatt,
         longest,
         with,
@@ -37,14 +50,23 @@ pub(crate) fn of_central(
     }
 }
 
-struct Written(
-    CharacteristicWriter,
-    #[expect(dead_code, reason = "held")] Arc<Hold>,
-);
+struct Written(Writer, #[expect(dead_code, reason = "held")] Arc<Hold>);
 
 impl LinkTx for Written {
     fn send(&mut self, value: Vec<u8>) -> BoxFut<'_, Result<(), LinkError>> {
-        Box::pin(async move { self.0.send(&value).await.map_err(|_| LinkError::Closed) })
+        Box::pin(async move {
+            let taken = match &self.0 {
+                Writer::Commands(socket) => socket.send(&value).await.is_ok(),
+                Writer::Requests(to) => {
+                    let how = CharacteristicWriteRequest {
+                        op_type: WriteOp::Request,
+                        ..CharacteristicWriteRequest::default()
+                    };
+                    to.write_ext(&value, &how).await.is_ok()
+                }
+            };
+            taken.then_some(()).ok_or(LinkError::Closed)
+        })
     }
 }
 
@@ -68,6 +90,7 @@ impl LinkRx for Notified {
 pub(crate) fn of_socket(socket: SeqPacket, with: String, hold: Hold) -> Channel {
     let shared = Arc::new((socket, hold));
     Channel {
+        service: &plan::OURS,
         bearer: Bearer::L2cap,
         longest: plan::SDU,
         with,
@@ -103,19 +126,27 @@ impl LinkRx for Came {
 }
 
 /// A socket for our SDUs, at this address of ours.
-pub(crate) fn socket(ours: SocketAddr) -> std::io::Result<Socket<SeqPacket>> {
+pub(crate) fn socket(ours: SocketAddr) -> io::Result<Socket<SeqPacket>> {
     let socket = Socket::<SeqPacket>::new_seq_packet()?;
     socket.bind(ours)?;
-    socket.set_flow_control(FlowControl::Le)?;
+    // Kernels that do not know this option (it came with the enhanced mode, which may be switched
+    // off) take an LE address and a PSM as reason enough.
+    let _ = socket.set_flow_control(FlowControl::Le);
     socket.set_recv_mtu(SDU)?;
     Ok(socket)
 }
 
-/// Waits for channels; and on which PSM.
-pub(crate) fn listen(ours: SocketAddr) -> std::io::Result<(SeqPacketListener, u16)> {
-    let listener = socket(ours)?.listen(BACKLOG)?;
-    let psm = listener.as_ref().local_addr()?.psm;
-    Ok((listener, psm))
+/// Waits for channels; and on which PSM. The kernel would choose one too, but then it takes the
+/// socket for one without credits.
+pub(crate) fn listen(ours: SocketAddr) -> io::Result<(SeqPacketListener, u16)> {
+    for psm in PSM_LE_DYN_START..=PSM_LE_MAX {
+        match socket(SocketAddr { psm, ..ours }) {
+            Ok(socket) => return Ok((socket.listen(BACKLOG)?, psm)),
+            Err(taken) if taken.kind() == io::ErrorKind::AddrInUse => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    Err(io::ErrorKind::AddrInUse.into())
 }
 
 /// May sessions go over it?

@@ -11,13 +11,13 @@ use bluer::gatt::remote::Characteristic;
 use bluer::l2cap::SocketAddr;
 use bluer::{Adapter, AdapterEvent, Device, Uuid};
 use futures_util::StreamExt;
-use packmule_ble::plan::{self, Purpose};
+use packmule_ble::plan::{self, Purpose, Service};
 use packmule_ble::radio::{Address, Channel};
 use packmule_bus::link::OpenError;
 use tokio::time::{sleep, timeout};
 
 use crate::Desk;
-use crate::channel::{of_central, of_socket, serves, socket};
+use crate::channel::{Writer, of_central, of_socket, serves, socket};
 use crate::faults::told;
 use crate::scan::discover;
 
@@ -29,12 +29,17 @@ const ASK: Duration = Duration::from_millis(10);
 
 /// Our service, as a device has it.
 struct Found {
-    write: Characteristic,
+    /// And whether values go without response.
+    write: (Characteristic, bool),
     notify: Characteristic,
     psm: Option<u16>,
 }
 
-pub(crate) async fn connect(desk: &Desk, to: &Address) -> Result<Channel, OpenError> {
+pub(crate) async fn connect(
+    desk: &Desk,
+    to: &Address,
+    wanted: &'static Service,
+) -> Result<Channel, OpenError> {
     let address: bluer::Address =
         to.0.parse()
             .map_err(|_| OpenError::NoAnswer(format!("{to} is no address of a device")))?;
@@ -42,7 +47,7 @@ pub(crate) async fn connect(desk: &Desk, to: &Address) -> Result<Channel, OpenEr
     let device = find(&adapter, address).await?;
     let hold = desk.guests.hold(&device).await;
     device.connect().await.map_err(|why| told(&why))?;
-    let found = match service(&device).await {
+    let found = match service(&device, wanted).await {
         Ok(found) => found,
         Err(why) => {
             drop(hold);
@@ -61,10 +66,17 @@ pub(crate) async fn connect(desk: &Desk, to: &Address) -> Result<Channel, OpenEr
         return Ok(of_socket(socket, to.to_string(), hold));
     }
     let reader = found.notify.notify_io().await.map_err(|why| told(&why))?;
-    let writer = found.write.write_io().await.map_err(|why| told(&why))?;
-    let mtu = reader.mtu().min(writer.mtu());
+    let (write, without_response) = found.write;
+    let (writer, mtu) = if without_response {
+        let writer = write.write_io().await.map_err(|why| told(&why))?;
+        let mtu = reader.mtu().min(writer.mtu());
+        (Writer::Commands(writer), mtu)
+    } else {
+        (Writer::Requests(write), reader.mtu())
+    };
     let longest = plan::value(mtu).unwrap_or(plan::LEAST_VALUE);
-    Ok(of_central(longest, to.to_string(), writer, reader, hold))
+    let with = to.to_string();
+    Ok(of_central((wanted, longest, with), writer, reader, hold))
 }
 
 /// A device that BlueZ knows, or will when it has seen it.
@@ -83,9 +95,9 @@ async fn find(adapter: &Adapter, address: bluer::Address) -> Result<Device, Open
     adapter.device(address).map_err(|why| told(&why))
 }
 
-async fn service(device: &Device) -> Result<Found, String> {
+async fn service(device: &Device, wanted: &'static Service) -> Result<Found, String> {
     let said = |why: bluer::Error| why.to_string();
-    let ours = Uuid::from_u128(plan::OURS.uuid.0);
+    let ours = Uuid::from_u128(wanted.uuid.0);
     for service in device.services().await.map_err(said)? {
         if service.uuid().await.map_err(said)? != ours {
             continue;
@@ -98,7 +110,9 @@ async fn service(device: &Device) -> Result<Found, String> {
                 .iter()
                 .find(|it| it.uuid.0 == uuid);
             match known.map(|it| it.purpose) {
-                Some(Purpose::ToPeripheral { .. }) => write = Some(one),
+                Some(Purpose::ToPeripheral { without_response }) => {
+                    write = Some((one, without_response));
+                }
                 Some(Purpose::ToCentral) => notify = Some(one),
                 Some(Purpose::Psm) => psm = one.read().await.ok(),
                 None => {}
@@ -109,7 +123,7 @@ async fn service(device: &Device) -> Result<Found, String> {
             return Ok(Found { write, notify, psm });
         }
     }
-    Err("it does not have our service".to_owned())
+    Err("it does not have the service".to_owned())
 }
 
 /// An L2CAP channel to this device, open.

@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bluer::gatt::CharacteristicWriter;
 use bluer::gatt::local::{
-    Application, Characteristic, CharacteristicControlEvent, CharacteristicControlHandle,
-    CharacteristicNotify, CharacteristicNotifyMethod, CharacteristicRead, CharacteristicWrite,
-    CharacteristicWriteMethod, ReqError, ReqResult, Service, characteristic_control,
+    Characteristic, CharacteristicControlEvent, CharacteristicControlHandle, CharacteristicNotify,
+    CharacteristicNotifyMethod, CharacteristicRead, CharacteristicWrite, CharacteristicWriteMethod,
+    ReqError, ReqResult, Service, characteristic_control,
 };
 use bluer::{Adapter, Device, DeviceEvent, DeviceProperty, Uuid};
 use futures_util::{FutureExt, StreamExt};
@@ -36,6 +36,7 @@ pub(crate) struct Door {
     adapter: Adapter,
     guests: Guests,
     visitors: mpsc::Sender<Channel>,
+    planned: &'static plan::Service,
     guest: Mutex<Option<Guest>>,
     /// By which we notify; BlueZ gives it when somebody subscribes.
     writer: watch::Sender<Option<Arc<CharacteristicWriter>>>,
@@ -51,32 +52,27 @@ impl Door {
         adapter: &Adapter,
         guests: &Guests,
         visitors: &mpsc::Sender<Channel>,
+        planned: &'static plan::Service,
     ) -> Arc<Self> {
         Arc::new(Self {
             adapter: adapter.clone(),
             guests: guests.clone(),
             visitors: visitors.clone(),
+            planned,
             guest: Mutex::new(None),
             writer: watch::channel(None).0,
         })
     }
 
-    /// What BlueZ is to have in its database. The task ends with the tasks that it is given to.
-    pub(crate) fn application(
-        self: &Arc<Self>,
-        psm: Option<u16>,
-        tasks: &mut JoinSet<()>,
-    ) -> Application {
-        let characteristics = plan::OURS.characteristics.iter();
+    /// What BlueZ is to have in its database.
+    pub(crate) fn service(self: &Arc<Self>, psm: Option<u16>, tasks: &mut JoinSet<()>) -> Service {
+        let characteristics = self.planned.characteristics.iter();
         let characteristics = characteristics.map(|one| self.characteristic(one, psm, tasks));
-        Application {
-            services: vec![Service {
-                uuid: Uuid::from_u128(plan::OURS.uuid.0),
-                primary: true,
-                characteristics: characteristics.collect(),
-                ..Service::default()
-            }],
-            ..Application::default()
+        Service {
+            uuid: Uuid::from_u128(self.planned.uuid.0),
+            primary: true,
+            characteristics: characteristics.collect(),
+            ..Service::default()
         }
     }
 
@@ -142,7 +138,7 @@ impl Door {
         let mut seat = self.guest.lock().unwrap_or_else(PoisonError::into_inner);
         let here = seat.as_ref().filter(|guest| !guest.values.is_closed());
         let other = here.is_some_and(|guest| guest.device != device);
-        if opens(&value) && !other {
+        if !other && self.begins(&value, here.is_some()) {
             *seat = None;
             *seat = Some(self.welcome(value, device, mtu)?);
             return Ok(());
@@ -155,6 +151,15 @@ impl Door {
             return Err(ReqError::Failed);
         }
         Ok(())
+    }
+
+    /// Is it the first value of a channel? Ours say so; of the profile it is the first one that
+    /// comes.
+    fn begins(&self, value: &[u8], here: bool) -> bool {
+        match self.planned.uuid == plan::OURS.uuid {
+            true => opens(value),
+            false => !here,
+        }
     }
 
     /// Somebody begins a link.
@@ -170,6 +175,7 @@ impl Door {
         values.try_send(first).map_err(|_| ReqError::Failed)?;
         let (over, is_over) = watch::channel(false);
         let channel = Channel {
+            service: self.planned,
             bearer: Bearer::Gatt,
             longest: plan::value(mtu).unwrap_or(plan::LEAST_VALUE),
             with: device.to_string(),

@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bluer::{Adapter, Session};
 use packmule_ble::advert::Advert;
-use packmule_ble::radio::{Address, Channel, Peripheral, Radio, Scan};
+use packmule_ble::plan::Service;
+use packmule_ble::radio::{Address, Channel, Offer, Peripheral, Radio, Scan};
 use packmule_bus::link::{BoxFut, OpenError, Probe};
 use tokio::sync::Mutex;
 
@@ -42,9 +43,6 @@ pub(crate) struct Desk {
     /// No L2CAP, in either role.
     pub(crate) values_only: AtomicBool,
 }
-
-/// Behind an adapter's name: values only. For other sides whose L2CAP loses things.
-const VALUES_ONLY: &str = "?gatt";
 
 impl Bluez {
     /// On this adapter (`hci0`).
@@ -99,14 +97,12 @@ impl Radio for Bluez {
     fn serve<'a>(
         &'a self,
         adapter: &'a str,
-        advert: &'a Advert,
+        offer: &'a Offer,
     ) -> BoxFut<'a, Result<Box<dyn Peripheral>, OpenError>> {
         Box::pin(async move {
-            let plain = adapter.strip_suffix(VALUES_ONLY);
-            let values_only = plain.is_some();
-            self.desk.values_only.store(values_only, Ordering::Relaxed);
-            self.desk.choose(plain.unwrap_or(adapter)).await;
-            let served = serve::Serving::start(&self.desk, *advert).await?;
+            self.desk.values_only.store(!offer.l2cap, Ordering::Relaxed);
+            self.desk.choose(adapter).await;
+            let served = serve::Serving::start(&self.desk, *offer).await?;
             Ok(Box::new(served) as Box<dyn Peripheral>)
         })
     }
@@ -122,7 +118,11 @@ impl Radio for Bluez {
         })
     }
 
-    fn connect<'a>(&'a self, to: &'a Address) -> BoxFut<'a, Result<Channel, OpenError>> {
-        Box::pin(dial::connect(&self.desk, to))
+    fn connect<'a>(
+        &'a self,
+        to: &'a Address,
+        service: &'static Service,
+    ) -> BoxFut<'a, Result<Channel, OpenError>> {
+        Box::pin(dial::connect(&self.desk, to, service))
     }
 }

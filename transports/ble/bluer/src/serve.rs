@@ -6,15 +6,14 @@
 
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bluer::gatt::local::ApplicationHandle;
+use bluer::gatt::local::{Application, ApplicationHandle};
 use bluer::l2cap::{SeqPacketListener, SocketAddr};
 use bluer::{Adapter, AdapterEvent, AdapterProperty};
 use futures_util::StreamExt;
-use packmule_ble::advert::Advert;
-use packmule_ble::radio::{Address, Channel, Peripheral};
+use packmule_ble::plan;
+use packmule_ble::radio::{Address, Channel, Offer, Peripheral};
 use packmule_bus::link::{BoxFut, OpenError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -34,7 +33,7 @@ const STILL_HERE: Duration = Duration::from_secs(30);
 /// A peripheral that is there again after every fault.
 pub(crate) struct Serving {
     desk: Arc<Desk>,
-    advert: Advert,
+    offer: Offer,
     address: Address,
     served: Option<Served>,
 }
@@ -49,13 +48,13 @@ struct Served {
 }
 
 impl Serving {
-    pub(crate) async fn start(desk: &Arc<Desk>, advert: Advert) -> Result<Self, OpenError> {
+    pub(crate) async fn start(desk: &Arc<Desk>, offer: Offer) -> Result<Self, OpenError> {
         let adapter = desk.adapter().await?;
-        let served = serve(desk, &adapter, advert).await?;
+        let served = serve(desk, &adapter, offer).await?;
         let address = adapter.address().await.map_err(|why| told(&why))?;
         Ok(Self {
             desk: Arc::clone(desk),
-            advert,
+            offer,
             address: Address(address.to_string()),
             served: Some(served),
         })
@@ -73,7 +72,7 @@ impl Peripheral for Serving {
                 let Some(served) = &mut self.served else {
                     let adapter = self.desk.adapter().await?;
                     powered(&adapter).await?;
-                    self.served = Some(serve(&self.desk, &adapter, self.advert).await?);
+                    self.served = Some(serve(&self.desk, &adapter, self.offer).await?);
                     continue;
                 };
                 let why = tokio::select! {
@@ -97,22 +96,29 @@ impl Drop for Serving {
     }
 }
 
-async fn serve(desk: &Desk, adapter: &Adapter, advert: Advert) -> Result<Served, OpenError> {
+async fn serve(desk: &Desk, adapter: &Adapter, offer: Offer) -> Result<Served, OpenError> {
     if !adapter.is_powered().await.map_err(|why| told(&why))? {
         return Err(OpenError::Unavailable(format!("{}: {OFF}", adapter.name())));
     }
     let (visit, visitors) = mpsc::channel(WAITING);
     let (end, over) = mpsc::channel(1);
     let mut tasks = JoinSet::new();
-    let values_only = desk.values_only.load(Ordering::Relaxed);
-    let listener = match values_only {
-        true => None,
-        false => sockets(adapter).await,
+    let listener = match offer.l2cap {
+        true => sockets(adapter).await,
+        false => None,
     };
     let psm = listener.as_ref().map(|(_, psm)| *psm);
-    let door = Door::new(adapter, &desk.guests, &visit);
+    let mut services = vec![&plan::OURS];
+    services.extend(offer.didcomm.then_some(&plan::DIDCOMM));
+    let services = services.into_iter().map(|service| {
+        let door = Door::new(adapter, &desk.guests, &visit, service);
+        door.service(psm, &mut tasks)
+    });
+    let application = Application {
+        services: services.collect(),
+        ..Application::default()
+    };
     // First this: a quick central finds nothing otherwise, and its system remembers it.
-    let application = door.application(psm, &mut tasks);
     let application = adapter.serve_gatt_application(application).await;
     let application = application.map_err(|why| told(&why))?;
     if let Some((listener, _)) = listener {
@@ -123,7 +129,7 @@ async fn serve(desk: &Desk, adapter: &Adapter, advert: Advert) -> Result<Served,
             visit,
         ));
     }
-    desk.shown.lock().await.start(adapter, advert).await?;
+    desk.shown.lock().await.start(adapter, offer).await?;
     let watched = adapter.clone();
     tasks.spawn(async move {
         let _ = end.send(ends(&watched).await).await;
