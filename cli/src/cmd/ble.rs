@@ -75,7 +75,7 @@ fn serve(runtime: &Runtime, args: &BleServeArgs) -> Result<Report, Fault> {
     let offer = Offer {
         advert,
         l2cap: !args.gatt,
-        didcomm: false,
+        didcomm: true,
     };
     runtime.block_on(async {
         let mut served = radio.serve(&args.adapter, &offer).await.map_err(told)?;

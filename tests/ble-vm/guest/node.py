@@ -39,6 +39,7 @@ class Party:
     def run(self, how="", *more, program="packmule"):
         """Starts the node; `how` is written behind the adapter's name."""
         words = [program, "--home", self.home, "--passphrase-file", PASSPHRASE, "--json"]
+        (log / f"{self.name}.log").unlink(missing_ok=True)
         self.process = start(self.name, *words, "run", "--events", "--listen", f"ble:{self.adapter}{how}", *more)
         until(f"{self.name}'s node", lambda: self.status() is not None)
         return self
@@ -57,6 +58,18 @@ class Party:
     def receiving(self):
         """Until a part of a message has come and not all of it."""
         until(f"a part at {self.name}", lambda: self.status()["arriving"] or any(one["incoming"] for one in self.status()["links"]))
+
+    def heard(self, word):
+        """Did its node say so since it started?"""
+        return word in (log / f"{self.name}.log").read_text()
+
+    def start_sending(self, peer, what):
+        """The same as `send`, without waiting."""
+        words = ["--home", self.home, "--passphrase-file", PASSPHRASE, "send", peer.name, "-"]
+        process = start(f"{self.name}.send", "packmule", *words, stdin=subprocess.PIPE)
+        process.stdin.write(what.encode())
+        process.stdin.close()
+        return process
 
     def kill(self):
         self.process.kill()

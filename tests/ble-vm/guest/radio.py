@@ -29,7 +29,7 @@ def uptime():
     return float(Path("/proc/uptime").read_text().split()[0])
 
 
-def until(what, holds, patience=PATIENCE):
+def until(what, holds, patience=PATIENCE, step=0.05):
     """Waits until something holds, on the guest's clock; a story that waits in vain fails."""
     ends = uptime() + patience
     while True:
@@ -38,7 +38,7 @@ def until(what, holds, patience=PATIENCE):
             return found
         if uptime() > ends:
             raise Failed(f"{what}: not within {patience} s")
-        time.sleep(0.05)
+        time.sleep(step)
 
 
 def start(name, *command, **more):

@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn ways_say_where_and_how() {
-        let way = |text: &str| Way::parse(text).unwrap_or_else(|| unreachable!());
+        let way = |text: &str| Way::parse(text).expect("a way");
         let plain = Wanted {
             place: "00:AA:01:00:00:42",
             l2cap: true,
