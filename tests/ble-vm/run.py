@@ -28,7 +28,7 @@ head grep echo sed""".split()
 PARTIES = ["alice", "bob", "mule"]
 PASSPHRASE = "correct horse"
 # A guest that stands still for so long is stuck: seconds on this machine's clock.
-SILENCE = 300
+SILENCE = 900
 KVM_PATIENCE = 20
 BUS = """<busconfig><type>system</type><listen>unix:path=/run/dbus/system_bus_socket</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow user="*"/><allow own="*"/><allow send_type="method_call"/>

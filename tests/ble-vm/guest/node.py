@@ -55,10 +55,6 @@ class Party:
         """The links that it has, once there is one to somebody."""
         return until(f"a link of {self.name}", lambda: [link for link in self.status()["links"] if link["proven"]])
 
-    def receiving(self):
-        """Until a part of a message has come and not all of it."""
-        until(f"a part at {self.name}", lambda: self.status()["arriving"] or any(one["incoming"] for one in self.status()["links"]))
-
     def heard(self, word):
         """Did its node say so since it started?"""
         return word in (log / f"{self.name}.log").read_text()

@@ -26,7 +26,7 @@ SERVICE = UUID("d2f195b6-2e80-4ab0-be24-32ebe761352f")
 WRITE = UUID("c3103ded-afd7-477c-b279-2ad264e20e74")
 NOTIFY = UUID("e6e97879-780a-4c9b-b4e6-dcae3793a3e8")
 END = b"EOM"
-PATIENCE = 100
+PATIENCE = 60
 
 
 class Inbox:

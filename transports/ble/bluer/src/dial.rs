@@ -105,10 +105,7 @@ async fn service(device: &Device, wanted: &'static Service) -> Result<Found, Str
         let (mut write, mut notify, mut psm) = (None, None, None);
         for one in service.characteristics().await.map_err(said)? {
             let uuid = one.uuid().await.map_err(said)?.as_u128();
-            let known = plan::OURS
-                .characteristics
-                .iter()
-                .find(|it| it.uuid.0 == uuid);
+            let known = wanted.characteristics.iter().find(|it| it.uuid.0 == uuid);
             match known.map(|it| it.purpose) {
                 Some(Purpose::ToPeripheral { without_response }) => {
                     write = Some((one, without_response));
