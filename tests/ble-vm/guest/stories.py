@@ -151,8 +151,7 @@ def restarted(radio):
 def three(radio):
     """alice has links with bob and mule at once, who dialled her; each has something for the other side.
 
-    They do not dial one another: with three adapters of one guest in both roles Linux 6.1 corrupted a list of its own
-    (`hci_chan_del` as bluetoothd closed a socket), and stood still.
+    They do not dial one another: with all three in both roles Linux 6.1 corrupts a list of its own (ADR 21).
     """
     radio.serve(1)
     pairs = [(bob, alice), (mule, alice), (alice, bob), (alice, mule)]
