@@ -5,6 +5,7 @@
 //! with exit code 2.
 
 mod aids;
+mod ble;
 mod carriers;
 mod gateway;
 mod letters;
@@ -22,6 +23,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::exit::Exit;
 
 pub(crate) use aids::{CompletionsArgs, DemoArgs};
+pub(crate) use ble::{BleArgs, BleEchoArgs, BleScanArgs, BleServeArgs, BleVerb};
 pub(crate) use carriers::{
     DriveArgs, DriveVerb, DriveWatchArgs, ExportArgs, Form, Graphics, ImportArgs, PictureFormat,
     QrArgs, QrSaveArgs, QrScanArgs, QrShowArgs, QrSwapArgs, QrVerb,
@@ -124,6 +126,8 @@ pub(crate) enum Verb {
     Inspect(InspectArgs),
     /// Mail: try what is set up
     Mail(MailArgs),
+    /// Try Bluetooth: look around, be seen, measure
+    Ble(BleArgs),
     /// NFC: exchange messages by a touch, read and write tags
     Nfc(NfcArgs),
     /// Drive an NFC chip by libnfc, for a node that says what to do on standard input

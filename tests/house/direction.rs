@@ -12,6 +12,9 @@ const MAY: &[(&str, &[&str])] = &[
     ("packmule-agent", &[]),
     ("packmule-node", &["packmule-bus", "packmule-agent"]),
     ("packmule-ble", &["packmule-bus"]),
+    // Back ends of one adapter: what they depend on is what it gives them to implement.
+    ("packmule-ble-bluer", &["packmule-bus", "packmule-ble"]),
+    ("packmule-ble-btleplug", &["packmule-bus", "packmule-ble"]),
     ("packmule-drive", &["packmule-bus"]),
     // A visitor by HTTP may change over to WebSocket.
     ("packmule-http", &["packmule-bus", "packmule-ws"]),
@@ -30,6 +33,8 @@ const MAY: &[(&str, &[&str])] = &[
         &[
             "packmule-bus",
             "packmule-ble",
+            "packmule-ble-bluer",
+            "packmule-ble-btleplug",
             "packmule-drive",
             "packmule-http",
             "packmule-mail",

@@ -9,9 +9,12 @@ use std::sync::Arc;
 
 use packmule_bus::link::Transport;
 
-// Not among the names below: it has no radio of its own yet, and whoever has one gives it to it.
 #[cfg(feature = "ble")]
 pub use packmule_ble as ble;
+#[cfg(all(feature = "bluer", target_os = "linux"))]
+pub use packmule_ble_bluer as bluer;
+#[cfg(feature = "btleplug")]
+pub use packmule_ble_btleplug as btleplug;
 #[cfg(feature = "drive")]
 pub use packmule_drive as drive;
 #[cfg(feature = "http")]
@@ -33,6 +36,8 @@ pub use packmule_ws as ws;
 /// `http` and `ws`), in records of how a message came (`qr`, `drive:/media/stick`), and in what
 /// `packmule doctor` prints.
 pub const NAMES: &[&str] = &[
+    #[cfg(feature = "ble")]
+    "ble",
     #[cfg(feature = "drive")]
     "drive",
     #[cfg(feature = "http")]
@@ -79,7 +84,34 @@ pub fn for_a_node() -> Vec<Arc<dyn Transport>> {
         (Arc::new(http::Https::default()) as Arc<dyn Transport>),
         #[cfg(feature = "nfc")]
         (Arc::new(nfc::Nfc::over(nfc_chips())) as Arc<dyn Transport>),
+        #[cfg(feature = "ble")]
+        (Arc::new(ble::Ble::new(radio(None))) as Arc<dyn Transport>),
     ])
+}
+
+/// Bluetooth by what this build has for it, on the adapter of this name, else on the system's
+/// first one until a node listens on another.
+#[cfg(all(feature = "bluer", target_os = "linux"))]
+#[must_use]
+pub fn radio(adapter: Option<&str>) -> impl ble::radio::Radio + use<> {
+    adapter.map_or_else(bluer::Bluez::default, bluer::Bluez::on)
+}
+
+/// Bluetooth by what this build has for it: a central, which nobody sees.
+#[cfg(all(feature = "btleplug", not(all(feature = "bluer", target_os = "linux"))))]
+#[must_use]
+pub fn radio(adapter: Option<&str>) -> impl ble::radio::Radio + use<> {
+    adapter.map_or_else(btleplug::Plug::default, btleplug::Plug::on)
+}
+
+/// Bluetooth by what this build has for it: nothing, which it says to whoever asks.
+#[cfg(all(
+    feature = "ble",
+    not(any(feature = "btleplug", all(feature = "bluer", target_os = "linux")))
+))]
+#[must_use]
+pub fn radio(_: Option<&str>) -> impl ble::radio::Radio + use<> {
+    ble::radio::Missing
 }
 
 /// The transport that opens the ways which begin with `name`, if this build has it. Each call
@@ -87,6 +119,8 @@ pub fn for_a_node() -> Vec<Arc<dyn Transport>> {
 #[must_use]
 pub fn by_name(name: &str) -> Option<Arc<dyn Transport>> {
     match name {
+        #[cfg(feature = "ble")]
+        "ble" => Some(Arc::new(ble::Ble::new(radio(None)))),
         #[cfg(feature = "http")]
         "http" => Some(Arc::new(http::Http::default())),
         #[cfg(feature = "http")]
@@ -166,6 +200,7 @@ mod tests {
         }
         assert_eq!(by_name("mem").is_some(), cfg!(feature = "mem"));
         assert_eq!(by_name("nfc").is_some(), cfg!(feature = "nfc"));
+        assert_eq!(by_name("ble").is_some(), cfg!(feature = "ble"));
         assert!(by_name("pigeon").is_none());
     }
 
@@ -179,6 +214,7 @@ mod tests {
             ("http", cfg!(feature = "http")),
             ("https", cfg!(feature = "http")),
             ("nfc", cfg!(feature = "nfc")),
+            ("ble", cfg!(feature = "ble")),
         ];
         let expected = expected.iter().filter(|one| one.1).map(|one| one.0);
         assert_eq!(names, expected.collect::<Vec<_>>());

@@ -12,6 +12,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use packmule_node::Home;
+use packmule_transports::ble::radio::Radio;
+use packmule_transports::radio;
 use serde_json::{Value, json};
 
 use crate::args::Globals;
@@ -110,6 +112,7 @@ pub(crate) fn run(globals: &Globals) -> Result<Report, Fault> {
     findings.push(ffmpeg());
     findings.push(camera());
     findings.extend(nfc::look(&dir));
+    findings.push(ble());
     findings.extend(mail::look(&dir));
     Ok(report(&findings))
 }
@@ -235,6 +238,21 @@ fn camera() -> Finding {
             "none on this computer",
             "film codes with a telephone, and give the film to `packmule qr scan`",
         ),
+    }
+}
+
+fn ble() -> Finding {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let probe = runtime.map(|runtime| runtime.block_on(radio(None).probe()));
+    match probe {
+        Ok(probe) if probe.ready => Finding::good("bluetooth", probe.finding),
+        Ok(probe) => match probe.finding.split_once(": ") {
+            Some((what, how)) => Finding::note("bluetooth", what, how),
+            None => Finding::note("bluetooth", probe.finding, "look into the system's log"),
+        },
+        Err(why) => Finding::note("bluetooth", format!("cannot tell: {why}"), "try again"),
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod accept;
 mod arrived;
 mod bench;
+mod ble;
 mod completions;
 mod dead_letters;
 mod doctor;
@@ -63,6 +64,7 @@ pub(crate) fn run(cli: Cli) -> Result<Report, Fault> {
         Verb::Qr(args) => qr::run(globals, args.verb),
         Verb::Inspect(args) => inspect::run(&args),
         Verb::Mail(args) => mail::run(globals, &args.verb),
+        Verb::Ble(args) => ble::run(&args.verb),
         Verb::Nfc(args) => nfc::run(globals, &args.verb),
         Verb::NfcWorker(args) => nfc::work(&args),
         Verb::Doctor => doctor::run(globals),

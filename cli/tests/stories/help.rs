@@ -61,6 +61,7 @@ fn every_verb_helps_and_takes_json() {
         "why",
         "forget",
         "dead-letters",
+        "ble",
         "bench",
         "demo",
         "completions",

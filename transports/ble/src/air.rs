@@ -13,8 +13,8 @@ use packmule_bus::link::{BoxFut, LinkError, LinkRx, LinkTx, OpenError, Probe};
 use tokio::sync::{mpsc, watch};
 
 use crate::advert::Advert;
-use crate::plan;
-use crate::radio::{Address, Bearer, Channel, Peripheral, Radio, Scan, Sighting};
+use crate::plan::{self, Characteristic, Purpose, Service};
+use crate::radio::{Address, Bearer, Channel, Offer, Peripheral, Radio, Scan, Sighting};
 
 /// Centrals that a peripheral lets wait.
 const WAITING: usize = 8;
@@ -101,7 +101,12 @@ impl Air {
     }
 
     /// Both ends of a new connection, the central's first.
-    fn connection(&self, central: &Address, peripheral: &Address) -> (Channel, Channel) {
+    fn connection(
+        &self,
+        central: &Address,
+        peripheral: &Address,
+        service: &'static Service,
+    ) -> (Channel, Channel) {
         let (cut, is_cut) = watch::channel(false);
         let number = self.with(|hub| {
             hub.cuts.retain(|cut| !cut.is_closed());
@@ -109,7 +114,9 @@ impl Air {
             hub.connections += 1;
             hub.connections
         });
-        let (bearer, bearers) = if self.stack.l2cap {
+        let has_psm = |it: &Characteristic| it.purpose == Purpose::Psm;
+        let l2cap = self.stack.l2cap && service.characteristics.iter().any(has_psm);
+        let (bearer, bearers) = if l2cap {
             (Bearer::L2cap, 1)
         } else {
             (Bearer::Gatt, self.stack.bearers.max(1))
@@ -122,6 +129,7 @@ impl Air {
                 Bearer::L2cap => plan::SDU,
             };
             Channel {
+                service,
                 bearer,
                 longest,
                 with: with.to_string(),
@@ -167,9 +175,9 @@ impl Radio for Device {
     fn serve<'a>(
         &'a self,
         _: &'a str,
-        advert: &'a Advert,
+        offer: &'a Offer,
     ) -> BoxFut<'a, Result<Box<dyn Peripheral>, OpenError>> {
-        Box::pin(async {
+        Box::pin(async move {
             let (door, visitors) = mpsc::channel(WAITING);
             self.air.with(|hub| {
                 let old = hub.doors.get(&self.address);
@@ -179,7 +187,7 @@ impl Radio for Device {
                 hub.doors.insert(self.address.clone(), door);
                 Ok(())
             })?;
-            self.show(advert).await?;
+            self.show(&offer.advert).await?;
             Ok(Box::new(Door {
                 device: self.clone(),
                 visitors,
@@ -224,12 +232,16 @@ impl Radio for Device {
         })
     }
 
-    fn connect<'a>(&'a self, to: &'a Address) -> BoxFut<'a, Result<Channel, OpenError>> {
+    fn connect<'a>(
+        &'a self,
+        to: &'a Address,
+        service: &'static Service,
+    ) -> BoxFut<'a, Result<Channel, OpenError>> {
         Box::pin(async move {
             let nobody = || OpenError::NoAnswer(format!("no device {to}"));
             let door = self.air.with(|hub| hub.doors.get(to).cloned());
             let door = door.ok_or_else(nobody)?;
-            let (near, far) = self.air.connection(&self.address, to);
+            let (near, far) = self.air.connection(&self.address, to, service);
             door.try_send(far).map_err(|_| nobody())?;
             Ok(near)
         })

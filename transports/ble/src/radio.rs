@@ -10,6 +10,7 @@ use std::fmt;
 use packmule_bus::link::{BoxFut, LinkRx, LinkTx, OpenError, Probe};
 
 use crate::advert::Advert;
+use crate::plan::Service;
 
 /// How a device is called by the stack: an address, or on some systems a name of its own. It says
 /// nothing of who it is, and is another one after some minutes.
@@ -35,6 +36,8 @@ pub enum Bearer {
 /// comes by it that belongs to an earlier one; a stack that cannot tell asks
 /// [`opens`](crate::value::opens). Dropping both halves ends the connection.
 pub struct Channel {
+    /// By which service it came: what its values mean.
+    pub service: &'static Service,
     /// What carries it.
     pub bearer: Bearer,
     /// The longest value or SDU in bytes: [`plan::value`](crate::plan::value) of the ATT MTU that
@@ -53,6 +56,7 @@ pub struct Channel {
 impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Channel")
+            .field("service", &self.service.uuid)
             .field("bearer", &self.bearer)
             .field("longest", &self.longest)
             .field("with", &self.with)
@@ -70,17 +74,28 @@ pub struct Sighting {
     pub data: Vec<u8>,
 }
 
+/// What a peripheral lets others have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Offer {
+    /// What it shows of itself.
+    pub advert: Advert,
+    /// L2CAP channels, for those who can; otherwise this radio, as a central too, takes GATT.
+    pub l2cap: bool,
+    /// [`plan::DIDCOMM`](crate::plan::DIDCOMM) beside our service, advertised as it is to be.
+    pub didcomm: bool,
+}
+
 /// A radio with both roles.
 pub trait Radio: Send + Sync {
     /// Is there one, powered, permitted, and its daemon?
     fn probe(&self) -> BoxFut<'_, Probe>;
 
-    /// Registers [`plan::OURS`](crate::plan::OURS) on the adapter of this name, and only then lets
-    /// itself be seen with this advertisement. Dropping what comes back ends both.
+    /// Registers [`plan::OURS`](crate::plan::OURS) and what else is offered on the adapter of this
+    /// name, and only then lets itself be seen. Dropping what comes back ends both.
     fn serve<'a>(
         &'a self,
         adapter: &'a str,
-        advert: &'a Advert,
+        offer: &'a Offer,
     ) -> BoxFut<'a, Result<Box<dyn Peripheral>, OpenError>>;
 
     /// Shows another advertisement from now on, under another address if the system lets us.
@@ -89,10 +104,14 @@ pub trait Radio: Send + Sync {
     /// Looks for devices that show our service, those that are known to the system already too.
     fn scan(&self) -> BoxFut<'_, Result<Box<dyn Scan>, OpenError>>;
 
-    /// Connects, agrees on an MTU, finds the characteristics, subscribes, and opens the L2CAP
-    /// channel if both can. It does not ask a second time: who called knows whether that is worth
+    /// Connects, agrees on an MTU, finds the characteristics of this service, subscribes, and opens
+    /// the L2CAP channel if it has a PSM and both can. It does not ask a second time: who called knows whether that is worth
     /// it. A cache of the system that turned out wrong is emptied before the error is told.
-    fn connect<'a>(&'a self, to: &'a Address) -> BoxFut<'a, Result<Channel, OpenError>>;
+    fn connect<'a>(
+        &'a self,
+        to: &'a Address,
+        service: &'static Service,
+    ) -> BoxFut<'a, Result<Channel, OpenError>>;
 }
 
 /// Whoever waits for centrals.
@@ -109,4 +128,50 @@ pub trait Scan: Send {
     /// The next device that was seen; the same one comes again as more is heard of it.
     /// Cancel-safe.
     fn next(&mut self) -> BoxFut<'_, Result<Sighting, OpenError>>;
+}
+
+/// The radio of a build that has no back end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Missing;
+
+/// What such a build says.
+const MISSING: &str = "this build of packmule has no Bluetooth: build it with \
+     `cargo build --features bluer` (Linux) or `--features btleplug`";
+
+fn missing<T>() -> BoxFut<'static, Result<T, OpenError>> {
+    Box::pin(async { Err(OpenError::Unavailable(MISSING.to_owned())) })
+}
+
+impl Radio for Missing {
+    fn probe(&self) -> BoxFut<'_, Probe> {
+        let probe = Probe {
+            ready: false,
+            finding: MISSING.to_owned(),
+        };
+        Box::pin(std::future::ready(probe))
+    }
+
+    fn serve<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a Offer,
+    ) -> BoxFut<'a, Result<Box<dyn Peripheral>, OpenError>> {
+        missing()
+    }
+
+    fn show<'a>(&'a self, _: &'a Advert) -> BoxFut<'a, Result<(), OpenError>> {
+        missing()
+    }
+
+    fn scan(&self) -> BoxFut<'_, Result<Box<dyn Scan>, OpenError>> {
+        missing()
+    }
+
+    fn connect<'a>(
+        &'a self,
+        _: &'a Address,
+        _: &'static Service,
+    ) -> BoxFut<'a, Result<Channel, OpenError>> {
+        missing()
+    }
 }

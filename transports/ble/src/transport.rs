@@ -1,37 +1,61 @@
-//! `ble:ADDRESS`: opening a way is to be a central, listening on one a peripheral.
+//! `ble:ADDRESS`: opening a way is to be a central, listening on one a peripheral; with `?didcomm`
+//! it leads to a mailbox by the DIF's profile, otherwise to a link.
 //!
 //! What is it: [`Ble`], the same for every [`Radio`]. Who calls it: the node's driver. What can go
 //! wrong: no such device, or it goes; strangers connect and say nothing, of whom some are let wait.
 
 use std::sync::Arc;
 
-use packmule_bus::link::{BoxFut, Link, Listener, OpenError, Port, Probe, Role, Transport, Way};
+use packmule_bus::link::{
+    BoxFut, Link, Listener, OpenError, Port, Probe, Role, Scout, Transport, Way,
+};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
-use crate::advert::Advert;
+use crate::advert::Draw;
+use crate::around::Around;
+use crate::letters::Letters;
 use crate::link;
-use crate::radio::{Address, Peripheral, Radio};
+use crate::plan;
+use crate::radio::{Address, Offer, Peripheral, Radio};
+use crate::scout::Looking;
 use crate::value::Tag;
 
 /// The transport's name.
-const NAME: &str = "ble";
+pub(crate) const NAME: &str = "ble";
 /// So many connections may wait for their opening; of more, all such are let go.
 const OPENINGS: usize = 4;
 
-/// Links over Bluetooth LE.
+/// Tags by the system's randomness.
+#[must_use]
+pub fn tags() -> Draw {
+    Box::new(|| {
+        // Not its seventh and ninth bytes, which are not all random.
+        let [a, b, c, d, e, f, _, _, _, _, g, h, ..] = Uuid::new_v4().into_bytes();
+        [a, b, c, d, e, f, g, h]
+    })
+}
+
+/// Links over Bluetooth LE. Every clone is the same device to others.
 #[derive(Clone)]
 pub struct Ble {
     radio: Arc<dyn Radio>,
-    tag: Tag,
+    around: Arc<Around>,
 }
 
 impl Ble {
-    /// Over this radio. The tag is random: it is what others see of us.
+    /// Over this radio, with tags that nobody can guess.
     #[must_use]
-    pub fn over(radio: impl Radio + 'static, tag: Tag) -> Self {
+    pub fn new(radio: impl Radio + 'static) -> Self {
+        Self::over(radio, tags())
+    }
+
+    /// Over this radio, with tags of this draw: it is what others see of us.
+    #[must_use]
+    pub fn over(radio: impl Radio + 'static, draw: Draw) -> Self {
         Self {
             radio: Arc::new(radio),
-            tag,
+            around: Arc::new(Around::new(draw)),
         }
     }
 }
@@ -47,21 +71,31 @@ impl Transport for Ble {
 
     fn open<'a>(&'a self, to: &'a Way) -> BoxFut<'a, Result<Port, OpenError>> {
         Box::pin(async move {
-            let address = Address(read(to)?.to_owned());
-            let channel = self.radio.connect(&address).await?;
-            let (mut link, _) = link::open(channel, Role::Dialer, self.tag).await?;
+            let wanted = read(to)?;
+            let address = Address(wanted.place.to_owned());
+            if wanted.didcomm {
+                let channel = self.radio.connect(&address, &plan::DIDCOMM).await?;
+                return Ok(Port::Mailbox(Box::new(Letters::over(channel))));
+            }
+            let dialling = self.around.dialling(&address);
+            let channel = self.radio.connect(&address, &plan::OURS).await?;
+            let (mut link, theirs) = link::open(channel, Role::Dialer, dialling.tag()).await?;
             link.with = to.to_string();
-            Ok(Port::Link(link))
+            let link = dialling.opened(link, theirs);
+            let twice = || OpenError::NoAnswer(format!("{to}: there is a link to it already"));
+            Ok(Port::Link(link.ok_or_else(twice)?))
         })
     }
 
     fn listen<'a>(&'a self, at: &'a Way) -> BoxFut<'a, Result<Box<dyn Listener>, OpenError>> {
         Box::pin(async move {
-            let advert = Advert {
-                tag: self.tag,
-                dials: false,
+            let wanted = read(at)?;
+            let offer = Offer {
+                advert: self.around.advert(),
+                l2cap: wanted.l2cap,
+                didcomm: wanted.didcomm,
             };
-            let peripheral = self.radio.serve(read(at)?, &advert).await?;
+            let peripheral = self.radio.serve(wanted.place, &offer).await?;
             let way = format!("{NAME}:{}", peripheral.address());
             let way = Way::parse(&way).ok_or_else(|| OpenError::BadWay {
                 transport: NAME,
@@ -71,18 +105,25 @@ impl Transport for Ble {
             Ok(Box::new(Listening {
                 way,
                 peripheral,
-                tag: self.tag,
+                around: Arc::clone(&self.around),
                 opening: JoinSet::new(),
             }) as Box<dyn Listener>)
         })
+    }
+
+    /// Of those who listen here: a radio is not switched on because a node runs.
+    fn scout(&self, ours: &[Way]) -> Option<Box<dyn Scout>> {
+        let listens = ours.iter().any(|way| way.transport() == NAME);
+        let looking = || Looking::new(Arc::clone(&self.radio), Arc::clone(&self.around));
+        listens.then(|| Box::new(looking()) as Box<dyn Scout>)
     }
 }
 
 struct Listening {
     way: Way,
     peripheral: Box<dyn Peripheral>,
-    tag: Tag,
-    opening: JoinSet<Result<Link, OpenError>>,
+    around: Arc<Around>,
+    opening: JoinSet<Result<(Link, Tag), OpenError>>,
 }
 
 impl Listener for Listening {
@@ -96,19 +137,22 @@ impl Listener for Listening {
                 tokio::select! {
                     Some(opened) = self.opening.join_next() => {
                         // A stranger who opens badly is nobody's loss.
-                        if let Ok(Ok(link)) = opened {
+                        if let Ok(Ok((link, theirs))) = opened
+                            && let Some(link) = self.around.came(link, theirs)
+                        {
                             return Ok(Port::Link(link));
                         }
                     }
                     channel = self.peripheral.accept() => {
                         let channel = channel?;
+                        if channel.service == &plan::DIDCOMM {
+                            return Ok(Port::Mailbox(Box::new(Letters::over(channel))));
+                        }
                         if self.opening.len() >= OPENINGS {
                             self.opening.abort_all();
                         }
-                        let tag = self.tag;
-                        self.opening.spawn(async move {
-                            Ok(link::open(channel, Role::Listener, tag).await?.0)
-                        });
+                        let tag = self.around.advert().tag;
+                        self.opening.spawn(link::open(channel, Role::Listener, tag));
                     }
                 }
             }
@@ -116,12 +160,67 @@ impl Listener for Listening {
     }
 }
 
-/// The address or adapter in a way.
-fn read(way: &Way) -> Result<&str, OpenError> {
-    let rest = way.as_str().strip_prefix("ble:");
-    rest.ok_or_else(|| OpenError::BadWay {
+/// What a way says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Wanted<'a> {
+    /// An address to open, an adapter to listen on.
+    place: &'a str,
+    l2cap: bool,
+    didcomm: bool,
+}
+
+/// Reads `ble:PLACE`, with `?gatt` (no L2CAP), `?didcomm` (the DIF's service) or both behind it,
+/// an `&` between them.
+fn read(way: &Way) -> Result<Wanted<'_>, OpenError> {
+    let bad = |why: &str| OpenError::BadWay {
         transport: NAME,
         way: way.clone(),
-        why: "it should be ble:ADDRESS".to_owned(),
-    })
+        why: why.to_owned(),
+    };
+    let rest = way.as_str().strip_prefix("ble:");
+    let rest = rest.ok_or_else(|| bad("it should be ble:ADDRESS"))?;
+    let (place, words) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut wanted = Wanted {
+        place,
+        l2cap: true,
+        didcomm: false,
+    };
+    for word in words.split('&').filter(|word| !word.is_empty()) {
+        match word {
+            "gatt" => wanted.l2cap = false,
+            "didcomm" => wanted.didcomm = true,
+            _ => return Err(bad("behind the ? may stand gatt and didcomm")),
+        }
+    }
+    if place.is_empty() {
+        return Err(bad("it should be ble:ADDRESS"));
+    }
+    Ok(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_say_where_and_how() {
+        let way = |text: &str| Way::parse(text).expect("a way");
+        let plain = Wanted {
+            place: "00:AA:01:00:00:42",
+            l2cap: true,
+            didcomm: false,
+        };
+        assert_eq!(read(&way("ble:00:AA:01:00:00:42")).ok(), Some(plain));
+        let both = Wanted {
+            place: "hci0",
+            l2cap: false,
+            didcomm: true,
+        };
+        for text in ["ble:hci0?gatt&didcomm", "ble:hci0?didcomm&gatt"] {
+            assert_eq!(read(&way(text)).ok(), Some(both));
+        }
+        for text in ["ble:hci0?gat", "ble:?gatt", "tcp:hci0"] {
+            assert!(read(&way(text)).is_err(), "{text}");
+        }
+    }
 }

@@ -6,16 +6,16 @@
     reason = "a promise that is not kept must fail the test"
 )]
 
-use packmule_ble::Ble;
 use packmule_ble::air::{Air, Device, Stack};
 use packmule_ble::radio::{Address, Radio};
+use packmule_ble::{Ble, plan};
 use packmule_bus::link::{Link, LinkError, OpenError, Port, Transport, Way};
 use packmule_conformance::links;
 
 async fn meet(stack: Stack) -> (Air, Link, Link) {
     let air = Air::new(stack);
-    let kiosk = Ble::over(air.device("kiosk"), *b"kiosk is");
-    let alice = Ble::over(air.device("alice"), *b"alice is");
+    let kiosk = Ble::over(air.device("kiosk"), Box::new(|| *b"kiosk is"));
+    let alice = Ble::over(air.device("alice"), Box::new(|| *b"alice is"));
     let at = Way::parse("ble:any").expect("a way");
     let mut door = kiosk.listen(&at).await.expect("listens");
     assert_eq!(door.way().as_str(), "ble:kiosk");
@@ -120,14 +120,14 @@ async fn a_link_that_is_cut_ends_at_both_ends_and_what_came_can_be_read() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_crowd_does_not_keep_alice_out() {
     let air = Air::new(Stack::default());
-    let kiosk = Ble::over(air.device("kiosk"), *b"kiosk is");
+    let kiosk = Ble::over(air.device("kiosk"), Box::new(|| *b"kiosk is"));
     let at = Way::parse("ble:any").expect("a way");
     let mut door = kiosk.listen(&at).await.expect("listens");
     let mallory: Device = air.device("mallory");
     let mut crowd = Vec::new();
     for n in 0..50 {
         let to = Address("kiosk".to_owned());
-        let mut channel = mallory.connect(&to).await.expect("connects");
+        let mut channel = mallory.connect(&to, &plan::OURS).await.expect("connects");
         if n % 2 == 0 {
             let rude = channel.tx.send(b"\x00no opening".to_vec()).await;
             assert!(rude.is_ok());
@@ -138,7 +138,7 @@ async fn a_silent_crowd_does_not_keep_alice_out() {
         assert!(waiting.await.is_err());
     }
     let way = door.way();
-    let alice = Ble::over(air.device("alice"), *b"alice is");
+    let alice = Ble::over(air.device("alice"), Box::new(|| *b"alice is"));
     let (near, far) = tokio::join!(alice.open(&way), door.accept());
     assert!(matches!(
         (near, far),
@@ -152,17 +152,17 @@ async fn a_silent_crowd_does_not_keep_alice_out() {
 #[tokio::test(start_paused = true)]
 async fn a_device_that_left_is_not_seen_and_not_reached() {
     let air = Air::new(Stack::default());
-    let kiosk = Ble::over(air.device("kiosk"), *b"kiosk is");
+    let kiosk = Ble::over(air.device("kiosk"), Box::new(|| *b"kiosk is"));
     let at = Way::parse("ble:any").expect("a way");
     let door = kiosk.listen(&at).await.expect("listens");
     let alice = air.device("alice");
     let mut scan = alice.scan().await.expect("scans");
     let seen = scan.next().await.expect("seen");
     assert_eq!(seen.address, Address("kiosk".to_owned()));
-    assert_eq!(seen.data, b"\x10kiosk is");
+    assert_eq!(seen.data, b"\x11kiosk is");
     assert!(kiosk.listen(&at).await.is_err(), "one door a device");
     drop(door);
-    let alice = Ble::over(alice, *b"alice is");
+    let alice = Ble::over(alice, Box::new(|| *b"alice is"));
     let way = Way::parse("ble:kiosk").expect("a way");
     assert!(matches!(
         alice.open(&way).await,

@@ -1,0 +1,104 @@
+"""The guest's Bluetooth: a bus, virtual controllers on one air, and BlueZ's daemon, which stories may restart.
+
+What can go wrong: anything of the system; a story that meets it fails with the daemon's last words.
+"""
+
+import re
+import subprocess
+import time
+from pathlib import Path
+
+CONTROLLERS = 3
+PATIENCE = 60
+SETTINGS = """[General]
+ControllerMode = le
+DiscoverableTimeout = 0
+JustWorksRepairing = always
+[GATT]
+Cache = no
+Channels = {channels}
+"""
+log = Path("/tmp/log")
+
+
+class Failed(Exception):
+    """A story does not hold."""
+
+
+def uptime():
+    return float(Path("/proc/uptime").read_text().split()[0])
+
+
+def until(what, holds, patience=PATIENCE, step=0.05):
+    """Waits until something holds, on the guest's clock; a story that waits in vain fails."""
+    ends = uptime() + patience
+    while True:
+        found = holds()
+        if found:
+            return found
+        if uptime() > ends:
+            raise Failed(f"{what}: not within {patience} s")
+        time.sleep(step)
+
+
+def start(name, *command, **more):
+    log.mkdir(exist_ok=True)
+    with open(log / f"{name}.log", "ab") as file:
+        return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, **more)
+
+
+def said(*command):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    return done.stdout + done.stderr
+
+
+class Radio:
+    """Everything below packmule."""
+
+    def __init__(self):
+        self.bus = start("dbus", "dbus-daemon", "--config-file=/etc/dbus-1/sys.conf", "--nofork", "--nopidfile")
+        until("the bus", Path("/run/dbus/system_bus_socket").exists)
+        self.air = start("btvirt", "btvirt", f"-l{CONTROLLERS}", "-L")
+        last = Path(f"/sys/class/bluetooth/hci{CONTROLLERS - 1}")
+        until("the controllers", last.exists)
+        self.daemon = None
+        self.channels = None
+
+    def serve(self, channels):
+        """Starts the daemon, with so many ATT bearers on a connection."""
+        if self.daemon and self.channels == channels and self.daemon.poll() is None:
+            return
+        self.stop()
+        Path("/etc/bluetooth/main.conf").write_text(SETTINGS.format(channels=channels))
+        self.daemon = start("bluetoothd", "bluetoothd", "-n", "-E")
+        self.channels = channels
+        for number in range(CONTROLLERS):
+            self.powered(number)
+
+    def powered(self, number):
+        until(f"hci{number}", lambda: " powered" in said("btmgmt", "--index", str(number), "info").split("current settings:")[-1])
+
+    def power(self, number, on):
+        said("btmgmt", "--index", str(number), "power", "on" if on else "off")
+
+    def cut(self, number):
+        """Ends every connection of an adapter, as walking away does; they must have been there."""
+        index = str(number)
+        there = re.findall(r"([0-9A-F:]{17}) type (.*)", said("btmgmt", "--index", index, "con"))
+        for address, _ in there:
+            said("btmgmt", "--index", index, "disconnect", "-t", "1", address)
+        if not there:
+            raise Failed(f"hci{number} has no connection to cut")
+
+    @staticmethod
+    def channels_of_ours():
+        """L2CAP channels with credits that are open: ours. ATT's are of mode 0, EATT's of 129."""
+        rows = [row.split() for row in Path("/sys/kernel/debug/bluetooth/l2cap").read_text().splitlines()]
+        # source (kind) destination (kind) state psm scid dcid imtu omtu security mode
+        return [row for row in rows if len(row) == 12 and row[4] == "1" and row[11] == "128"]
+
+    def stop(self):
+        if self.daemon:
+            self.daemon.kill()
+            self.daemon.wait()
+            self.daemon = None

@@ -1,0 +1,85 @@
+//! Who uses a connection: several channels may share one, and the last one ends it.
+//!
+//! Called by whoever opens a channel, in either role. What can go wrong: BlueZ takes two seconds
+//! to disconnect, and a connection that is asked for meanwhile fails: it waits here instead.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bluer::{Address, Device};
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex as Door, OwnedMutexGuard};
+
+type Seats = Arc<Mutex<HashMap<Address, Seat>>>;
+
+/// Every connection of one adapter in which we have a part.
+#[derive(Clone, Default)]
+pub(crate) struct Guests(Seats);
+
+#[derive(Default)]
+struct Seat {
+    holds: usize,
+    /// Locked while a connection is ended.
+    door: Arc<Door<()>>,
+}
+
+/// A part in a connection; the last one that is dropped ends it.
+pub(crate) struct Hold {
+    seats: Seats,
+    device: Device,
+}
+
+impl Guests {
+    /// Takes part in the connection to this device, once one that ends has ended.
+    pub(crate) async fn hold(&self, device: &Device) -> Hold {
+        let hold = self.hold_now(device);
+        let door = with(&self.0, |all| {
+            let seat = all.get(&device.address());
+            seat.map(|seat| Arc::clone(&seat.door))
+        });
+        if let Some(door) = door {
+            drop(door.lock().await);
+        }
+        hold
+    }
+
+    /// The same, of a connection that is there.
+    pub(crate) fn hold_now(&self, device: &Device) -> Hold {
+        with(&self.0, |all| {
+            all.entry(device.address()).or_default().holds += 1;
+        });
+        Hold {
+            seats: Arc::clone(&self.0),
+            device: device.clone(),
+        }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let address = self.device.address();
+        let ends: Option<OwnedMutexGuard<()>> = with(&self.seats, |all| {
+            let seat = all.get_mut(&address)?;
+            seat.holds -= 1;
+            let last = seat.holds == 0;
+            let door = Arc::clone(&seat.door);
+            last.then(|| door.try_lock_owned().ok()).flatten()
+        });
+        let (Some(ends), Ok(runtime)) = (ends, Handle::try_current()) else {
+            return;
+        };
+        let (device, seats) = (self.device.clone(), Arc::clone(&self.seats));
+        runtime.spawn(async move {
+            let _ = device.disconnect().await;
+            drop(ends);
+            with(&seats, |all| {
+                all.retain(|at, seat| *at != address || seat.holds > 0);
+            });
+        });
+    }
+}
+
+fn with<T>(seats: &Seats, act: impl FnOnce(&mut HashMap<Address, Seat>) -> T) -> T {
+    // A panic elsewhere leaves it whole: every change is one step.
+    act(&mut seats.lock().unwrap_or_else(PoisonError::into_inner))
+}
