@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use packmule_bus::link::Way;
+use packmule_transports::NAMES;
 
 use crate::ui::time::parse_span;
 
@@ -46,7 +47,7 @@ pub(crate) struct SendArgs {
     /// Ask for an acknowledgement
     #[arg(long)]
     pub(crate) please_ack: bool,
-    /// Send now by this transport (tcp), or along this way (tcp://192.168.1.7:4460), and wait
+    /// Send now by this transport (tcp), this way (tcp://192.168.1.7:4460) before others, and wait
     /// until somebody has it. A running node does it, or one that runs as long as this command
     #[arg(long, value_name = "WAY|TRANSPORT", value_parser = parse_by)]
     pub(crate) by: Vec<By>,
@@ -72,19 +73,21 @@ pub(crate) enum By {
 
 /// Reads a way, or a transport's name.
 fn parse_by(text: &str) -> Result<By, String> {
-    let name = |text: &str| {
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    let by = match Way::parse(text) {
+        Some(way) => By::Way(way),
+        None => By::Transport(text.to_owned()),
     };
-    match Way::parse(text) {
-        Some(way) => Ok(By::Way(way)),
-        None if name(text) => Ok(By::Transport(text.to_owned())),
-        None => Err(format!(
-            "`{text}` is no transport and no way; write tcp or tcp://HOST:PORT"
-        )),
+    let name = match &by {
+        By::Way(way) => way.transport(),
+        By::Transport(name) => name,
+    };
+    if NAMES.contains(&name) {
+        return Ok(by);
     }
+    let names = NAMES.join(", ");
+    Err(format!(
+        "`{text}` is no transport and no way; write tcp or tcp://HOST:PORT (this program has {names})"
+    ))
 }
 
 /// What goes first when a link is short.

@@ -20,13 +20,17 @@ pub(crate) const VARIABLE: &str = "PACKMULE_PASSPHRASE";
 const WAYS: &str =
     "set PACKMULE_PASSPHRASE, or use --passphrase-file FILE, or run in a terminal to be asked";
 
-/// The passphrase of an existing home: `--passphrase-file`, then the environment, then the one
-/// that lies in the home of a gateway, then a prompt.
+/// The passphrase of an existing home: `--passphrase-file`, then the one that lies in the home of a
+/// gateway (what the environment says is for homes that have none), then the environment, then a
+/// prompt.
 pub(crate) fn of(home: &Home, globals: &Globals) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    if let Some(passphrase) = given(globals.passphrase_file.as_deref())? {
+    let file = globals.passphrase_file.as_deref();
+    if file.is_none()
+        && let Some(passphrase) = home.own_passphrase()?
+    {
         return Ok(passphrase);
     }
-    match home.own_passphrase()? {
+    match given(file)? {
         Some(passphrase) => Ok(passphrase),
         None => prompt("Passphrase: "),
     }

@@ -271,3 +271,17 @@ fn a_damaged_home_is_told_and_not_used() {
     // Init does not overwrite.
     bob.fails(9, ["init"]);
 }
+
+#[test]
+fn a_channel_that_does_not_exist_is_told_at_once() {
+    let stage = Stage::new();
+    let (alice, _) = stage.pair();
+    for wrong in ["mail", "mail://bob", "carrier-pigeon"] {
+        let done = alice.run(["send", "bob", "Hello", "--by", wrong]);
+        assert_eq!(done.code, 2, "{wrong}: {}", done.stderr);
+        assert!(done.stderr.contains("tcp"), "{}", done.stderr);
+    }
+    // Nothing was queued.
+    let waits = alice.json(["outbox"])["messages"].as_array().unwrap().len();
+    assert_eq!(waits, 0);
+}
