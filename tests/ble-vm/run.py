@@ -29,6 +29,8 @@ PARTIES = ["alice", "bob", "mule"]
 PASSPHRASE = "correct horse"
 # A guest that stands still for so long is stuck: seconds on this machine's clock.
 SILENCE = 900
+# And the whole so long, in seconds.
+LONGEST = 5400
 KVM_PATIENCE = 20
 BUS = """<busconfig><type>system</type><listen>unix:path=/run/dbus/system_bus_socket</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow user="*"/><allow own="*"/><allow send_type="method_call"/>
@@ -204,18 +206,22 @@ def boot(command):
     """Runs the guest, prints what it says, and gives it back."""
     lines = []
     guest = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-    alarm = None
+    # Whoever says nothing is given up, and whoever says the same for ever too.
+    end = threading.Timer(LONGEST, guest.kill)
+    alarm = threading.Timer(SILENCE, guest.kill)
+    for timer in (end, alarm):
+        timer.daemon = True
+        timer.start()
     for line in guest.stdout:
-        if alarm:
-            alarm.cancel()
+        alarm.cancel()
         alarm = threading.Timer(SILENCE, guest.kill)
         alarm.daemon = True
         alarm.start()
         line = line.rstrip()
         print(line, flush=True)
         lines.append(line)
-    if alarm:
-        alarm.cancel()
+    alarm.cancel()
+    end.cancel()
     guest.wait()
     return lines
 

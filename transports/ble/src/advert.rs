@@ -8,8 +8,8 @@
 //! Both sides compare tags, and the greater one dials. It may be that only one of them hears the
 //! other, so the lesser one dials too after a while; and if two dials cross, the one of the greater
 //! tag stays: in the openings both sides tell their tags. No key, no DID, no name, no counter:
-//! whoever listens for an hour has heard some four devices. Systems that change their addresses
-//! should do it together with the tag. While a link is open the tag stays, or the other side would
+//! whoever listens for an hour has heard some four devices, if the system changes its address too,
+//! which should be done together with the tag. While a link is open the tag stays, or the other side would
 //! see somebody new and dial: a connection can be followed on the air anyway.
 
 use std::collections::{BTreeMap, BTreeSet};

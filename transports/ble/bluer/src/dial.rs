@@ -45,6 +45,13 @@ pub(crate) async fn connect(
             .map_err(|_| OpenError::NoAnswer(format!("{to} is no address of a device")))?;
     let adapter = desk.adapter().await?;
     let device = find(&adapter, address).await?;
+    // Anybody can show our service under the address of somebody's keyboard. What is paired, or in
+    // use by others, is neither ended nor forgotten for that.
+    if device.is_paired().await.unwrap_or(true) {
+        return Err(OpenError::NoAnswer(format!(
+            "{to} is paired with this computer: left alone"
+        )));
+    }
     let hold = desk.guests.hold(&device).await;
     device.connect().await.map_err(|why| told(&why))?;
     let found = match service(&device, wanted).await {

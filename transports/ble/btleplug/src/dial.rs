@@ -18,6 +18,10 @@ pub(crate) async fn connect(
     wanted: &'static Service,
 ) -> Result<Channel, OpenError> {
     let device = find(&adapter, to).await?;
+    // Somebody else's connection, which we would end with ours.
+    if device.is_connected().await.map_err(told)? {
+        return Err(told(format!("{to} is connected already: left alone")));
+    }
     let events = adapter.events().await.map_err(told)?;
     let hold = Hold(device.clone());
     device.connect().await.map_err(told)?;
