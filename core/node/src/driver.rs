@@ -20,24 +20,23 @@ mod reach;
 mod routes;
 mod seek;
 mod views;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use packmule_bus::EnvelopeId;
 use packmule_bus::bus::Bus;
 use packmule_bus::bus::io::{
-    DiskFault, Event, Held, HeldState, Input, Key, LinkId, Op, Output, Record, SettleId, Submission,
+    DiskFault, Event, Held, HeldState, Input, Key, Op, Output, Record, SettleId,
 };
-use packmule_bus::label::DidTag;
-use packmule_bus::link::{Port, Way};
 use packmule_bus::receipt::{Reason, Rung};
-use packmule_bus::{Envelope, EnvelopeId};
-use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use crate::control::EventLine;
 use crate::control::place::NodeLock;
-use crate::control::{DeadLetter, EventLine, StatusReport, WhyReport};
 use crate::desk::Desk;
 use crate::outbox::OwnRow;
 use crate::records::Batch;
@@ -54,98 +53,14 @@ pub(crate) use post::Post;
 pub(crate) use reach::Reach;
 pub use seek::Seek;
 pub(crate) use views::hex;
+pub(crate) use words::{Changed, Command, Ears, Heard, Mouth};
 
-use links::Visit;
 use mailboxes::Seated;
 
 /// Above so many bytes on their way to the disk, links and applications wait.
 const AHEAD: usize = 8 << 20;
 /// Inputs that links and applications may have brought and the bus has not heard.
 pub(crate) const QUEUE: usize = 256;
-
-/// What the driver's task hears besides inputs for the bus.
-pub(crate) enum Heard {
-    /// An answer to the bus, or news for it.
-    Input(Input),
-    /// A PDU, and its place in its link's allowance.
-    Pdu(LinkId, Vec<u8>, OwnedSemaphorePermit),
-    /// Somebody opened a way, or we did.
-    Port {
-        port: Port,
-        transport: &'static str,
-        /// The way that was dialled, if we did.
-        way: Option<Way>,
-        visit: Option<Visit>,
-    },
-    /// A mailbox holds a message for us.
-    Collected {
-        envelope: Envelope,
-        to: Vec<DidTag>,
-        transport: &'static str,
-        settle: Seated,
-    },
-    /// Whom a message is for that is carried here.
-    Recipient(String),
-    /// The store was changed by others.
-    Poke,
-    /// Something does not work now, for people; it is tried again.
-    Trouble(String),
-}
-
-/// What whoever holds the node asks of its driver.
-pub(crate) enum Command {
-    /// Answered after the commit.
-    Submit {
-        submission: Box<Submission>,
-        row: OwnRow,
-        /// Ask the endpoints of a stranger, or not; none: as the node does by itself.
-        seek: Option<bool>,
-        answer: oneshot::Sender<Result<EnvelopeId, Reason>>,
-    },
-    Status(oneshot::Sender<StatusReport>),
-    /// Has somebody at the other end of a link proven this DID?
-    Here(DidTag, oneshot::Sender<bool>),
-    Why(EnvelopeId, oneshot::Sender<Option<WhyReport>>),
-    DeadLetters(oneshot::Sender<Vec<DeadLetter>>),
-    /// Answered after the commit: was there anything to take back?
-    Forget(EnvelopeId, Changed),
-    /// Answered after the commit: is it a dead letter?
-    Retry(EnvelopeId, Changed),
-    /// The application has this message; answered after the commit.
-    Read(EnvelopeId, oneshot::Sender<Result<(), DiskFault>>),
-    Poke(oneshot::Sender<()>),
-    /// Ends the task; the answer comes when everything is committed and links are closed.
-    Stop(oneshot::Sender<()>),
-}
-
-/// Tells whether a message was changed, once the change is durable.
-pub(crate) type Changed = oneshot::Sender<Result<bool, DiskFault>>;
-
-/// The ways into the driver's task.
-pub(crate) struct Ears {
-    /// Answers to what the bus asked: as many as it asked for.
-    pub(crate) answers: mpsc::UnboundedReceiver<Heard>,
-    /// What links and mailboxes bring; waits while the disk is behind.
-    pub(crate) brought: mpsc::Receiver<Heard>,
-    /// What applications submit; waits while the disk is behind.
-    pub(crate) submits: mpsc::Receiver<Command>,
-    /// Everything else that is asked.
-    pub(crate) commands: mpsc::Receiver<Command>,
-}
-
-/// The ways to the driver's task, for its helpers.
-#[derive(Clone)]
-pub(crate) struct Mouth {
-    pub(crate) answers: mpsc::UnboundedSender<Heard>,
-    pub(crate) brought: mpsc::Sender<Heard>,
-}
-
-impl Mouth {
-    /// Answers the bus. After the end of the driver nobody hears.
-    pub(crate) fn tell(&self, input: Input) {
-        let _ = self.answers.send(Heard::Input(input));
-    }
-}
 
 /// A bus and everything that it needs to touch the world.
 pub(crate) struct Driver {
