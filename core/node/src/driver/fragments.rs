@@ -4,6 +4,8 @@
 //! when a message arrives. What can go wrong: files that cannot be read; then links bring those
 //! messages whole.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use packmule_bus::Fragment;
@@ -16,8 +18,8 @@ use super::{Driver, Heard};
 pub(crate) struct Scanned {
     /// When the folder had changed as it was read.
     at: Option<SystemTime>,
-    /// Something is in it.
-    any: bool,
+    /// Something is in it, or may be.
+    any: Arc<AtomicBool>,
 }
 
 impl Driver {
@@ -28,13 +30,15 @@ impl Driver {
         if at == self.scanned.at {
             return;
         }
+        let any = Arc::new(AtomicBool::new(at.is_some()));
         self.scanned = Scanned {
             at,
-            any: at.is_some(),
+            any: Arc::clone(&any),
         };
         let (desk, answers) = (self.desk.clone(), self.mouth.answers.clone());
         self.tasks.spawn_blocking(move || {
             let fragments = desk.home().scanned();
+            any.store(!fragments.is_empty(), Ordering::Relaxed);
             let known = fragments.into_iter().map(|(_, fragment)| fragment);
             let _ = answers.send(Heard::Input(Input::Known(known.collect())));
         });
@@ -43,7 +47,7 @@ impl Driver {
     /// What has come whole by a link needs no more codes. Before the commit: should that fail, the
     /// link brings it again.
     pub(super) fn forget_scanned(&mut self, ops: &[Op]) {
-        if !self.scanned.any {
+        if !self.scanned.any.load(Ordering::Relaxed) {
             return;
         }
         let wires = ops.iter().filter_map(|op| match op {
