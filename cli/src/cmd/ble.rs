@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use packmule_transports::ble::advert::{Advert, Meeting};
 use packmule_transports::ble::plan;
 use packmule_transports::ble::radio::{Address, Bearer, Channel, Offer, Radio};
@@ -57,7 +58,7 @@ fn scan(runtime: &Runtime, args: &BleScanArgs) -> Result<Report, Fault> {
     })?;
     let (mut lines, mut list) = (Vec::new(), Vec::new());
     for (address, advert) in &seen {
-        let tag = advert.map(|advert| hex(&advert.tag));
+        let tag = advert.map(|advert| HEXLOWER.encode(&advert.tag));
         let dials = advert.map(|advert| advert.dials);
         let shows = tag.as_deref().unwrap_or("shows no tag");
         lines.push(format!("{} {shows}", plain(&address.0)));
@@ -151,8 +152,4 @@ fn by(channel: &Channel) -> &'static str {
         Bearer::Gatt => "GATT",
         Bearer::L2cap => "L2CAP",
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

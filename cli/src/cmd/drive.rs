@@ -95,21 +95,13 @@ fn exchange(
     opener: &mut Opener,
     folder: &Folder,
 ) -> Result<(String, Value), Fault> {
-    let whose = if args.carry {
-        take::For::Everybody
-    } else {
-        take::For::Us
-    };
+    let whose = take::For::of(args.carry);
     let taken = take::take_folder(opener.home(), folder, whose, true)?;
     let (read_only, from_here) = (taken.read_only, taken.carried_ids.clone());
     let judged = opener.judge(true)?;
     let report = arrived::report(taken, judged)?;
     let (mut text, mut object) = (report.text, report.json);
-    let form = if args.batch {
-        carry::Form::Batches
-    } else {
-        carry::Form::Files
-    };
+    let form = carry::Form::of(args.batch);
     let mut written = 0;
     if !read_only {
         // What came from this stick goes to the next one.

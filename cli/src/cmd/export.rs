@@ -16,11 +16,7 @@ pub(crate) fn run(globals: &Globals, args: &ExportArgs) -> Result<Report, Fault>
         None => None,
     };
     let folder = Folder::open(&args.dir)?;
-    let form = if args.batch {
-        carry::Form::Batches
-    } else {
-        carry::Form::Files
-    };
+    let form = carry::Form::of(args.batch);
     let quiet = globals.quiet || globals.json;
     let carried = carry::export(&home, &folder, did.as_deref(), form, quiet)?;
     let mut text = match carried.written {

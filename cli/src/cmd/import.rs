@@ -16,11 +16,7 @@ pub(crate) fn run(globals: &Globals, args: &ImportArgs) -> Result<Report, Fault>
     // The keys first: with a wrong passphrase nothing is moved.
     let mut opener = arrived::Opener::new(globals, args.keep_sealed)?;
     let folder = Folder::open(&args.dir)?;
-    let whose = if args.carry {
-        take::For::Everybody
-    } else {
-        take::For::Us
-    };
+    let whose = take::For::of(args.carry);
     let taken = take::take_folder(opener.home(), &folder, whose, quiet)?;
     let judged = opener.judge(quiet)?;
     // A node of this home carries what is for others, and a gateway answers its accounts.

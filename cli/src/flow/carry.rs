@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use packmule_bus::{Envelope, EnvelopeId, Kind};
 use packmule_node::{Home, HomeError, OutRow, OutState};
-use packmule_transports::drive::{Delivered, Folder, MAX_IN_BATCH};
+use packmule_transports::drive::{DeliverError, Delivered, Folder, MAX_IN_BATCH};
 
 use crate::fault::Fault;
 use crate::ui::progress::Progress;
@@ -62,6 +62,13 @@ pub(crate) enum Form {
     Batches,
 }
 
+impl Form {
+    /// As `--batch` says.
+    pub(crate) const fn of(batch: bool) -> Self {
+        if batch { Self::Batches } else { Self::Files }
+    }
+}
+
 /// Writes what waits (for all, or for the peer with this name or DID) into a folder.
 pub(crate) fn export(
     home: &Home,
@@ -70,11 +77,13 @@ pub(crate) fn export(
     form: Form,
     quiet: bool,
 ) -> Result<Carried, Fault> {
+    let expired = home.expire(now())?;
     let mut waiting = rows(home, Some(OutState::Queued))?;
     if let Some(did) = peer {
         only_for(home, did, &mut waiting)?;
     }
-    write(home, folder, waiting, form, quiet)
+    let carried = write(home, folder, waiting, form, quiet)?;
+    Ok(Carried { expired, ..carried })
 }
 
 /// The same for a stick that may go to anybody: what other sticks have taken and nobody has
@@ -85,6 +94,7 @@ pub(crate) fn export_again(
     but: &BTreeSet<EnvelopeId>,
     form: Form,
 ) -> Result<Carried, Fault> {
+    let expired = home.expire(now())?;
     let mut waiting = rows(home, Some(OutState::Queued))?;
     let by_stick = |row: &OutRow| {
         let mut channels = row.sent_by.iter().flat_map(|by| by.split(','));
@@ -96,7 +106,8 @@ pub(crate) fn export_again(
             .filter(by_stick),
     );
     waiting.retain(|row| !but.contains(&row.id));
-    write(home, folder, waiting, form, true)
+    let carried = write(home, folder, waiting, form, true)?;
+    Ok(Carried { expired, ..carried })
 }
 
 fn write(
@@ -107,10 +118,7 @@ fn write(
     quiet: bool,
 ) -> Result<Carried, Fault> {
     let now = now();
-    let carried = Carried {
-        expired: home.expire(now)?,
-        ..Carried::default()
-    };
+    let carried = Carried::default();
     if waiting.is_empty() {
         return Ok(carried);
     }
@@ -170,24 +178,30 @@ struct Writing<'a> {
 
 impl Writing<'_> {
     fn files(&mut self, rows: &[&OutRow]) -> Result<(), Fault> {
-        let (home, folder, now) = (self.home, self.folder, self.now);
-        let (given, unread) = (RefCell::new(Vec::new()), RefCell::new(None));
-        let messages = readable(rows, &given, &unread, |row| still_there(home, row));
-        let delivered = folder.deliver_all(messages, now, |index, one| {
-            self.landed(given.borrow().get(index), one);
-        });
-        delivered?;
-        unread.into_inner().map_or(Ok(()), Err)
+        self.put(rows, still_there, |folder, messages, now, done| {
+            folder.deliver_all(messages, now, done)
+        })
     }
 
     fn batches(&mut self, rows: &[&OutRow]) -> Result<(), Fault> {
+        self.put(rows, wire, |folder, wires, now, done| {
+            folder.deliver_batches(wires, now, done)
+        })
+    }
+
+    fn put<T>(
+        &mut self,
+        rows: &[&OutRow],
+        read: fn(&Home, &OutRow) -> Result<Option<T>, Fault>,
+        deliver: Deliver<T>,
+    ) -> Result<(), Fault> {
         let (home, folder, now) = (self.home, self.folder, self.now);
         let (given, unread) = (RefCell::new(Vec::new()), RefCell::new(None));
-        let wires = readable(rows, &given, &unread, |row| wire(home, row));
-        let delivered = folder.deliver_batches(wires, now, |index, one| {
+        let mut messages = readable(rows, &given, &unread, |row| read(home, row));
+        deliver(folder, &mut messages, now, &mut |index, one| {
             self.landed(given.borrow().get(index), one);
-        });
-        delivered?;
+        })?;
+        drop(messages);
         unread.into_inner().map_or(Ok(()), Err)
     }
 
@@ -210,6 +224,14 @@ impl Writing<'_> {
         self.home.mark_sent(&marked, "drive", self.now)
     }
 }
+
+/// One of the folder's ways to write messages down; each is told once it is durable.
+type Deliver<T> = fn(
+    &Folder,
+    &mut dyn Iterator<Item = T>,
+    u64,
+    &mut dyn FnMut(usize, &Delivered),
+) -> Result<usize, DeliverError>;
 
 /// What can be read of these rows, up to the first that cannot; `given`: which. What has left the
 /// outbox meanwhile, as a node that runs beside us heard of it, is left out.

@@ -37,6 +37,13 @@ pub(crate) enum For {
     Everybody,
 }
 
+impl For {
+    /// As `--carry` says.
+    pub(crate) const fn of(carry: bool) -> Self {
+        if carry { Self::Everybody } else { Self::Us }
+    }
+}
+
 /// What came of taking a folder in.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use data_encoding::HEXLOWER;
 use packmule_bus::{Envelope, Kind};
 use packmule_transports::nfc::Chips;
 use packmule_transports::nfc::chip::{Chip, Target, TargetKind};
@@ -134,5 +135,5 @@ fn told(fault: &TagError) -> Fault {
 }
 
 fn name(tag: &Target) -> String {
-    tag.uid.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&tag.uid)
 }
