@@ -55,6 +55,8 @@ pub(crate) fn report(taken: Taken, judged: Option<Judged>) -> Result<Report, Fau
         "left": taken.left.iter().map(|(file, why)| json!({"file": file, "reason": why})).collect::<Vec<_>>(),
         "for_others": taken.for_others,
         "carried": taken.carried,
+        "finished": taken.finished,
+        "asked": taken.asked,
         "read_only": taken.read_only,
     });
     for (file, why) in &taken.left {
@@ -116,6 +118,16 @@ fn headline(taken: &Taken) -> String {
     };
     if taken.duplicate > 0 {
         line.push_str(&format!(", {} seen before", taken.duplicate));
+    }
+    match taken.finished {
+        0 => {}
+        1 => line.push_str(", 1 of them begun by another medium"),
+        n => line.push_str(&format!(", {n} of them begun by another medium")),
+    }
+    match taken.asked {
+        0 => {}
+        1 => line.push_str(", the rest of 1 asked for"),
+        n => line.push_str(&format!(", the rest of {n} asked for")),
     }
     if taken.for_others > 0 {
         line.push_str(&format!(", {} for others left in place", taken.for_others));

@@ -102,11 +102,11 @@ fn exchange(
     let report = arrived::report(taken, judged)?;
     let (mut text, mut object) = (report.text, report.json);
     let form = carry::Form::of(args.batch);
-    let mut written = 0;
+    let (mut written, mut rests, mut purged) = (0, 0, 0);
     if !read_only {
         // What came from this stick goes to the next one.
         let carried = carry::export_again(opener.home(), folder, &from_here, form)?;
-        written = carried.written;
+        (written, rests, purged) = (carried.written, carried.rests, carried.purged);
         if let Some(mut fault) = carried.broken {
             fault.what = format!("{} ({text}; {written} written)", fault.what);
             return Err(fault);
@@ -115,6 +115,8 @@ fn exchange(
     text.push_str(&format!("; {written} written; safe to remove"));
     if let Value::Object(map) = &mut object {
         map.insert("written".into(), json!(written));
+        map.insert("rests".into(), json!(rests));
+        map.insert("purged".into(), json!(purged));
     }
     Ok((text, object))
 }

@@ -20,12 +20,24 @@ pub(crate) fn run(globals: &Globals, args: &ExportArgs) -> Result<Report, Fault>
     let quiet = globals.quiet || globals.json;
     let carried = carry::export(&home, &folder, did.as_deref(), form, quiet)?;
     let mut text = match carried.written {
-        0 if carried.duplicate == 0 => String::from("nothing waits to go"),
+        0 if carried.duplicate + carried.rests == 0 => String::from("nothing waits to go"),
         1 => format!("1 message written to {}", folder.path().display()),
         n => format!("{n} messages written to {}", folder.path().display()),
     };
     if carried.duplicate > 0 {
         text.push_str(&format!("; {} lay there already", carried.duplicate));
+    }
+    if carried.rests > 0 {
+        text.push_str(&format!(
+            "; the rest of {} as it was asked for",
+            carried.rests
+        ));
+    }
+    if carried.purged > 0 {
+        text.push_str(&format!(
+            "; {} that arrived long since are gone from it",
+            carried.purged
+        ));
     }
     if carried.expired > 0 {
         text.push_str(&format!("; {} expired and not sent", carried.expired));
@@ -34,13 +46,15 @@ pub(crate) fn run(globals: &Globals, args: &ExportArgs) -> Result<Report, Fault>
         fault.what = format!("{} ({text})", fault.what);
         return Err(fault);
     }
-    if carried.written + carried.duplicate > 0 {
+    if carried.written + carried.duplicate + carried.rests + carried.purged > 0 {
         text.push_str("; safe to remove");
     }
     let report = json!({
         "folder": folder.path(),
         "written": carried.written,
         "duplicate": carried.duplicate,
+        "rests": carried.rests,
+        "purged": carried.purged,
         "expired": carried.expired,
     });
     Ok(Report::new(text, report))

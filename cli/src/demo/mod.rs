@@ -6,6 +6,7 @@
 //! demo with a code other than 0 and says which.
 
 mod attacks;
+mod journey;
 mod letters;
 mod meeting;
 mod nodes;
@@ -23,7 +24,7 @@ use stage::{Stage, Teller};
 type Act = (&'static str, fn(&mut Stage) -> Result<Vec<String>, Fault>);
 
 /// The story.
-const ACTS: [Act; 10] = [
+const ACTS: [Act; 11] = [
     ("homes", meeting::homes),
     ("invitation-by-qr", meeting::invitation),
     ("message-by-qr-frames", letters::frames),
@@ -34,6 +35,7 @@ const ACTS: [Act; 10] = [
     ("nothing-twice", letters::twice),
     ("live-link", nodes::link),
     ("by-mule", nodes::mule),
+    ("one-message-three-media", journey::media),
 ];
 
 /// Plays it.

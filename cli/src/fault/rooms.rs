@@ -10,7 +10,7 @@ use packmule_bus::{DecodeError, EnvelopeError, InspectError};
 use packmule_node::desk::{BookError, DeskError, JudgeError, SubmitError};
 use packmule_node::{ApplyError, CreateError, HomeError, PeerError, QueueError, UnlockError};
 use packmule_transports::drive::{
-    AckError, CollectError, DeliverError, FolderError, SettleError, SyncError,
+    CollectError, DeliverError, FolderError, MarkError, SettleError, SyncError,
 };
 use packmule_transports::qr::{DrawError, RenderError, ShowError, SourceError};
 
@@ -328,12 +328,12 @@ impl From<SyncError> for Fault {
     }
 }
 
-impl From<AckError> for Fault {
-    fn from(err: AckError) -> Self {
+impl From<MarkError> for Fault {
+    fn from(err: MarkError) -> Self {
         let what = err.to_string();
         match err {
-            AckError::Folder(folder) => folder.into(),
-            AckError::Full | AckError::ReadOnly => Self::new(Exit::NoSpace, what).hint(SPACE),
+            MarkError::Folder(folder) => folder.into(),
+            MarkError::Full | MarkError::ReadOnly => Self::new(Exit::NoSpace, what).hint(SPACE),
             _ => Self::new(Exit::Internal, what).hint(GONE),
         }
     }

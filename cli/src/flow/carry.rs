@@ -9,10 +9,11 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use packmule_bus::{Envelope, EnvelopeId, Kind};
-use packmule_node::{Home, HomeError, OutRow, OutState};
-use packmule_transports::drive::{DeliverError, Delivered, Folder, MAX_IN_BATCH};
+use packmule_node::{Home, OutRow, OutState};
+use packmule_transports::drive::{DeliverError, Delivered, FileHash, Folder, MAX_IN_BATCH};
 
 use crate::fault::Fault;
+use crate::flow::{copies, rest};
 use crate::ui::progress::Progress;
 use crate::ui::time::now;
 
@@ -26,6 +27,10 @@ pub(crate) struct Carried {
     pub(crate) written: usize,
     /// Messages whose bytes lay in the folder already.
     pub(crate) duplicate: usize,
+    /// Messages of which the folder asked for the rest, and has it now.
+    pub(crate) rests: usize,
+    /// Files in the folder whose messages have long arrived, and that are gone now.
+    pub(crate) purged: usize,
     /// Messages that had expired and were not sent.
     pub(crate) expired: usize,
     /// Why it stopped before the end.
@@ -82,7 +87,11 @@ pub(crate) fn export(
     if let Some(did) = peer {
         only_for(home, did, &mut waiting)?;
     }
-    let carried = write(home, folder, waiting, form, quiet)?;
+    let mut sent = rows(home, Some(OutState::Sent))?;
+    if let Some(did) = peer {
+        only_for(home, did, &mut sent)?;
+    }
+    let carried = write(home, folder, (waiting, sent), form, quiet)?;
     Ok(Carried { expired, ..carried })
 }
 
@@ -100,26 +109,44 @@ pub(crate) fn export_again(
         let mut channels = row.sent_by.iter().flat_map(|by| by.split(','));
         channels.any(|channel| channel == "drive")
     };
-    waiting.extend(
-        rows(home, Some(OutState::Sent))?
-            .into_iter()
-            .filter(by_stick),
-    );
+    let sent = rows(home, Some(OutState::Sent))?;
+    let (again, sent): (Vec<OutRow>, Vec<OutRow>) = sent.into_iter().partition(by_stick);
+    waiting.extend(again);
     waiting.retain(|row| !but.contains(&row.id));
-    let carried = write(home, folder, waiting, form, true)?;
+    let carried = write(home, folder, (waiting, sent), form, true)?;
     Ok(Carried { expired, ..carried })
 }
 
+/// Writes what waits; of what has been sent, only what the folder asks for.
 fn write(
     home: &Home,
     folder: &Folder,
-    waiting: Vec<OutRow>,
+    (mut waiting, sent): (Vec<OutRow>, Vec<OutRow>),
     form: Form,
     quiet: bool,
 ) -> Result<Carried, Fault> {
     let now = now();
-    let carried = Carried::default();
+    let mut carried = Carried {
+        purged: copies::purge(home, folder)?,
+        ..Carried::default()
+    };
+    let mut done = BTreeSet::new();
+    for rows in [&waiting, &sent] {
+        let answered = rest::answer(home, folder, rows, now)?;
+        carried.rests += answered.ids.len();
+        let ids: Vec<EnvelopeId> = answered.ids.iter().copied().collect();
+        home.mark_sent(&ids, "drive", now)?;
+        if answered.broken.is_some() {
+            carried.broken = answered.broken;
+            return Ok(carried);
+        }
+        done.extend(ids);
+    }
+    waiting.retain(|row| !done.contains(&row.id));
     if waiting.is_empty() {
+        if carried.rests + carried.purged > 0 {
+            folder.sync()?;
+        }
         return Ok(carried);
     }
     let mut writing = Writing {
@@ -129,6 +156,8 @@ fn write(
         progress: Progress::new("exporting", waiting.len() as u64, quiet),
         carried,
         unmarked: Vec::new(),
+        apart: true,
+        files: BTreeMap::new(),
         mark_fault: None,
     };
     let (long, short): (Vec<OutRow>, Vec<OutRow>) = match form {
@@ -150,8 +179,8 @@ fn write(
         written = written.and_then(|()| writing.files(&long));
     }
     writing.mark()?;
-    if let Some(err) = writing.mark_fault {
-        return Err(err.into());
+    if let Some(fault) = writing.mark_fault {
+        return Err(fault);
     }
     let mut carried = writing.carried;
     match written {
@@ -173,17 +202,23 @@ struct Writing<'a> {
     carried: Carried,
     /// Durable in the folder, and not marked yet.
     unmarked: Vec<EnvelopeId>,
-    mark_fault: Option<HomeError>,
+    /// Each message has a file of its own now.
+    apart: bool,
+    /// Which, of those.
+    files: BTreeMap<FileHash, EnvelopeId>,
+    mark_fault: Option<Fault>,
 }
 
 impl Writing<'_> {
     fn files(&mut self, rows: &[&OutRow]) -> Result<(), Fault> {
+        self.apart = true;
         self.put(rows, still_there, |folder, messages, now, done| {
             folder.deliver_all(messages, now, done)
         })
     }
 
     fn batches(&mut self, rows: &[&OutRow]) -> Result<(), Fault> {
+        self.apart = false;
         self.put(rows, wire, |folder, wires, now, done| {
             folder.deliver_batches(wires, now, done)
         })
@@ -206,7 +241,12 @@ impl Writing<'_> {
     }
 
     fn landed(&mut self, id: Option<&EnvelopeId>, one: &Delivered) {
-        self.unmarked.extend(id);
+        if let Some(id) = id {
+            self.unmarked.push(*id);
+            if self.apart {
+                self.files.insert(one.hash.clone(), *id);
+            }
+        }
         if one.duplicate {
             self.carried.duplicate += 1;
         } else {
@@ -219,9 +259,11 @@ impl Writing<'_> {
         }
     }
 
-    fn mark(&mut self) -> Result<(), HomeError> {
+    fn mark(&mut self) -> Result<(), Fault> {
         let marked = std::mem::take(&mut self.unmarked);
-        self.home.mark_sent(&marked, "drive", self.now)
+        let files = std::mem::take(&mut self.files);
+        copies::note(self.home, &files)?;
+        Ok(self.home.mark_sent(&marked, "drive", self.now)?)
     }
 }
 

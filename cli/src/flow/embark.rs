@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use packmule_agent::keys::Keyring;
+use packmule_bus::link::Transport;
 use packmule_node::{Home, Node, NodeConfig, StartError};
 use packmule_transports::for_a_node;
 use tokio::runtime::{Builder, Runtime};
@@ -34,6 +35,18 @@ impl Aboard {
         settings: &Settings,
         wanted: impl Fn(&str) -> bool,
     ) -> Result<Self, Fault> {
+        let mut transports = for_a_node();
+        transports.retain(|transport| wanted(transport.name()));
+        Self::by(home, keys, settings, transports)
+    }
+
+    /// Starts one with these transports, and those for mail.
+    pub(crate) fn by(
+        home: Home,
+        keys: Keyring,
+        settings: &Settings,
+        mut transports: Vec<Arc<dyn Transport>>,
+    ) -> Result<Self, Fault> {
         // Disk, keys and judging have threads of their own. On a small machine a second one for
         // the rest only means more waking of each other.
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -43,8 +56,6 @@ impl Aboard {
             .enable_all()
             .build()?;
         let mailer = settings.mailer(home.dir())?;
-        let mut transports = for_a_node();
-        transports.retain(|transport| wanted(transport.name()));
         transports.extend(mailer.transports);
         let config = NodeConfig {
             listen: [settings.listen.clone(), mailer.listen].concat(),

@@ -7,6 +7,7 @@
 
 pub(crate) mod attachments;
 pub(crate) mod carry;
+pub(crate) mod copies;
 pub(crate) mod embark;
 pub(crate) mod files;
 pub(crate) mod invitation;
@@ -15,6 +16,7 @@ pub(crate) mod node;
 pub(crate) mod partials;
 pub(crate) mod party;
 pub(crate) mod pictures;
+pub(crate) mod rest;
 pub(crate) mod scanning;
 pub(crate) mod service;
 pub(crate) mod settings;

@@ -20,6 +20,7 @@ use packmule_transports::drive::{Folder, Item, Settled};
 
 use crate::exit::Exit;
 use crate::fault::Fault;
+use crate::flow::rest;
 use crate::ui::progress::Progress;
 use crate::ui::time::now;
 
@@ -60,6 +61,10 @@ pub(crate) struct Taken {
     pub(crate) carried: usize,
     /// Which.
     pub(crate) carried_ids: BTreeSet<EnvelopeId>,
+    /// Messages that other media began and that this one made whole; they count as new, too.
+    pub(crate) finished: usize,
+    /// Messages that have begun to come, of which the medium asks for the rest now.
+    pub(crate) asked: usize,
     /// The medium is read-only, so nothing was removed from it.
     pub(crate) read_only: bool,
     /// The medium vanished or failed in the middle.
@@ -114,10 +119,41 @@ pub(crate) fn take_folder(
             break;
         }
     }
+    if taken.broken.is_none() {
+        take_rests(home, folder, &mut taken)?;
+    }
     if taken.new + taken.duplicate + taken.carried > 0 && taken.broken.is_none() {
         folder.sync()?;
     }
     Ok(taken)
+}
+
+/// Takes in the rest of what other media began, and asks for what is lacking then.
+fn take_rests(home: &Home, folder: &Folder, taken: &mut Taken) -> Result<(), Fault> {
+    let mut whole = Vec::new();
+    if let Some(finished) = rest::finish(home, folder)? {
+        let arrived = take_envelopes(home, &finished.envelopes, "drive")?;
+        finished.keep(home)?;
+        taken.finished += arrived.new;
+        taken.new += arrived.new;
+        taken.duplicate += arrived.duplicate;
+        taken.for_others += arrived.for_others;
+        taken.left.extend(finished.left);
+        taken.left.extend(arrived.left);
+        for token in &finished.tokens {
+            match folder.settle(token) {
+                Ok(Settled::ReadOnly) => taken.read_only = true,
+                Ok(_) => {}
+                Err(err) => {
+                    taken.broken = Some(err.into());
+                    return Ok(());
+                }
+            }
+        }
+        whole = finished.envelopes;
+    }
+    taken.asked = rest::ask(home, folder, &whole)?;
+    Ok(())
 }
 
 /// Accepts envelopes that came as a whole by another channel.

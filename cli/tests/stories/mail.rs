@@ -34,7 +34,7 @@ fn sends(party: &Party, address: &str, port: u16) {
 }
 
 /// Sends and receives with TLS and a login.
-fn writes(party: &Party, server: &MailServer, address: &str) {
+pub(crate) fn writes(party: &Party, server: &MailServer, address: &str) {
     std::fs::write(party.home.join("pw"), "pw\n").unwrap();
     std::fs::write(party.home.join("ca.pem"), server.ca()).unwrap();
     let ports = server.ports();
@@ -53,7 +53,7 @@ fn has(party: &Party, words: &str) -> bool {
 }
 
 /// What somebody sent has arrived: the outbox says so, and so does the node.
-fn delivered(party: &Party, sent: &Value) -> bool {
+pub(crate) fn delivered(party: &Party, sent: &Value) -> bool {
     let outbox = party.json(["outbox", "--all"]);
     let rows = outbox["messages"].as_array().unwrap();
     let row = rows.iter().find(|row| row["id"] == sent["id"]);

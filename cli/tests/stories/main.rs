@@ -17,6 +17,7 @@ mod folder;
 mod full;
 mod gateway;
 mod help;
+mod journey;
 mod kill;
 mod lan;
 mod mail;

@@ -45,6 +45,13 @@ impl Fragment {
         }
     }
 
+    /// The whole symbols in it, if it were cut into symbols of so many bytes. `None`: it cannot be.
+    #[must_use]
+    pub fn cut(&self, symbol_bytes: usize) -> Option<Partial> {
+        let shape = Shape::new(usize::try_from(self.bytes).ok()?, symbol_bytes).ok()?;
+        Some(self.clone().into_symbols(shape))
+    }
+
     /// Does this wire form have its name and length?
     #[must_use]
     pub fn is_part_of(&self, wire: &[u8]) -> bool {

@@ -16,6 +16,7 @@ mod judge;
 mod submit;
 pub mod verdict;
 mod ways;
+pub(crate) mod word;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

@@ -36,6 +36,10 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     let _ = folder.acknowledged();
+    let _ = folder.wanted();
+    for rest in folder.rests().into_iter().flatten().flatten() {
+        let _ = folder.settle(&rest.token);
+    }
     assert_eq!(count(dir.path()), before, "collecting removed something");
 });
 

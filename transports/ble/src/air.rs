@@ -66,6 +66,16 @@ struct Hub {
     /// Of connections: told once they are cut.
     cuts: Vec<watch::Sender<bool>>,
     connections: u64,
+    /// Bytes of values that were sent.
+    carried: u64,
+    /// With so many of them everybody is out of reach.
+    end: Option<u64>,
+}
+
+impl Hub {
+    fn is_over(&self) -> bool {
+        self.end.is_some_and(|end| self.carried >= end)
+    }
 }
 
 impl Air {
@@ -92,6 +102,27 @@ impl Air {
         let cuts = self.with(|hub| std::mem::take(&mut hub.cuts));
         for cut in cuts {
             cut.send_replace(true);
+        }
+    }
+
+    /// After so many bytes of values, whoever sends them, everybody is out of reach for good.
+    pub fn end_after(&self, bytes: u64) {
+        self.with(|hub| hub.end = Some(hub.carried.saturating_add(bytes)));
+    }
+
+    /// Bytes of values that were sent so far, and whether everybody is out of reach.
+    #[must_use]
+    pub fn carried(&self) -> (u64, bool) {
+        self.with(|hub| (hub.carried, hub.is_over()))
+    }
+
+    fn note(&self, bytes: usize) {
+        let over = self.with(|hub| {
+            hub.carried += bytes as u64;
+            hub.is_over()
+        });
+        if over {
+            self.cut();
         }
     }
 
@@ -134,6 +165,7 @@ impl Air {
                 longest,
                 with: with.to_string(),
                 tx: Box::new(Sender {
+                    air: self.clone(),
                     longest,
                     values: tx,
                     cut: is_cut.clone(),
@@ -239,7 +271,10 @@ impl Radio for Device {
     ) -> BoxFut<'a, Result<Channel, OpenError>> {
         Box::pin(async move {
             let nobody = || OpenError::NoAnswer(format!("no device {to}"));
-            let door = self.air.with(|hub| hub.doors.get(to).cloned());
+            let door = self.air.with(|hub| {
+                let near = !hub.is_over();
+                near.then(|| hub.doors.get(to).cloned()).flatten()
+            });
             let door = door.ok_or_else(nobody)?;
             let (near, far) = self.air.connection(&self.address, to, service);
             door.try_send(far).map_err(|_| nobody())?;
@@ -287,6 +322,7 @@ impl Scan for Eyes {
 }
 
 struct Sender {
+    air: Air,
     longest: usize,
     values: mpsc::Sender<Vec<u8>>,
     cut: watch::Receiver<bool>,
@@ -305,7 +341,12 @@ impl LinkTx for Sender {
             tokio::select! {
                 biased;
                 () = cut(&mut self.cut) => Err(LinkError::Closed),
-                sent = self.values.send(value) => sent.map_err(|_| LinkError::Closed),
+                room = self.values.reserve() => {
+                    let room = room.map_err(|_| LinkError::Closed)?;
+                    self.air.note(value.len());
+                    room.send(value);
+                    Ok(())
+                }
             }
         })
     }

@@ -23,6 +23,7 @@ use crate::{
     folder::{Folder, FolderError},
     listing::{Entry, Listing, is_regular},
     name::{Content, FileHash},
+    rest::MAX_REST,
     settle::Token,
     trouble::{Trouble, errno_of},
 };
@@ -112,6 +113,26 @@ impl CollectError {
             Self::Folder(_) | Self::Gone(_) | Self::Io(_) => None,
         }
     }
+
+    /// Why a folder could not be listed.
+    pub(crate) fn of_folder(errno: Errno) -> Self {
+        match Trouble::of(errno) {
+            Trouble::Gone => Self::Gone(errno.into()),
+            _ => Self::Io(errno.into()),
+        }
+    }
+
+    /// Why a file could not be read. `None`: another reader took it since the listing.
+    pub(crate) fn of_file(name: String, errno: Errno) -> Option<Self> {
+        Some(match Trouble::of(errno) {
+            Trouble::Missing => return None,
+            Trouble::Gone => Self::Gone(errno.into()),
+            _ => Self::Unreadable {
+                name,
+                source: errno.into(),
+            },
+        })
+    }
 }
 
 /// What can lie in a folder under a file's name.
@@ -144,10 +165,10 @@ impl Folder {
             Err(FolderError::Missing(_)) if self.is_implied() => return Ok(Collect::empty()),
             other => other?,
         };
-        let listing = Listing::ordered(&dir).map_err(|errno| match Trouble::of(errno) {
-            Trouble::Gone => CollectError::Gone(errno.into()),
-            _ => CollectError::Io(errno.into()),
-        })?;
+        let mut listing = Listing::ordered(&dir).map_err(CollectError::of_folder)?;
+        listing
+            .entries
+            .retain(|entry| entry.name.content != Content::Rest);
         Ok(Collect {
             dir: Some(dir),
             truncated: listing.truncated,
@@ -256,26 +277,14 @@ enum Found {
 
 fn read_entry(endpoint: &OwnedFd, entry: Entry) -> Result<Option<Found>, CollectError> {
     let name = entry.display();
-    let (bytes, stat) = match read_file(endpoint, &entry, &name) {
+    let content = entry.name.content;
+    let (bytes, token) = match read_named(endpoint, entry, &name) {
         Ok(read) => read,
         Err(Unread::Fault(fault)) => return Err(fault),
         Err(Unread::System(errno)) => {
-            return match Trouble::of(errno) {
-                Trouble::Missing => Ok(None),
-                Trouble::Gone => Err(CollectError::Gone(errno.into())),
-                _ => Err(CollectError::Unreadable {
-                    name,
-                    source: errno.into(),
-                }),
-            };
+            return CollectError::of_file(name, errno).map_or(Ok(None), Err);
         }
     };
-    let hash = FileHash::of(&bytes);
-    if entry.name.hash.as_ref().is_some_and(|claim| *claim != hash) {
-        return Err(CollectError::Damaged { name });
-    }
-    let content = entry.name.content;
-    let token = Token::new(entry, &stat, hash);
     Ok(Some(match content {
         Content::Message(kind) => Found::One(Item {
             bytes,
@@ -283,6 +292,8 @@ fn read_entry(endpoint: &OwnedFd, entry: Entry) -> Result<Option<Found>, Collect
             name,
             token,
         }),
+        // They are read apart: see `rest`.
+        Content::Rest => return Ok(None),
         Content::Batch => {
             let Some(ranges) = batch::records(&bytes) else {
                 return Err(CollectError::NotABatch { name });
@@ -300,8 +311,23 @@ fn read_entry(endpoint: &OwnedFd, entry: Entry) -> Result<Option<Found>, Collect
     }))
 }
 
+/// Reads a file whose bytes have the hash that its name gives, if it gives one.
+pub(crate) fn read_named(
+    endpoint: &OwnedFd,
+    entry: Entry,
+    name: &str,
+) -> Result<(Vec<u8>, Token), Unread> {
+    let (bytes, stat) = read_file(endpoint, &entry, name)?;
+    let hash = FileHash::of(&bytes);
+    if entry.name.hash.as_ref().is_some_and(|claim| *claim != hash) {
+        let name = name.to_owned();
+        return Err(Unread::Fault(CollectError::Damaged { name }));
+    }
+    Ok((bytes, Token::new(entry, &stat, hash)))
+}
+
 /// Why a file gave no bytes.
-enum Unread {
+pub(crate) enum Unread {
     Fault(CollectError),
     System(Errno),
 }
@@ -332,6 +358,7 @@ fn read_file(endpoint: &OwnedFd, entry: &Entry, name: &str) -> Result<(Vec<u8>, 
     let most = match entry.name.content {
         Content::Message(_) => MAX_FILE,
         Content::Batch => MAX_BATCH,
+        Content::Rest => MAX_REST,
     };
     if size > most {
         return Err(too_large(size));

@@ -15,6 +15,8 @@ const HASH_CHARS: usize = 26;
 /// The extension of a batch. The filesystem transport extension knows it not, so that others
 /// ignore such files.
 const BATCH: &str = "dcb";
+/// The extension of the rest of a message, which others ignore too.
+const REST: &str = "dcr";
 
 /// What the extension tells about one file name, by the filesystem transport's naming rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +66,8 @@ pub(crate) enum Content {
     Message(Kind),
     /// Many messages, see [`crate::batch`]: for those who know it.
     Batch,
+    /// Frames of a message that another medium began, see [`crate::rest`].
+    Rest,
 }
 
 /// A file name that is read here.
@@ -75,7 +79,7 @@ pub(crate) struct FileName {
 }
 
 impl FileName {
-    /// Reads a file name (no folders). A batch must bear our form, with a hash.
+    /// Reads a file name (no folders). What only we write must bear our form, with a hash.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         if let Some(MessageName {
             kind,
@@ -91,11 +95,13 @@ impl FileName {
         }
         let (stem, extension) = name.rsplit_once('.')?;
         let (digits, hash) = stem.split_once("--")?;
-        if !extension.eq_ignore_ascii_case(BATCH) {
-            return None;
-        }
+        let content = match extension {
+            batch if batch.eq_ignore_ascii_case(BATCH) => Content::Batch,
+            rest if rest.eq_ignore_ascii_case(REST) => Content::Rest,
+            _ => return None,
+        };
         Some(Self {
-            content: Content::Batch,
+            content,
             ordinal: Some(Ordinal::parse(digits)?),
             hash: Some(hash.parse().ok()?),
         })
@@ -104,6 +110,11 @@ impl FileName {
     /// The name that we give to a batch.
     pub(crate) fn of_batch(posix_secs: u64, hash: &FileHash) -> String {
         format!("{posix_secs}--{hash}.{BATCH}")
+    }
+
+    /// The name that we give to the rest of a message.
+    pub(crate) fn of_rest(posix_secs: u64, hash: &FileHash) -> String {
+        format!("{posix_secs}--{hash}.{REST}")
     }
 }
 

@@ -1,10 +1,12 @@
-//! Removing a message that the receiver has made durable on its own side.
+//! Removing messages: those that the receiver has made durable on its own side.
 //!
-//! Called after the commit of whatever [`Folder::collect`] gave. What can go wrong: the medium is
+//! Called after the commit of whatever [`Folder::collect`] gave; and by senders, for what has arrived
+//! long since by another way. What can go wrong: the medium is
 //! read-only (an answer, not a failure), gone, or the file is no longer the one that was read.
 
 use std::collections::BTreeSet;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::{
@@ -14,7 +16,7 @@ use rustix::{
 
 use crate::{
     folder::{Folder, FolderError},
-    listing::{Entry, modified},
+    listing::{Entry, Listing, modified},
     name::FileHash,
     trouble::Trouble,
 };
@@ -114,6 +116,43 @@ pub enum SettleError {
 }
 
 impl Folder {
+    /// Removes what a sender wrote here itself and nobody waits for any more: the messages whose
+    /// names bear these hashes. Which of them were there; on a medium that lets nothing be removed,
+    /// none.
+    ///
+    /// # Errors
+    /// The folder cannot be read, or the medium was pulled out.
+    pub fn retract(&self, hashes: &BTreeSet<FileHash>) -> Result<BTreeSet<FileHash>, SettleError> {
+        let endpoint = match self.dir() {
+            Err(FolderError::Missing(_)) if self.is_implied() => return Ok(BTreeSet::new()),
+            other => other?,
+        };
+        let fault = |errno: Errno| match Trouble::of(errno) {
+            Trouble::Gone => SettleError::Gone(errno.into()),
+            _ => SettleError::Io(errno.into()),
+        };
+        let mut removed = BTreeSet::new();
+        for entry in Listing::ordered(&endpoint).map_err(fault)?.entries {
+            let Some(hash) = entry
+                .name
+                .hash
+                .as_ref()
+                .filter(|hash| hashes.contains(hash))
+            else {
+                continue;
+            };
+            let unlink = |dir: OwnedFd| unlinkat(&dir, &entry.file, AtFlags::empty());
+            match entry.parent(&endpoint).and_then(unlink) {
+                Ok(()) => _ = removed.insert(hash.clone()),
+                Err(errno) => match Trouble::of(errno) {
+                    Trouble::Missing | Trouble::ReadOnly | Trouble::Denied => {}
+                    _ => return Err(fault(errno)),
+                },
+            }
+        }
+        Ok(removed)
+    }
+
     /// Removes a collected message. Call it only once the message is durable on this side.
     ///
     /// The removal itself is not synced: if a power cut undoes it, the message shows up again and

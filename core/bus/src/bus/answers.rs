@@ -98,7 +98,7 @@ impl Bus {
             Some(Ask::Claim(link, tag)) => self.claim_checked(link, tag, holds),
             Some(Ask::Receipt(link, receipt)) if holds => {
                 let turn = &mut self.turn;
-                self.depot.receipt(self.now, receipt, Some(link), turn);
+                self.depot.receipt(self.now, receipt, link, turn);
                 self.lines.more();
             }
             _ => {}

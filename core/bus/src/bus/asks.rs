@@ -25,8 +25,8 @@ pub(super) enum Ask {
     Prove(LinkId),
     /// Is this claim of a link true?
     Claim(LinkId, DidTag),
-    /// Is this receipt, which came by this link, true?
-    Receipt(LinkId, Receipt),
+    /// Is this receipt, which came by this link or in a message, true?
+    Receipt(Option<LinkId>, Receipt),
     /// A receipt for these.
     Sign(DidTag, Vec<EnvelopeId>, Option<Reason>),
 }
@@ -66,7 +66,7 @@ impl Asks {
     }
 
     /// Asks whether a receipt is true. `None`: that is being asked, or too much is.
-    pub(super) fn receipt(&mut self, link: LinkId, receipt: Receipt) -> Option<Output> {
+    pub(super) fn receipt(&mut self, link: Option<LinkId>, receipt: Receipt) -> Option<Output> {
         if self.verifying.len() >= RECEIPTS || !self.verifying.insert(receipt.signature.clone()) {
             return None;
         }

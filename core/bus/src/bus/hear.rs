@@ -85,6 +85,7 @@ impl Bus {
             Input::Answered(id) => {
                 self.depot.answered_for(now, &id, &mut self.turn);
             }
+            Input::Receipt(receipt) => self.receipt_came(None, receipt),
             Input::Forget(id) => {
                 self.depot.forget(now, &id, &mut self.turn);
                 self.routes = true;

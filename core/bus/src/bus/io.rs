@@ -181,6 +181,9 @@ pub enum Input {
     /// one of ours: an acknowledgement where no receipt comes back, by mail for one. That is
     /// durable in the driver's own store.
     Answered(EnvelopeId),
+    /// A receipt that came in a message: its signature is asked for like that of any other, and
+    /// it travels on by links, so that whoever carries a copy lets go of it.
+    Receipt(Receipt),
     /// A person takes a message back.
     Forget(EnvelopeId),
     /// A person lets a dead letter try again.

@@ -146,11 +146,16 @@ impl Bus {
 
     fn receipts(&mut self, link: LinkId, receipts: Vec<Receipt>) {
         for receipt in receipts {
-            if self.depot.wants_receipt(&receipt)
-                && let Some(ask) = self.asks.receipt(link, receipt)
-            {
-                self.outputs.push_back(ask);
-            }
+            self.receipt_came(Some(link), receipt);
+        }
+    }
+
+    /// Has its signature verified, if it is news.
+    pub(super) fn receipt_came(&mut self, link: Option<LinkId>, receipt: Receipt) {
+        if self.depot.wants_receipt(&receipt)
+            && let Some(ask) = self.asks.receipt(link, receipt)
+        {
+            self.outputs.push_back(ask);
         }
     }
 

@@ -26,6 +26,7 @@ use super::{Heard, Mouth, tag_of};
 use crate::HomeError;
 use crate::bodies::{self, Shelf};
 use crate::desk::Desk;
+use crate::desk::word::{self, fragment, own_key};
 
 /// Documents kept parsed: of those who speak most.
 const KEPT: usize = 256;
@@ -171,21 +172,10 @@ impl Speaker {
         refused: Option<Reason>,
         at: u64,
     ) -> Option<Receipt> {
-        let (kid, key) = self.own.as_ref()?;
-        let did = self.desk.did();
-        if tag_of(did) != by {
+        if tag_of(self.desk.did()) != by {
             return None;
         }
-        let mut receipt = Receipt {
-            ids,
-            refused,
-            at,
-            did: short_form(did).unwrap_or(did).to_owned(),
-            kid: kid.clone(),
-            signature: Vec::new(),
-        };
-        receipt.signature = key.sign(&receipt.statement())?;
-        Some(receipt)
+        word::receipt(&self.desk, self.own.as_ref()?, ids, refused, at)
     }
 
     fn believes(&self, word: &Word) -> bool {
@@ -246,26 +236,6 @@ impl Store {
         let dids = named.unwrap_or_default().into_iter();
         dids.map(|named| did_of(&named).to_owned()).collect()
     }
-}
-
-/// The first key that may authenticate us and is in our ring.
-fn own_key(desk: &Desk) -> Option<(String, SecretKey)> {
-    let (did, doc) = desk.home().identity();
-    let keys = doc.authentication_keys().filter_map(|(id, public)| {
-        let mut ring = desk.keys().iter();
-        let (_, secret) = ring.find(|(kid, secret)| {
-            same_did(did_of(kid), did) && fragment(kid) == fragment(id) && secret.public() == public
-        })?;
-        let kid = format!("{}#{}", short_form(did).unwrap_or(did), fragment(id)?);
-        Some((kid, secret.clone()))
-    });
-    // One that signs: some keys only agree.
-    keys.into_iter()
-        .find(|(_, key)| key.sign(b"packmule").is_some())
-}
-
-fn fragment(url: &str) -> Option<&str> {
-    url.split_once('#').map(|(_, fragment)| fragment)
 }
 
 /// A thread that does one job after the other until nobody can ask any more.

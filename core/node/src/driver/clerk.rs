@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use super::Mouth;
 use crate::HomeError;
-use crate::desk::{Desk, Judged, verdict};
+use crate::desk::{Desk, Judged, verdict, word};
 
 /// After a run of so many messages the next one waits a little for company: a run of few costs
 /// nearly as much as one of many.
@@ -146,6 +146,12 @@ fn judge(
             Ok(ids) => ids
                 .into_iter()
                 .for_each(|id| mouth.tell(Input::Answered(id))),
+            Err(error) => outcome = Err(error.to_string()),
+        }
+        match word::take(desk.home()) {
+            Ok(receipts) => receipts
+                .into_iter()
+                .for_each(|receipt| mouth.tell(Input::Receipt(receipt))),
             Err(error) => outcome = Err(error.to_string()),
         }
     }

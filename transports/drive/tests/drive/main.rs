@@ -14,6 +14,7 @@ mod hostile;
 mod many;
 mod media;
 mod order;
+mod rest;
 mod story;
 
 use std::{fs, path::Path};

@@ -3,7 +3,7 @@
 use std::{fs, process::Command};
 
 use packmule_bus::Kind;
-use packmule_drive::{AckError, DeliverError, Folder, Settled};
+use packmule_drive::{DeliverError, Folder, MarkError, Settled};
 use packmule_places::{on_a_disk, remount};
 
 use crate::{NOW, all, name_of, names, packed, sorted_out};
@@ -106,7 +106,7 @@ fn a_write_protected_drive_can_be_read() {
         assert_eq!(bob.settle(&item.token).unwrap(), Settled::ReadOnly);
         assert!(matches!(
             bob.acknowledge([&sent.hash]),
-            Err(AckError::ReadOnly)
+            Err(MarkError::ReadOnly)
         ));
         assert!(bob.acknowledged().unwrap().is_empty());
         bob.sync().unwrap();

@@ -21,6 +21,7 @@ use crate::desk::date::rfc3339;
 use crate::desk::invitation::{self, Terms};
 use crate::desk::submit::{KNOWS_US, Protection};
 use crate::desk::verdict;
+use crate::desk::word;
 use crate::home::now;
 use crate::{Change, InRow, PeerRecord, REMOVED_PEERS};
 
@@ -225,6 +226,8 @@ impl Batch {
                     peers: vec![sender.clone(), peer.did.clone()],
                 });
             }
+            self.changes
+                .extend(word::notes(&desk.home, letter, sender)?);
             if knows_us(desk, letter)
                 && self.know_us.insert(peer.did.clone())
                 && desk.home.note(KNOWS_US, &peer.did)?.is_none()
@@ -277,6 +280,7 @@ impl Batch {
         for (number, mut answer) in answers.into_iter().enumerate() {
             // Named after the question, so that asking again cannot lead to a second answer.
             answer.id = format!("{}{number}", answers_to(&row.id));
+            word::put(desk, row.id, letter, &mut answer, row.received);
             // A peer whose keys do not fit ours gets no answer; its message is good all the same.
             if let Ok(records) = desk.records(&peer.did, answer, Protection::Auth) {
                 judged.answers += records.len().min(1);

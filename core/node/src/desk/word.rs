@@ -1,0 +1,168 @@
+//! Our signed word that a message is here: for links, and within an acknowledgement.
+//!
+//! What is it: the key that signs for us, and the header [`HEADER`] of an acknowledgement, which
+//! holds what the bus's [`Receipt`] lacks when its sender and the message are known: time, key and
+//! signature, some 130 bytes. An acknowledgement comes by mail or on a stick to its recipient alone;
+//! with this in it, the recipient can show it to those who carry copies. Who calls it: `judge`, which
+//! writes and reads it; the driver, which signs for links and tells the bus of what was read. What
+//! can go wrong: anybody may write anything there; the bus has each signature verified.
+
+use data_encoding::BASE64URL_NOPAD;
+use packmule_agent::did::{did_of, same_did, short_form};
+use packmule_agent::keys::SecretKey;
+use packmule_agent::message::Message;
+use packmule_bus::EnvelopeId;
+use packmule_bus::receipt::{Reason, Receipt};
+use rusqlite::params;
+use serde::{Deserialize, Serialize};
+
+use super::{Desk, Letter};
+use crate::{Change, Home, HomeError};
+
+/// The header. Readers that do not know it ignore it (DIDComm Messaging v2.1, §3.1).
+const HEADER: &str = "packmule-receipt";
+
+/// The topic of notes on receipts that came, by the envelope; for a bus that runs, or will.
+const CAME: &str = "receipt-came";
+
+/// Most rows of the outbox that one message id names: it went to as many DIDs, or was packed anew.
+const ROWS: u32 = 16;
+
+/// What the header holds.
+#[derive(Serialize, Deserialize)]
+struct Word {
+    /// Posix seconds.
+    at: u64,
+    /// Which key of its sender, after the `#`.
+    key: String,
+    /// Base64url, without padding.
+    sig: String,
+}
+
+/// A receipt as a note.
+#[derive(Serialize, Deserialize)]
+struct Noted {
+    did: String,
+    #[serde(flatten)]
+    word: Word,
+}
+
+/// The first key that may authenticate us, is in our ring and signs; and its id.
+pub(crate) fn own_key(desk: &Desk) -> Option<(String, SecretKey)> {
+    let (did, doc) = desk.home().identity();
+    let keys = doc.authentication_keys().filter_map(|(id, public)| {
+        let mut ring = desk.keys().iter();
+        let (_, secret) = ring.find(|(kid, secret)| {
+            same_did(did_of(kid), did) && fragment(kid) == fragment(id) && secret.public() == public
+        })?;
+        let kid = format!("{}#{}", short_form(did).unwrap_or(did), fragment(id)?);
+        Some((kid, secret.clone()))
+    });
+    // Some keys only agree.
+    keys.into_iter()
+        .find(|(_, key)| key.sign(b"packmule").is_some())
+}
+
+/// A receipt by our DID, signed by this key of ours.
+pub(crate) fn receipt(
+    desk: &Desk,
+    (kid, key): &(String, SecretKey),
+    ids: Vec<EnvelopeId>,
+    refused: Option<Reason>,
+    at: u64,
+) -> Option<Receipt> {
+    let did = desk.did();
+    let mut receipt = Receipt {
+        ids,
+        refused,
+        at,
+        did: short_form(did).unwrap_or(did).to_owned(),
+        kid: kid.clone(),
+        signature: Vec::new(),
+    };
+    receipt.signature = key.sign(&receipt.statement())?;
+    Some(receipt)
+}
+
+/// What is after the `#`.
+pub(crate) fn fragment(url: &str) -> Option<&str> {
+    url.split_once('#').map(|(_, fragment)| fragment)
+}
+
+/// Puts our word that this letter is here into its acknowledgement. Left out, if it was for a DID of
+/// ours whose copies nobody else carries under it.
+pub(super) fn put(desk: &Desk, id: EnvelopeId, letter: &Letter, ack: &mut Message, at: u64) {
+    let for_us = |kid: &String| same_did(did_of(kid), desk.did());
+    if !ack.ack.contains(&letter.message.id)
+        || !letter.opened.recipient_kid.as_ref().is_some_and(for_us)
+    {
+        return;
+    }
+    let receipt = own_key(desk).and_then(|own| receipt(desk, &own, vec![id], None, at));
+    let word = receipt.and_then(|receipt| {
+        Some(Word {
+            at,
+            key: fragment(&receipt.kid)?.to_owned(),
+            sig: BASE64URL_NOPAD.encode(&receipt.signature),
+        })
+    });
+    if let Some(Ok(word)) = word.map(serde_json::to_value) {
+        ack.extra.insert(HEADER.to_owned(), word);
+    }
+}
+
+/// The word in an acknowledgement by this sender, as notes on what it may be about.
+pub(super) fn notes(home: &Home, letter: &Letter, sender: &str) -> Result<Vec<Change>, HomeError> {
+    let value = letter.message.extra.get(HEADER);
+    let Some(word) = value.and_then(|value| Word::deserialize(value).ok()) else {
+        return Ok(Vec::new());
+    };
+    let did = short_form(sender).unwrap_or(sender).to_owned();
+    let Ok(noted) = serde_json::to_string(&Noted { did, word }) else {
+        return Ok(Vec::new());
+    };
+    let mut notes = Vec::new();
+    for id in &letter.message.ack {
+        let db = home.db();
+        let mut query =
+            db.prepare_cached("SELECT envelope FROM outbox WHERE message = ?1 LIMIT ?2")?;
+        let rows = query.query_map(params![id, ROWS], |row| {
+            Ok(EnvelopeId::from_bytes(row.get(0)?))
+        })?;
+        for row in rows {
+            notes.push(Change::Note {
+                topic: CAME.to_owned(),
+                key: row?.to_string(),
+                value: Some(noted.clone()),
+            });
+        }
+    }
+    Ok(notes)
+}
+
+/// Takes out what has come, for the bus.
+pub(crate) fn take(home: &Home) -> Result<Vec<Receipt>, HomeError> {
+    let notes = home.notes(CAME)?;
+    let read = |(id, value): &(String, String)| {
+        let Noted { did, word } = serde_json::from_str(value).ok()?;
+        Some(Receipt {
+            ids: vec![id.parse().ok()?],
+            refused: None,
+            at: word.at,
+            kid: format!("{did}#{}", word.key),
+            did,
+            signature: BASE64URL_NOPAD.decode(word.sig.as_bytes()).ok()?,
+        })
+    };
+    let receipts = notes.iter().filter_map(read).collect();
+    if !notes.is_empty() {
+        let sql = "DELETE FROM notes WHERE topic = ?1 AND key = ?2";
+        home.change(|tx| -> Result<(), HomeError> {
+            for (id, _) in &notes {
+                tx.prepare_cached(sql)?.execute([CAME, id])?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(receipts)
+}
