@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use packmule_bus::{Envelope, EnvelopeId, Kind};
+use packmule_bus::{EnvelopeId, Kind};
 use packmule_node::{Home, OutRow, OutState};
 use packmule_transports::drive::{DeliverError, Delivered, FileHash, Folder, MAX_IN_BATCH};
 
@@ -300,10 +300,7 @@ fn readable<'a, T>(
 
 /// One waiting message in its compact form.
 fn wire(home: &Home, row: &OutRow) -> Result<Option<Vec<u8>>, Fault> {
-    let Some(bytes) = home.outgoing(&row.id)? else {
-        return Ok(None);
-    };
-    Ok(Some(Envelope::from_packed(&bytes)?.to_wire()))
+    Ok(home.outgoing_wire(&row.id)?)
 }
 
 /// The bytes of one waiting message, and what they are.
@@ -317,9 +314,6 @@ pub(crate) fn packed(home: &Home, row: &OutRow) -> Result<(Vec<u8>, Kind), Fault
 }
 
 fn still_there(home: &Home, row: &OutRow) -> Result<Option<(Vec<u8>, Kind)>, Fault> {
-    let Some(bytes) = home.outgoing(&row.id)? else {
-        return Ok(None);
-    };
-    let kind = Envelope::from_packed(&bytes)?.kind();
-    Ok(Some((bytes, kind)))
+    let envelope = home.outgoing_envelope(&row.id)?;
+    Ok(envelope.map(|envelope| (envelope.to_json(), envelope.kind())))
 }

@@ -167,10 +167,9 @@ pub(crate) fn answer(
         if wanted.is_empty() {
             break;
         }
-        let Some(packed) = home.outgoing(&row.id)? else {
+        let Some(wire) = home.outgoing_wire(&row.id)? else {
             continue;
         };
-        let wire = Envelope::from_packed(&packed)?.to_wire();
         let transfer = TransferId::of(&wire);
         let is_it = |want: &Want| {
             want.transfer == transfer && want.shape.object_bytes() as usize == wire.len()

@@ -16,7 +16,7 @@ use packmule_bus::{Envelope, EnvelopeId, Kind};
 use packmule_node::desk::address::{self, Whose};
 use packmule_node::desk::answers_to;
 use packmule_node::{Accepted, Arrival, Home, OutRecord};
-use packmule_transports::drive::{Folder, Item, Settled};
+use packmule_transports::drive::{Folder, Item, Settled, Token};
 
 use crate::exit::Exit;
 use crate::fault::Fault;
@@ -228,10 +228,10 @@ impl Taken {
 struct Batch {
     /// Our DIDs.
     own: Vec<String>,
-    held: Vec<(Envelope, Item)>,
+    held: Vec<(Envelope, Token)>,
     whose: For,
     /// For others, and where they lay.
-    carried: Vec<(OutRecord, EnvelopeId, Item)>,
+    carried: Vec<(OutRecord, EnvelopeId, Token)>,
     bytes: usize,
 }
 
@@ -247,34 +247,38 @@ impl Batch {
     }
 
     fn push(&mut self, item: Item, taken: &mut Taken) {
-        match Envelope::from_packed(&item.bytes) {
-            Ok(envelope) => {
-                if let Some(record) = self.for_others(&envelope, &item.bytes) {
-                    self.bytes += item.bytes.len();
-                    self.carried.push((record, envelope.id(), item));
-                    return;
-                }
-                if !taken.is_ours(&envelope, &item.bytes, &self.own, || item.name.clone()) {
-                    return;
-                }
-                self.bytes += item.bytes.len();
-                self.held.push((envelope, item));
+        let name = item.name.clone();
+        let (envelope, token) = match item.into_envelope() {
+            (Ok(envelope), token) => (envelope, token),
+            (Err(err), _) => {
+                taken.left.push((name, err.to_string()));
+                return;
             }
-            Err(err) => taken.left.push((item.name, err.to_string())),
+        };
+        // Whose it is stands in its head.
+        let head = envelope.to_json_apart().map(|(head, _)| head);
+        let head = head.unwrap_or_else(|| envelope.to_json());
+        let bytes = envelope.identity().len();
+        if let Some(record) = self.for_others(&envelope, &head) {
+            self.bytes += bytes;
+            self.carried.push((record, envelope.id(), token));
+        } else if taken.is_ours(&envelope, &head, &self.own, || name) {
+            self.bytes += bytes;
+            self.held.push((envelope, token));
         }
     }
 
     /// What is to be carried on for somebody else.
-    fn for_others(&self, envelope: &Envelope, packed: &[u8]) -> Option<OutRecord> {
+    fn for_others(&self, envelope: &Envelope, head: &[u8]) -> Option<OutRecord> {
         let carries = self.whose == For::Everybody && envelope.kind() == Kind::Encrypted;
-        if !carries || address::whose(packed, &self.own) != Whose::Others {
+        if !carries || address::whose(head, &self.own) != Whose::Others {
             return None;
         }
-        let seen = peek(packed, &Limits::default()).ok()?;
+        let seen = peek(head, &Limits::default()).ok()?;
         let named = seen.to.unwrap_or(seen.recipient_kids);
         let created = now();
         Some(OutRecord {
-            packed: packed.to_vec(),
+            packed: envelope.to_json(),
             peer: did_of(named.first()?).to_owned(),
             message_id: envelope.id().to_string(),
             created,
@@ -292,20 +296,20 @@ impl Batch {
         let held = std::mem::take(&mut self.held);
         let carried = std::mem::take(&mut self.carried);
         self.bytes = 0;
-        let (mut records, mut items) = (Vec::new(), Vec::new());
-        for (record, id, item) in carried {
+        let (mut records, mut tokens) = (Vec::new(), Vec::new());
+        for (record, id, token) in carried {
             // What we carried before, perhaps onto this very medium, is on its way from here.
             if home.outbox_row(&id)?.is_some() {
                 taken.for_others += 1;
             } else {
                 taken.carried_ids.insert(id);
                 records.push(record);
-                items.push(item);
+                tokens.push(token);
             }
         }
         home.queue_all(&records)?;
         taken.carried += records.len();
-        if held.is_empty() && items.is_empty() {
+        if held.is_empty() && tokens.is_empty() {
             return Ok(());
         }
         let accepted =
@@ -317,9 +321,9 @@ impl Batch {
         for one in accepted {
             taken.count(one);
         }
-        items.extend(held.into_iter().map(|(_, item)| item));
-        for item in &items {
-            match folder.settle(&item.token) {
+        tokens.extend(held.into_iter().map(|(_, token)| token));
+        for token in &tokens {
+            match folder.settle(token) {
                 Ok(Settled::ReadOnly) => taken.read_only = true,
                 Ok(_) => {}
                 Err(err) => {

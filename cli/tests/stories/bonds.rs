@@ -138,7 +138,7 @@ fn a_did_web_is_a_peer_once_its_document_was_brought_and_until_it_is_too_old() {
     let mut book = DocBook::new();
     book.insert(doc.clone());
     let opened = Jose
-        .open(&item.bytes, &keys, &book, &Limits::default())
+        .open(&item.packed(), &keys, &book, &Limits::default())
         .unwrap();
     assert_eq!(opened.message["body"]["content"], "How deep?");
     folder.settle(&item.token).unwrap();

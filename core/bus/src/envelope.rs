@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::OnceLock;
 
 use crate::id::EnvelopeId;
 use crate::parts::Parts;
@@ -108,12 +109,21 @@ pub enum DecodeError {
 }
 
 /// One packed message in its identity form.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Envelope {
     identity: Vec<u8>,
-    id: EnvelopeId,
+    /// Hashed when somebody asks: of a long message that takes longer than all else here.
+    id: OnceLock<EnvelopeId>,
     kind: Kind,
 }
+
+impl PartialEq for Envelope {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity == other.identity
+    }
+}
+
+impl Eq for Envelope {}
 
 impl Envelope {
     /// Takes a packed message: a JWE, JWS or JWM as JSON, or any other bytes.
@@ -157,17 +167,20 @@ impl Envelope {
     pub fn decode_trusted(form: &[u8], id: EnvelopeId) -> Result<Self, DecodeError> {
         if form.starts_with(&identity::MAGIC) {
             let kind = identity::decode(form)?.kind();
-            let identity = form.to_vec();
-            return Ok(Self { identity, id, kind });
+            return Ok(Self::named(form.to_vec(), id, kind));
         }
         let mut unpacked = wire::Unpacked::default();
         let parts = wire::decode(form, &mut unpacked)?;
-        let (identity, kind) = (identity::encode(&parts), parts.kind());
-        Ok(Self { identity, id, kind })
+        Ok(Self::named(identity::encode(&parts), id, parts.kind()))
+    }
+
+    fn named(identity: Vec<u8>, id: EnvelopeId, kind: Kind) -> Self {
+        let id = OnceLock::from(id);
+        Self { identity, id, kind }
     }
 
     fn of(identity: Vec<u8>, kind: Kind) -> Self {
-        let id = EnvelopeId::of(&identity);
+        let id = OnceLock::new();
         Self { identity, id, kind }
     }
 
@@ -217,8 +230,8 @@ impl Envelope {
 
     /// The name of this message.
     #[must_use]
-    pub const fn id(&self) -> EnvelopeId {
-        self.id
+    pub fn id(&self) -> EnvelopeId {
+        *self.id.get_or_init(|| EnvelopeId::of(&self.identity))
     }
 
     /// What kind of packed message this is.
@@ -232,7 +245,7 @@ impl fmt::Debug for Envelope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Envelope")
             .field("kind", &self.kind)
-            .field("id", &self.id)
+            .field("id", &self.id())
             .field("identity_bytes", &self.identity.len())
             .finish()
     }

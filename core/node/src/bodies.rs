@@ -245,6 +245,19 @@ pub(crate) fn envelope(
     Ok(Some(envelope))
 }
 
+/// The wire form of a body that is kept. Not checked against its id: whoever it goes to does that.
+pub(crate) fn wire(
+    db: &Connection,
+    shelf: &Shelf,
+    id: &EnvelopeId,
+) -> Result<Option<Vec<u8>>, HomeError> {
+    Ok(match get(db, shelf, id)? {
+        Some((form, true)) => Some(form),
+        Some(_) => envelope(db, shelf, id)?.map(|envelope| envelope.to_wire()),
+        None => None,
+    })
+}
+
 /// Was it written long enough ago that no commit waits for it?
 fn is_settled(path: &Path) -> bool {
     let modified = fs::metadata(path).and_then(|facts| facts.modified());

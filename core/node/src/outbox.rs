@@ -150,8 +150,18 @@ impl Home {
 
     /// One message of the outbox, packed as it was; none once its bytes were dropped.
     pub fn outgoing(&self, id: &EnvelopeId) -> Result<Option<Vec<u8>>, HomeError> {
-        let envelope = bodies::envelope(&self.db(), self.shelf(), id)?;
+        let envelope = self.outgoing_envelope(id)?;
         Ok(envelope.map(|envelope| envelope.to_json()))
+    }
+
+    /// The same as it lies there.
+    pub fn outgoing_envelope(&self, id: &EnvelopeId) -> Result<Option<Envelope>, HomeError> {
+        bodies::envelope(&self.db(), self.shelf(), id)
+    }
+
+    /// The same in its wire form, as the store has it: whoever it goes to checks it.
+    pub fn outgoing_wire(&self, id: &EnvelopeId) -> Result<Option<Vec<u8>>, HomeError> {
+        bodies::wire(&self.db(), self.shelf(), id)
     }
 
     /// One line of the outbox, whatever became of its message.

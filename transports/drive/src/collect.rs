@@ -4,6 +4,7 @@
 //! left where it is: nothing is ever deleted here.
 
 use std::{
+    borrow::Cow,
     fs::File,
     io::{self, Read},
     ops::Range,
@@ -11,7 +12,7 @@ use std::{
     vec,
 };
 
-use packmule_bus::{Envelope, Kind};
+use packmule_bus::{Envelope, EnvelopeError, Kind};
 use rustix::{
     fs::{AtFlags, Mode, OFlags, Stat, fstat, openat, statat},
     io::Errno,
@@ -32,14 +33,45 @@ use crate::{
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Item {
-    /// The packed message, exactly the file's bytes; of a batch, its JSON.
-    pub bytes: Vec<u8>,
+    lies: Lies,
     /// What the file's extension says; the bytes may disagree, and they decide.
     pub kind: Kind,
     /// The path below the endpoint folder, for people.
     pub name: String,
     /// To be given to [`Folder::settle`] once the message is durable on our side.
     pub token: Token,
+}
+
+/// How a message lies in the folder.
+#[derive(Debug)]
+enum Lies {
+    /// As a file.
+    File(Vec<u8>),
+    /// As a record of a batch.
+    Record(Box<Envelope>),
+}
+
+impl Item {
+    /// The packed message, exactly the file's bytes; of a batch, its JSON.
+    #[must_use]
+    pub fn packed(&self) -> Cow<'_, [u8]> {
+        match &self.lies {
+            Lies::File(bytes) => Cow::Borrowed(bytes),
+            Lies::Record(envelope) => Cow::Owned(envelope.to_json()),
+        }
+    }
+
+    /// The message, and what settles it.
+    ///
+    /// # Errors
+    /// The file holds no packed message.
+    pub fn into_envelope(self) -> (Result<Envelope, EnvelopeError>, Token) {
+        let envelope = match self.lies {
+            Lies::File(bytes) => Envelope::from_packed(&bytes),
+            Lies::Record(envelope) => Ok(*envelope),
+        };
+        (envelope, self.token)
+    }
 }
 
 /// Why a folder or one of its files could not be read. [`CollectError::file`] tells which.
@@ -212,8 +244,8 @@ impl Records {
             }
         };
         Some(Ok(Item {
-            bytes: envelope.to_json(),
             kind: envelope.kind(),
+            lies: Lies::Record(Box::new(envelope)),
             name: self.name.clone(),
             token,
         }))
@@ -287,7 +319,7 @@ fn read_entry(endpoint: &OwnedFd, entry: Entry) -> Result<Option<Found>, Collect
     };
     Ok(Some(match content {
         Content::Message(kind) => Found::One(Item {
-            bytes,
+            lies: Lies::File(bytes),
             kind,
             name,
             token,

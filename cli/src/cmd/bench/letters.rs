@@ -32,12 +32,23 @@ impl Packer {
         Ok(Self { desk, bob, noise })
     }
 
+    /// What is to be packed: so many texts of so many bytes.
+    pub(super) fn texts(&mut self, count: u32, size: u64) -> Vec<String> {
+        (0..count).map(|_| text(&mut self.noise, size)).collect()
+    }
+
     /// So many letters of so many bytes.
     pub(super) fn pack(&mut self, count: u32, size: u64) -> Result<Vec<OutRecord>, Fault> {
+        let texts = self.texts(count, size);
+        self.pack_all(texts)
+    }
+
+    /// Letters with these texts.
+    pub(super) fn pack_all(&self, texts: Vec<String>) -> Result<Vec<OutRecord>, Fault> {
         let mut letters = Vec::new();
-        for _ in 0..count {
+        for text in texts {
             let mut message = Message::new(TYPE);
-            message.body = Some(json!({ "content": text(&mut self.noise, size) }));
+            message.body = Some(json!({ "content": text }));
             letters.extend(self.desk.records(&self.bob, message, Protection::Auth)?);
         }
         Ok(letters)

@@ -15,11 +15,11 @@ use packmule_agent::did::{DidDoc, did_of, same_did, short_form};
 use packmule_agent::keys::SecretKey;
 use packmule_agent::pack::{Limits, peek};
 use packmule_agent::resolve::{Resolver, resolve_offline};
+use packmule_bus::EnvelopeId;
 use packmule_bus::bus::io::{AskId, Claim, Input};
 use packmule_bus::label::DidTag;
 use packmule_bus::link::Role;
 use packmule_bus::receipt::{Reason, Receipt};
-use packmule_bus::{Envelope, EnvelopeId};
 use rusqlite::Connection;
 
 use super::{Heard, Mouth, tag_of};
@@ -214,14 +214,7 @@ impl Speaker {
 impl Store {
     fn wire(&self, id: &EnvelopeId) -> Option<Vec<u8>> {
         let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
-        match bodies::get(&db, &self.shelf, id).ok()?? {
-            (form, true) => Some(form),
-            _ => {
-                let envelope: Option<Envelope> =
-                    bodies::envelope(&db, &self.shelf, id).ok().flatten();
-                Some(envelope?.to_wire())
-            }
-        }
+        bodies::wire(&db, &self.shelf, id).ok().flatten()
     }
 }
 

@@ -46,7 +46,7 @@ fn a_thousand_messages_are_one_file_that_goes_with_the_last_of_them() {
     assert_eq!(items.len(), 1_000);
     for (number, item) in items.iter().enumerate() {
         let id = |bytes: &[u8]| Envelope::from_packed(bytes).unwrap().id();
-        assert_eq!(id(&item.bytes), id(&packed(number, 2_048)));
+        assert_eq!(id(&item.packed()), id(&packed(number, 2_048)));
         assert_eq!(item.kind, Kind::Encrypted);
     }
     let (last, others) = items.split_last().unwrap();

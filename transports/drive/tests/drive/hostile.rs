@@ -82,7 +82,7 @@ fn torn_empty_and_endless_files_are_reported_and_left() {
 
     let (items, faults) = sorted_out(bob.collect().unwrap());
     assert_eq!(items.len(), 1);
-    assert_eq!(items[0].bytes, good);
+    assert_eq!(&*items[0].packed(), good);
     let count = |test: fn(&CollectError) -> bool| faults.iter().filter(|f| test(f)).count();
     assert_eq!(count(|f| matches!(f, CollectError::Damaged { .. })), 2);
     assert_eq!(count(|f| matches!(f, CollectError::Empty { .. })), 1);
@@ -154,7 +154,7 @@ proptest! {
         let (items, faults) = sorted_out(folder.collect().unwrap());
         prop_assert!(items.len() + faults.len() <= written);
         for item in items {
-            prop_assert_eq!(fs::read(dir.path().join(&item.name)).unwrap(), item.bytes);
+            prop_assert_eq!(fs::read(dir.path().join(&item.name)).unwrap(), item.packed().into_owned());
         }
     }
 }

@@ -41,7 +41,7 @@ fn ten_thousand_messages_go_in_and_out_in_one_go() {
     let mut taken = Vec::new();
     for item in collect {
         let item = item.unwrap();
-        taken.push(item.bytes);
+        taken.push(item.packed().into_owned());
         assert_eq!(folder.settle(&item.token).unwrap(), Settled::Removed);
     }
     let imported = start.elapsed();

@@ -35,7 +35,7 @@ fn a_full_drive_is_told_and_loses_nothing() {
         assert_eq!(found.len(), safe.len());
         assert!(safe.iter().all(|number| {
             let message = packed(*number, 3000);
-            found.iter().any(|item| item.bytes == message)
+            found.iter().any(|item| *item.packed() == *message)
         }));
         assert!(
             names(alice.path())
@@ -102,7 +102,7 @@ fn a_write_protected_drive_can_be_read() {
 
         let bob = Folder::open(drive).unwrap();
         let item = all(&bob).remove(0);
-        assert_eq!(item.bytes, packed(1, 100));
+        assert_eq!(&*item.packed(), packed(1, 100));
         assert_eq!(bob.settle(&item.token).unwrap(), Settled::ReadOnly);
         assert!(matches!(
             bob.acknowledge([&sent.hash]),

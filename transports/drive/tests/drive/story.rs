@@ -25,7 +25,7 @@ fn the_mule_carries_a_message_from_alice_to_bob() {
     let bob = Folder::open(stick.path()).unwrap();
     let items = all(&bob);
     assert_eq!(items.len(), 1);
-    assert_eq!(items[0].bytes, message);
+    assert_eq!(&*items[0].packed(), message);
     assert_eq!(items[0].kind, Kind::Encrypted);
     bob.acknowledge([items[0].token.hash()]).unwrap();
     assert_eq!(bob.settle(&items[0].token).unwrap(), Settled::Removed);
@@ -84,7 +84,7 @@ fn a_five_megabyte_attachment_goes_by_folder() {
     let folder = Folder::open(stick.path()).unwrap();
     let message = packed(5, 7 << 20);
     folder.deliver(&message, Kind::Encrypted, NOW).unwrap();
-    assert_eq!(all(&folder)[0].bytes, message);
+    assert_eq!(&*all(&folder)[0].packed(), message);
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn a_torn_copy_does_not_pass_for_the_message() {
     let again = folder.deliver(&message, Kind::Encrypted, NOW + 1).unwrap();
     assert!(!again.duplicate);
     let (items, faults) = sorted_out(folder.collect().unwrap());
-    assert_eq!(items[0].bytes, message);
+    assert_eq!(&*items[0].packed(), message);
     assert_eq!(
         faults.len(),
         1,
@@ -181,7 +181,7 @@ fn settling_never_removes_another_message_of_the_same_name() {
 
     fs::write(&by_hand, packed(2, 150)).unwrap();
     assert_eq!(bob.settle(&first.token).unwrap(), Settled::Changed);
-    assert_eq!(all(&bob)[0].bytes, packed(2, 150));
+    assert_eq!(&*all(&bob)[0].packed(), packed(2, 150));
 }
 
 #[test]
@@ -229,7 +229,10 @@ fn two_writers_at_once_lose_and_double_nothing() {
     });
     assert!(phone + laptop >= 200);
     let folder = Folder::open(stick.path()).unwrap();
-    let mut found: Vec<Vec<u8>> = all(&folder).into_iter().map(|item| item.bytes).collect();
+    let mut found: Vec<Vec<u8>> = all(&folder)
+        .into_iter()
+        .map(|item| item.packed().into_owned())
+        .collect();
     found.sort();
     let mut expected: Vec<Vec<u8>> = (0..200).map(|number| packed(number, 400)).collect();
     expected.sort();
@@ -252,7 +255,7 @@ fn two_readers_at_once_share_the_messages() {
         for item in folder.collect().unwrap() {
             let item = item.unwrap();
             folder.settle(&item.token).unwrap();
-            taken.push(item.bytes);
+            taken.push(item.packed().into_owned());
         }
         taken
     };
