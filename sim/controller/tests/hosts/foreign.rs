@@ -1,0 +1,1 @@
+//! bumble as the peer.
