@@ -19,7 +19,6 @@ use packmule_controller::{Id, Port};
 use tokio::sync::{mpsc, oneshot};
 
 use stack::Ask;
-pub use wire::Heap;
 
 /// What a device asks of the air when it is a central.
 #[derive(Clone, Copy, Debug)]
@@ -51,14 +50,6 @@ pub struct Device {
     asks: mpsc::UnboundedSender<Ask>,
     address: Address,
     controller: Id,
-}
-
-/// How many bytes a packet of trouble-host has for this ATT MTU.
-#[macro_export]
-macro_rules! device {
-    ($room:expr, $name:expr, $mtu:literal, $terms:expr) => {
-        $crate::radio::Device::start::<{ $mtu + 4 }>($room.port([$name; 6]), $name, $terms)
-    };
 }
 
 impl Device {

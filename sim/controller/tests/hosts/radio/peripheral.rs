@@ -3,6 +3,8 @@
 //! Called by [`super::stack`]. What can go wrong: strangers write what they should not, and are
 //! let go.
 
+use std::time::Duration;
+
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -10,6 +12,7 @@ use packmule_ble::advert::Advert;
 use packmule_ble::plan::{self, Purpose};
 use packmule_ble::radio::{Bearer, Channel, Offer};
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use trouble_host::advertise::{Advertisement, AdvertisementParameters};
 use trouble_host::attribute::{
     AttributeTable, Characteristic, CharacteristicProp, Service,
@@ -22,6 +25,9 @@ use trouble_host::prelude::{AttributeServer, Uuid};
 use super::channel::{Inner, pair};
 use super::stack::{CONNECTIONS, Host, PSM, frames, has_l2cap, written};
 use super::wire::Heap;
+
+/// How long the other side may take to let a channel go.
+const PARTING: Duration = Duration::from_secs(5);
 
 /// A value, however long.
 type Value = [u8; plan::MOST_VALUE];
@@ -125,7 +131,7 @@ async fn visitor<'a, const LENGTH: usize>(
         let seen = peripheral.advertise(&often, shown).await;
         let Ok(seen) = seen else {
             // As many are connected as can be: one of them has to go first.
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
         tokio::select! {
@@ -282,14 +288,18 @@ pub async fn carry<const LENGTH: usize>(
     let back = async {
         let mut sdu = vec![0; plan::SDU];
         while let Ok(length) = reader.receive(stack, &mut sdu).await {
-            if came.send(sdu[..length].to_vec()).await.is_err() {
-                std::future::pending().await
-            }
+            // Once nobody wants to hear it, it is still waited for the end.
+            let _ = came.send(sdu[..length].to_vec()).await;
         }
     };
+    let mut back = std::pin::pin!(back);
     tokio::select! {
-        () = there => {}
-        () = back => {}
+        () = there => return,
+        () = &mut back => return,
         _ = dropped => {}
     }
+    // What was taken goes before the farewell of the channel, as the kernel's sockets have it; the
+    // connection ends when that was answered.
+    writer.disconnect();
+    let _ = timeout(PARTING, back).await;
 }

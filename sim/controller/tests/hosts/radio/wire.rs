@@ -21,7 +21,7 @@ pub struct Wire(pub Port);
 
 /// The controller says what trouble-host does not understand.
 #[derive(Debug)]
-pub struct Fault(#[expect(dead_code, reason = "printed")] String);
+pub struct Fault(String);
 
 impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
