@@ -13,15 +13,23 @@ impl Air {
     /// A packet of a host, for one of its connections.
     pub(crate) fn data(&mut self, device: usize, head: u16, bytes: &[u8]) {
         let (handle, boundary) = (head & 0x0fff, head >> 12 & 3);
-        let Some(it) = self.devices.get_mut(device) else { return };
+        let Some(it) = self.devices.get_mut(device) else {
+            return;
+        };
         if it.held >= BUFFERS || bytes.len() > BUFFER {
             // Of ACL data.
             return it.tell(event::BUFFER_OVERFLOW, &[1]);
         }
-        let Some((number, side)) = it.links.get(&handle) else { return };
-        let end = self.links.get_mut(number).and_then(|link| link.ends.get_mut(*side));
+        let Some((number, side)) = it.links.get(&handle) else {
+            return;
+        };
+        let end = self
+            .links
+            .get_mut(number)
+            .and_then(|link| link.ends.get_mut(*side));
         // Nothing is broadcast, and nothing goes behind a farewell.
-        let Some(end) = end.filter(|end| !end.parting && matches!(boundary, 0..=2) && head >> 14 == 0)
+        let Some(end) =
+            end.filter(|end| !end.parting && matches!(boundary, 0..=2) && head >> 14 == 0)
         else {
             return;
         };
@@ -35,11 +43,21 @@ impl Air {
 
     /// So many bytes of the packet in front have come to the other end.
     pub(crate) fn carry(&mut self, number: u64, side: usize, bytes: usize) {
-        let Some(Link { ends: [central, peripheral], .. }) = self.links.get_mut(&number) else {
+        let Some(Link {
+            ends: [central, peripheral],
+            ..
+        }) = self.links.get_mut(&number)
+        else {
             return;
         };
-        let (from, to) = if side == 0 { (central, peripheral) } else { (peripheral, central) };
-        let Some(packet) = from.queue.front_mut() else { return };
+        let (from, to) = if side == 0 {
+            (central, peripheral)
+        } else {
+            (peripheral, central)
+        };
+        let Some(packet) = from.queue.front_mut() else {
+            return;
+        };
         let first = packet.first && packet.sent == 0;
         let until = packet.bytes.len().min(packet.sent + bytes);
         let payload = packet.bytes.get(packet.sent..until).unwrap_or_default();
@@ -59,8 +77,12 @@ impl Air {
 
     /// What one link layer said to the other.
     pub(crate) fn control(&mut self, number: u64, side: usize, control: Control) {
-        let Some(link) = self.links.get_mut(&number) else { return };
-        let Some(end) = link.ends.get_mut(side) else { return };
+        let Some(link) = self.links.get_mut(&number) else {
+            return;
+        };
+        let Some(end) = link.ends.get_mut(side) else {
+            return;
+        };
         end.control.pop_front();
         let (device, [low, high]) = (end.device, end.handle.to_le_bytes());
         match control {
@@ -73,11 +95,15 @@ impl Air {
             }
             Control::Update(terms) => {
                 link.terms = terms;
-                self.both(number, le::CONNECTION_UPDATE_COMPLETE, |link, _, [low, high]| {
-                    let numbers = [link.terms.interval, link.terms.latency, link.terms.timeout];
-                    let numbers = numbers.map(u16::to_le_bytes);
-                    [&[status::SUCCESS, low, high][..], numbers.as_flattened()].concat()
-                });
+                self.both(
+                    number,
+                    le::CONNECTION_UPDATE_COMPLETE,
+                    |link, _, [low, high]| {
+                        let numbers = [link.terms.interval, link.terms.latency, link.terms.timeout];
+                        let numbers = numbers.map(u16::to_le_bytes);
+                        [&[status::SUCCESS, low, high][..], numbers.as_flattened()].concat()
+                    },
+                );
             }
             Control::Length(octets) => {
                 // The other one answers with the most that it can, as most do.

@@ -92,7 +92,9 @@ impl Air {
     /// Is there one?
     #[must_use]
     pub fn has(&self, id: Id) -> bool {
-        self.devices.get(id.0).is_some_and(|device| !device.out.is_empty())
+        self.devices
+            .get(id.0)
+            .is_some_and(|device| !device.out.is_empty())
     }
 
     /// From now on a controller reaches nobody, or everybody again. Neither host is told.
@@ -168,7 +170,9 @@ impl Air {
 
     /// A device begins to advertise.
     pub(crate) fn begin_advertising(&mut self, device: usize) {
-        let Some(it) = self.devices.get_mut(device) else { return };
+        let Some(it) = self.devices.get_mut(device) else {
+            return;
+        };
         it.advertising.on = true;
         it.advertising.round += 1;
         let round = it.advertising.round;
@@ -177,7 +181,9 @@ impl Air {
     }
 
     fn advertise(&mut self, device: usize, round: u64) {
-        let Some(it) = self.devices.get(device) else { return };
+        let Some(it) = self.devices.get(device) else {
+            return;
+        };
         if !it.advertising.on || it.advertising.round != round {
             return;
         }
@@ -187,27 +193,34 @@ impl Air {
             let busy = it.links.len() >= CONNECTIONS;
             for other in 0..self.devices.len() {
                 let now = self.now;
-                let Some(hearer) = self.devices.get_mut(other) else { break };
+                let Some(hearer) = self.devices.get_mut(other) else {
+                    break;
+                };
                 if other == device || hearer.away {
                     continue;
                 }
                 let scan = &hearer.scanning;
                 if scan.on && now % scan.interval < scan.window {
                     let own = hearer.address(scan.own);
-                    let answers = shown.policy & 1 == 0 || own.is_some_and(|own| listed.contains(&own));
+                    let answers =
+                        shown.policy & 1 == 0 || own.is_some_and(|own| listed.contains(&own));
                     let asks = scan.active && shown.scannable() && answers;
                     hearer.heard(from, shown.kind, &shown.data);
                     if asks {
                         hearer.heard(from, 4, &shown.response);
                     }
                 }
-                let Some(wish) = hearer.initiating.clone() else { continue };
+                let Some(wish) = hearer.initiating.clone() else {
+                    continue;
+                };
                 let wanted = match wish.peer {
                     Some(peer) => peer == from,
                     None => hearer.accept_list.contains(&from),
                 };
                 let listens = now % wish.interval < wish.window;
-                let Some(own) = hearer.address(wish.own) else { continue };
+                let Some(own) = hearer.address(wish.own) else {
+                    continue;
+                };
                 let answers = shown.policy & 2 == 0 || listed.contains(&own);
                 if wanted && listens && answers && shown.connectable() && !busy {
                     self.connect((other, own), (device, from), &wish);
@@ -219,13 +232,20 @@ impl Air {
         self.plan(at, Plan::Advertise { device, round });
     }
 
-    fn connect(&mut self, central: (usize, Address), peripheral: (usize, Address), wish: &Initiating) {
+    fn connect(
+        &mut self,
+        central: (usize, Address),
+        peripheral: (usize, Address),
+        wish: &Initiating,
+    ) {
         let number = self.next_link;
         self.next_link += 1;
         let ends = [(central, peripheral.1), (peripheral, central.1)];
         let mut made = Vec::with_capacity(2);
         for (role, ((device, own), peer)) in (0_u8..).zip(ends) {
-            let Some(it) = self.devices.get_mut(device) else { return };
+            let Some(it) = self.devices.get_mut(device) else {
+                return;
+            };
             if role == 0 {
                 it.initiating = None;
             } else {
@@ -240,7 +260,9 @@ impl Air {
             made.push(end);
             it.tell_connected(status::SUCCESS, handle, role, peer, wish.terms);
         }
-        let Ok(ends) = <[End; 2]>::try_from(made) else { return };
+        let Ok(ends) = <[End; 2]>::try_from(made) else {
+            return;
+        };
         let link = Link {
             ends,
             terms: wish.terms,
@@ -257,7 +279,9 @@ impl Air {
     fn exchange(&mut self, number: u64) {
         let lost = self.lost > 0 && self.throw(1_000) < u64::from(self.lost);
         let now = self.now;
-        let Some(link) = self.links.get_mut(&number) else { return };
+        let Some(link) = self.links.get_mut(&number) else {
+            return;
+        };
         let room = link.ends.each_ref().map(|end| {
             let device = self.devices.get(end.device);
             let here = device.filter(|device| end.alive && !device.away);
@@ -277,8 +301,12 @@ impl Air {
 
     fn done(&mut self, number: u64) {
         let now = self.now;
-        let Some(link) = self.links.get_mut(&number) else { return };
-        let Some((said, more)) = link.on_air.take() else { return };
+        let Some(link) = self.links.get_mut(&number) else {
+            return;
+        };
+        let Some((said, more)) = link.on_air.take() else {
+            return;
+        };
         let deaf = |end: &End| self.devices.get(end.device).is_none_or(|it| it.away) || !end.alive;
         if link.ends.iter().any(deaf) {
             return self.close(number);
@@ -290,28 +318,39 @@ impl Air {
         for (side, pdu) in said.iter().enumerate() {
             self.deliver(number, side, pdu);
         }
-        if more { self.exchange(number) } else { self.close(number) }
+        if more {
+            self.exchange(number)
+        } else {
+            self.close(number)
+        }
     }
 
     /// The event is over. The next one is planned, unless somebody has not been heard for too long.
     fn close(&mut self, number: u64) {
-        let Some(link) = self.links.get(&number) else { return };
+        let Some(link) = self.links.get(&number) else {
+            return;
+        };
         let next = link.anchor + link.terms.micros();
         let patience = link.patience();
         if !link.ends.iter().any(|end| next >= end.heard + patience) {
             return self.plan(next, Plan::Event(number));
         }
-        let reasons = link.ends.each_ref().map(|end| match (end.parting, link.established) {
-            (true, _) => status::ENDED_BY_US,
-            (false, true) => status::CONNECTION_TIMEOUT,
-            (false, false) => status::NOT_ESTABLISHED,
-        });
+        let reasons = link
+            .ends
+            .each_ref()
+            .map(|end| match (end.parting, link.established) {
+                (true, _) => status::ENDED_BY_US,
+                (false, true) => status::CONNECTION_TIMEOUT,
+                (false, false) => status::NOT_ESTABLISHED,
+            });
         self.finish(number, reasons);
     }
 
     /// A connection is over, for each end by this reason.
     pub(crate) fn finish(&mut self, number: u64, reasons: [u8; 2]) {
-        let Some(link) = self.links.remove(&number) else { return };
+        let Some(link) = self.links.remove(&number) else {
+            return;
+        };
         for (end, reason) in link.ends.iter().zip(reasons) {
             let Some(device) = self.devices.get_mut(end.device).filter(|_| end.alive) else {
                 continue;
@@ -320,15 +359,22 @@ impl Air {
             // Packets that have not gone are dropped with it, of which the host is not told.
             device.held = device.held.saturating_sub(end.queue.len());
             let [low, high] = end.handle.to_le_bytes();
-            device.tell(event::DISCONNECTION_COMPLETE, &[status::SUCCESS, low, high, reason]);
+            device.tell(
+                event::DISCONNECTION_COMPLETE,
+                &[status::SUCCESS, low, high, reason],
+            );
         }
     }
 
     /// A controller knows nothing of its connections any more.
     pub(crate) fn forget(&mut self, device: usize) {
-        let Some(it) = self.devices.get_mut(device) else { return };
+        let Some(it) = self.devices.get_mut(device) else {
+            return;
+        };
         for (number, side) in std::mem::take(&mut it.links).into_values() {
-            let Some(link) = self.links.get_mut(&number) else { continue };
+            let Some(link) = self.links.get_mut(&number) else {
+                continue;
+            };
             if let Some(end) = link.ends.get_mut(side) {
                 end.alive = false;
             }
@@ -348,8 +394,15 @@ impl Air {
     }
 
     /// Tells both hosts something of their connection, the one whose end it was first.
-    pub(crate) fn both(&mut self, number: u64, code: u8, say: impl Fn(&Link, usize, [u8; 2]) -> Vec<u8>) {
-        let Some(link) = self.links.get(&number) else { return };
+    pub(crate) fn both(
+        &mut self,
+        number: u64,
+        code: u8,
+        say: impl Fn(&Link, usize, [u8; 2]) -> Vec<u8>,
+    ) {
+        let Some(link) = self.links.get(&number) else {
+            return;
+        };
         for (side, end) in link.ends.iter().enumerate() {
             if let Some(device) = self.devices.get_mut(end.device) {
                 device.tell_le(code, &say(link, side, end.handle.to_le_bytes()));

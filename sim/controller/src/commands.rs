@@ -48,7 +48,9 @@ impl Air {
             _ => self.general(device, code, &mut fields),
         };
         let [low, high] = code.to_le_bytes();
-        let Some(it) = self.devices.get_mut(device) else { return };
+        let Some(it) = self.devices.get_mut(device) else {
+            return;
+        };
         match answer {
             Answer::Complete(reply) => {
                 let went = reply.is_ok();
@@ -56,7 +58,10 @@ impl Air {
                     Ok(rest) => (status::SUCCESS, rest),
                     Err(status) => (status, Vec::new()),
                 };
-                it.tell(event::COMMAND_COMPLETE, &[&[1, low, high, status], &rest[..]].concat());
+                it.tell(
+                    event::COMMAND_COMPLETE,
+                    &[&[1, low, high, status], &rest[..]].concat(),
+                );
                 if went && code == op::LE_CREATE_CONNECTION_CANCEL {
                     it.tell_connected(status::UNKNOWN_CONNECTION, 0, 0, NOBODY, NO_TERMS);
                 }
@@ -76,7 +81,11 @@ impl Air {
             op::HOST_COMPLETED_PACKETS => Answer::Nothing,
             op::READ_RSSI => Answer::Complete(self.rssi(device, fields)),
             op::RESET => Answer::Complete(self.reset(device, fields)),
-            _ => match self.devices.get_mut(device).map(|it| it.setting(code, fields)) {
+            _ => match self
+                .devices
+                .get_mut(device)
+                .map(|it| it.setting(code, fields))
+            {
                 Some(Some(reply)) => Answer::Complete(reply),
                 _ => Answer::Status(Err(status::UNKNOWN_COMMAND)),
             },

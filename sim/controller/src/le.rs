@@ -19,7 +19,12 @@ const fn steps(number: u16) -> u64 {
 }
 
 impl Air {
-    pub(crate) fn le_command(&mut self, device: usize, code: u16, fields: &mut Fields<'_>) -> Answer {
+    pub(crate) fn le_command(
+        &mut self,
+        device: usize,
+        code: u16,
+        fields: &mut Fields<'_>,
+    ) -> Answer {
         match code {
             op::LE_ADVERTISE => Answer::Complete(self.switch(device, fields)),
             op::LE_CREATE_CONNECTION => Answer::Status(self.create(device, fields)),
@@ -34,7 +39,11 @@ impl Air {
                 let bytes = [0; 8].map(|_: u8| self.throw(256).to_le_bytes()[0]);
                 bytes.to_vec()
             })),
-            _ => match self.devices.get_mut(device).map(|it| it.le_setting(code, fields)) {
+            _ => match self
+                .devices
+                .get_mut(device)
+                .map(|it| it.le_setting(code, fields))
+            {
                 Some(Some(reply)) => Answer::Complete(reply),
                 _ => Answer::Status(Err(status::UNKNOWN_COMMAND)),
             },
@@ -101,7 +110,9 @@ impl Air {
         let handle = fields.short()?;
         let terms = terms(fields)?;
         let links = self.devices.get(device).map(|it| &it.links);
-        let side = links.and_then(|links| links.get(&handle)).map(|(_, side)| *side);
+        let side = links
+            .and_then(|links| links.get(&handle))
+            .map(|(_, side)| *side);
         let end = self.end(device, handle)?;
         // A peripheral asks by L2CAP: the procedure of the link layer for that is not here.
         if side != Some(0) {
@@ -122,7 +133,9 @@ impl Air {
         let handle = fields.only(Fields::short)?;
         self.end(device, handle)?;
         let links = self.devices.get(device).map(|it| &it.links);
-        let number = links.and_then(|links| links.get(&handle)).map(|(number, _)| *number);
+        let number = links
+            .and_then(|links| links.get(&handle))
+            .map(|(number, _)| *number);
         let link = number.and_then(|number| self.links.get(&number));
         let phy = 1 + u8::from(link.is_some_and(|link| link.fast));
         let [low, high] = handle.to_le_bytes();
@@ -187,7 +200,9 @@ impl Device {
             }),
             op::LE_READ_BUFFER_SIZE => fields.end().map(|()| Self::buffers()),
             op::LE_READ_FEATURES => fields.end().map(|()| FEATURES.to_le_bytes().to_vec()),
-            op::LE_READ_STATES => fields.end().map(|()| vec![0xff, 0xff, 0xff, 0xff, 0xff, 3, 0, 0]),
+            op::LE_READ_STATES => fields
+                .end()
+                .map(|()| vec![0xff, 0xff, 0xff, 0xff, 0xff, 3, 0, 0]),
             op::LE_SET_RANDOM_ADDRESS => self.set_random(fields).map(nothing),
             op::LE_SET_ADVERTISING_PARAMETERS => self.advertising_parameters(fields).map(nothing),
             op::LE_READ_ADVERTISING_POWER => fields.end().map(|()| vec![0]),
@@ -205,14 +220,16 @@ impl Device {
                 let was = self.initiating.take();
                 was.map(|_| Vec::new()).ok_or(status::DISALLOWED)
             }),
-            op::LE_READ_ACCEPT_LIST_SIZE => fields.end().map(|()| {
-                vec![u8::try_from(ACCEPT_LIST).unwrap_or(u8::MAX)]
-            }),
-            op::LE_CLEAR_ACCEPT_LIST | op::LE_ADD_TO_ACCEPT_LIST | op::LE_REMOVE_FROM_ACCEPT_LIST => {
-                self.accept(code, fields).map(nothing)
-            }
+            op::LE_READ_ACCEPT_LIST_SIZE => fields
+                .end()
+                .map(|()| vec![u8::try_from(ACCEPT_LIST).unwrap_or(u8::MAX)]),
+            op::LE_CLEAR_ACCEPT_LIST
+            | op::LE_ADD_TO_ACCEPT_LIST
+            | op::LE_REMOVE_FROM_ACCEPT_LIST => self.accept(code, fields).map(nothing),
             op::LE_READ_DEFAULT_DATA_LENGTH => fields.end().map(|()| {
-                [self.octets, Link::airtime(self.octets)].map(u16::to_le_bytes).concat()
+                [self.octets, Link::airtime(self.octets)]
+                    .map(u16::to_le_bytes)
+                    .concat()
             }),
             op::LE_WRITE_DEFAULT_DATA_LENGTH => self.default_length(fields).map(nothing),
             op::LE_READ_MAXIMUM_DATA_LENGTH => fields.end().map(|()| {

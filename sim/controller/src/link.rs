@@ -129,7 +129,8 @@ impl Link {
         // event: it is the same as not to say it.
         let say = |end: &End, room: bool| if room { end.next() } else { Pdu::Empty };
         let said = [say(central, room[1]), say(peripheral, room[0])];
-        let more = room[1] && central.has_more(&said[0]) || room[0] && peripheral.has_more(&said[1]);
+        let more =
+            room[1] && central.has_more(&said[0]) || room[0] && peripheral.has_more(&said[1]);
         let micros = self.packet(&said[0]) + self.packet(&said[1]) + 2 * PAUSE;
         let first = now == self.anchor;
         if !first && now + micros > self.anchor + self.terms.micros() {

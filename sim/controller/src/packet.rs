@@ -98,18 +98,29 @@ impl Fields<'_> {
     /// A byte up to this one.
     pub(crate) fn upto(&mut self, most: u8) -> Result<u8, u8> {
         let byte = self.byte()?;
-        if byte <= most { Ok(byte) } else { Err(status::INVALID) }
+        if byte <= most {
+            Ok(byte)
+        } else {
+            Err(status::INVALID)
+        }
     }
 
     /// One field and nothing else.
-    pub(crate) fn only<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, u8>) -> Result<T, u8> {
+    pub(crate) fn only<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, u8>,
+    ) -> Result<T, u8> {
         let field = read(self)?;
         self.end()?;
         Ok(field)
     }
 
     pub(crate) const fn end(&self) -> Result<(), u8> {
-        if self.0.is_empty() { Ok(()) } else { Err(status::INVALID) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(status::INVALID)
+        }
     }
 }
 

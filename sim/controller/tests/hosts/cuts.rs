@@ -42,8 +42,14 @@ async fn walks_away<const LENGTH: usize>(seed: u64) {
     }
     assert_eq!(bob.got(&id).expect("it came").to_json(), letter);
     // It went on where it was cut: nothing that had come came again.
-    let wire = packmule_bus::Envelope::from_packed(&letter).expect("a message").to_wire();
-    assert!(before >= 30_000 && bob.bytes() == wire.len() as u64, "{before}, then {}", bob.bytes());
+    let wire = packmule_bus::Envelope::from_packed(&letter)
+        .expect("a message")
+        .to_wire();
+    assert!(
+        before >= 30_000 && bob.bytes() == wire.len() as u64,
+        "{before}, then {}",
+        bob.bytes()
+    );
 }
 
 #[test]

@@ -74,7 +74,10 @@ impl Stranger {
             serve(room.port([9; 6]), stream).await
         });
         let child = Command::new(python)
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hosts/stranger.py"))
+            .arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/hosts/stranger.py"
+            ))
             .arg(format!("tcp-client:127.0.0.1:{port}"))
             .args(words)
             .args(&desk.files)
@@ -119,7 +122,9 @@ async fn comes(by: &dyn Mailbox, size: usize) {
 
 async fn goes(by: &dyn Mailbox, size: usize) -> EnvelopeId {
     let letter = packed(size, 1);
-    by.deliver(letter.clone(), Kind::Encrypted).await.expect("it goes");
+    by.deliver(letter.clone(), Kind::Encrypted)
+        .await
+        .expect("it goes");
     Envelope::from_packed(&letter).expect("a message").id()
 }
 

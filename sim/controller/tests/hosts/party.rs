@@ -64,7 +64,11 @@ impl Party {
     pub(crate) fn has(&self, packed: &[u8]) -> EnvelopeId {
         let envelope = Envelope::from_packed(packed).expect("a message");
         let id = envelope.id();
-        self.inner.borrow_mut().outbox.0.insert(id, envelope.to_wire());
+        self.inner
+            .borrow_mut()
+            .outbox
+            .0
+            .insert(id, envelope.to_wire());
         id
     }
 
@@ -106,7 +110,8 @@ impl Party {
             ..
         } = link;
         let began = Instant::now();
-        let now = || Time::from_micros(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+        let now =
+            || Time::from_micros(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
         let life = {
             let mut inner = self.inner.borrow_mut();
             inner.lives += 1;
@@ -131,7 +136,9 @@ impl Party {
             if let Some(why) = self.listen(&mut session) {
                 return why;
             }
-            let due = session.deadline().map(|due| began + Duration::from_micros(due.as_micros()));
+            let due = session
+                .deadline()
+                .map(|due| began + Duration::from_micros(due.as_micros()));
             tokio::select! {
                 biased;
                 ended = &mut speaks => return format!("cannot send: {ended:?}"),
@@ -164,7 +171,11 @@ impl Party {
     /// Offers what nobody has yet.
     fn offer(&self, session: &mut Session) {
         let inner = self.inner.borrow();
-        let unsaid = inner.outbox.0.iter().filter(|(id, _)| !inner.settled.contains(id));
+        let unsaid = inner
+            .outbox
+            .0
+            .iter()
+            .filter(|(id, _)| !inner.settled.contains(id));
         for (id, wire) in unsaid {
             session.offer(offer(*id, wire));
         }

@@ -93,7 +93,10 @@ const fn micros(of: Duration) -> embassy_time::Duration {
 
 /// Until a connection has ended.
 async fn ends<const LENGTH: usize>(connection: &Connection<'_, Heap<LENGTH>>) {
-    while !matches!(connection.next().await, ConnectionEvent::Disconnected { .. }) {}
+    while !matches!(
+        connection.next().await,
+        ConnectionEvent::Disconnected { .. }
+    ) {}
 }
 
 /// What a device has of a service.
@@ -145,7 +148,11 @@ async fn converse<const LENGTH: usize>(
     let there = async {
         while let Some((value, tell)) = goes.recv().await {
             let taken = match found.without_response {
-                true => client.write_characteristic_without_response(&found.write, &value).await,
+                true => {
+                    client
+                        .write_characteristic_without_response(&found.write, &value)
+                        .await
+                }
                 false => client.write_characteristic(&found.write, &value).await,
             };
             if taken.is_err() {
@@ -171,13 +178,18 @@ async fn converse<const LENGTH: usize>(
 }
 
 /// Finds the characteristics of a service.
-async fn find<const LENGTH: usize>(client: &Client<'_, LENGTH>, service: &Service) -> Option<Found> {
+async fn find<const LENGTH: usize>(
+    client: &Client<'_, LENGTH>,
+    service: &Service,
+) -> Option<Found> {
     let uuid = |uuid: plan::Uuid| Uuid::new_long(uuid.to_air());
     let services = client.services_by_uuid(&uuid(service.uuid)).await.ok()?;
     let at = services.first()?;
     let (mut write, mut notify, mut psm) = (None, None, None);
     for one in service.characteristics {
-        let found = client.characteristic_by_uuid::<[u8]>(at, &uuid(one.uuid)).await;
+        let found = client
+            .characteristic_by_uuid::<[u8]>(at, &uuid(one.uuid))
+            .await;
         match one.purpose {
             Purpose::ToPeripheral { without_response } => {
                 write = Some((found.ok()?, without_response));

@@ -24,7 +24,12 @@ pub struct Inner {
 }
 
 /// A channel and the host's side of it.
-pub fn pair(service: &'static Service, bearer: Bearer, longest: usize, with: String) -> (Channel, Inner) {
+pub fn pair(
+    service: &'static Service,
+    bearer: Bearer,
+    longest: usize,
+    with: String,
+) -> (Channel, Inner) {
     let (came, values) = mpsc::channel(WAITING);
     let (go, goes) = mpsc::channel(1);
     let (hold, dropped) = oneshot::channel::<()>();

@@ -14,9 +14,7 @@ use packmule_ble::radio::{Bearer, Channel, Offer};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use trouble_host::advertise::{Advertisement, AdvertisementParameters};
-use trouble_host::attribute::{
-    AttributeTable, Characteristic, CharacteristicProp, Service,
-};
+use trouble_host::attribute::{AttributeTable, Characteristic, CharacteristicProp, Service};
 use trouble_host::connection::Connection;
 use trouble_host::gatt::{GattConnection, GattConnectionEvent, GattEvent};
 use trouble_host::l2cap::L2capChannel;
@@ -28,6 +26,10 @@ use super::wire::Heap;
 
 /// How long the other side may take to let a channel go.
 const PARTING: Duration = Duration::from_secs(5);
+
+/// trouble-host forgets the SDUs that wait to be read when the other side closes the channel: it is
+/// left so much time.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// A value, however long.
 type Value = [u8; plan::MOST_VALUE];
@@ -63,11 +65,18 @@ pub async fn serve<const LENGTH: usize>(
         for one in planned.characteristics {
             let uuid = Uuid::new_long(one.uuid.to_air());
             let empty: Value = [0; plan::MOST_VALUE];
-            let mut room = || values.next().expect("four values are enough").as_mut_slice();
+            let mut room = || {
+                values
+                    .next()
+                    .expect("four values are enough")
+                    .as_mut_slice()
+            };
             match one.purpose {
                 Purpose::ToPeripheral { without_response } => {
                     let mut props = vec![CharacteristicProp::Write];
-                    props.extend(without_response.then_some(CharacteristicProp::WriteWithoutResponse));
+                    props.extend(
+                        without_response.then_some(CharacteristicProp::WriteWithoutResponse),
+                    );
                     let made = service.add_characteristic(uuid, &props[..], empty, room());
                     write = Some(made.build().handle);
                 }
@@ -300,6 +309,7 @@ pub async fn carry<const LENGTH: usize>(
     }
     // What was taken goes before the farewell of the channel, as the kernel's sockets have it; the
     // connection ends when that was answered.
+    let _ = timeout(LINGER, &mut back).await;
     writer.disconnect();
     let _ = timeout(PARTING, back).await;
 }

@@ -17,7 +17,7 @@ use packmule_bus::link::OpenError;
 use packmule_controller::Port;
 use tokio::sync::{mpsc, oneshot, watch};
 use trouble_host::connection::ScanConfig;
-use trouble_host::prelude::{EventHandler, L2capChannelConfig, CreditFlowPolicy, Scanner};
+use trouble_host::prelude::{CreditFlowPolicy, EventHandler, L2capChannelConfig, Scanner};
 use trouble_host::{Address, HostResources, Stack};
 
 use super::wire::{Heap, Wire};
@@ -106,7 +106,8 @@ async fn attend<const LENGTH: usize>(
         dials: false,
     };
     let shown = watch::Sender::new(advert);
-    let mut work: FuturesUnordered<Pin<Box<dyn Future<Output = ()> + '_>>> = FuturesUnordered::new();
+    let mut work: FuturesUnordered<Pin<Box<dyn Future<Output = ()> + '_>>> =
+        FuturesUnordered::new();
     loop {
         let ask = tokio::select! {
             ask = asks.recv() => ask,
@@ -131,7 +132,11 @@ async fn attend<const LENGTH: usize>(
 }
 
 /// Scans as long as somebody wants to hear of it.
-async fn look<const LENGTH: usize>(stack: &Host<'_, LENGTH>, eyes: &Eyes, tell: mpsc::Sender<Sighting>) {
+async fn look<const LENGTH: usize>(
+    stack: &Host<'_, LENGTH>,
+    eyes: &Eyes,
+    tell: mpsc::Sender<Sighting>,
+) {
     eyes.tell.borrow_mut().push(tell.clone());
     let mut central = stack.central();
     let mut scanner = Scanner::new(&mut central);
