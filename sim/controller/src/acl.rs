@@ -7,7 +7,7 @@ use crate::air::{Air, FEATURES};
 use crate::codes::{event, le, status};
 use crate::commands::{COMPANY, VERSION};
 use crate::device::{BUFFER, BUFFERS};
-use crate::link::{Control, Link, Packet};
+use crate::link::{Control, End, Link, Packet};
 
 impl Air {
     /// A packet of a host, for one of its connections.
@@ -16,24 +16,22 @@ impl Air {
         let Some(it) = self.devices.get_mut(device) else {
             return;
         };
-        if it.held >= BUFFERS || bytes.len() > BUFFER {
-            // Of ACL data.
-            return it.tell(event::BUFFER_OVERFLOW, &[1]);
-        }
         let Some((number, side)) = it.links.get(&handle) else {
             return;
         };
-        let end = self
-            .links
-            .get_mut(number)
-            .and_then(|link| link.ends.get_mut(*side));
+        let end = self.links.get_mut(number);
+        let end = end.and_then(|link| link.ends.get_mut(*side));
         // Nothing is broadcast, and nothing goes behind a farewell.
-        let Some(end) =
-            end.filter(|end| !end.parting && matches!(boundary, 0..=2) && head >> 14 == 0)
-        else {
+        let goes = |end: &&mut End| !end.parting && matches!(boundary, 0..=2) && head >> 14 == 0;
+        let Some(end) = end.filter(goes) else {
             return;
         };
-        it.held += 1;
+        // A host is told of so many buffers for all connections, and each has as many: trouble-host
+        // 0.8 takes them to be for each, and would be lost with two.
+        if end.queue.len() >= BUFFERS || bytes.len() > BUFFER {
+            // Of ACL data.
+            return it.tell(event::BUFFER_OVERFLOW, &[1]);
+        }
         end.queue.push_back(Packet {
             bytes: bytes.to_vec(),
             first: boundary != 1,
@@ -70,7 +68,7 @@ impl Air {
         if until == packet.bytes.len() {
             from.queue.pop_front();
             if let Some(speaker) = self.devices.get_mut(from.device) {
-                speaker.completed(from.handle, 1);
+                speaker.completed(from.handle);
             }
         }
     }

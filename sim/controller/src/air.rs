@@ -357,7 +357,6 @@ impl Air {
             };
             device.links.remove(&end.handle);
             // Packets that have not gone are dropped with it, of which the host is not told.
-            device.held = device.held.saturating_sub(end.queue.len());
             let [low, high] = end.handle.to_le_bytes();
             device.tell(
                 event::DISCONNECTION_COMPLETE,

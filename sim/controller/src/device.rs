@@ -149,8 +149,6 @@ pub(crate) struct Device {
     /// Its connections: handle, which one, and which end of it.
     pub(crate) links: BTreeMap<u16, (u64, usize)>,
     next_handle: u16,
-    /// ACL packets of the host that have not gone.
-    pub(crate) held: usize,
     pub(crate) out: VecDeque<Vec<u8>>,
     /// Its radio reaches nobody.
     pub(crate) away: bool,
@@ -170,7 +168,6 @@ impl Device {
             octets: SHORT,
             links: BTreeMap::new(),
             next_handle: 0x40,
-            held: 0,
             out: VecDeque::new(),
             away: false,
         }
@@ -246,12 +243,10 @@ impl Device {
         }
     }
 
-    /// ACL packets of this connection have gone, or were dropped with it.
-    pub(crate) fn completed(&mut self, handle: u16, packets: usize) {
-        self.held = self.held.saturating_sub(packets);
+    /// An ACL packet of this connection has gone.
+    pub(crate) fn completed(&mut self, handle: u16) {
         let [low, high] = handle.to_le_bytes();
-        let [few, many] = u16::try_from(packets).unwrap_or(u16::MAX).to_le_bytes();
-        self.tell(event::COMPLETED_PACKETS, &[1, low, high, few, many]);
+        self.tell(event::COMPLETED_PACKETS, &[1, low, high, 1, 0]);
     }
 
     /// Data came: the payload of one data PDU.

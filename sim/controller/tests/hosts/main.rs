@@ -11,9 +11,11 @@
 )]
 
 mod conformance;
+mod crowd;
 mod cuts;
 mod foreign;
 mod messages;
+mod packets;
 mod party;
 #[expect(unreachable_pub, reason = "its parts see one another, and nobody else")]
 mod radio;

@@ -21,7 +21,7 @@ use trouble_host::prelude::{PhyKind, Uuid};
 use super::Terms;
 use super::channel::{Inner, pair};
 use super::peripheral::carry;
-use super::stack::{Controller, Host, frames, has_l2cap, read};
+use super::stack::{Controller, Host, Turn, frames, has_l2cap, read};
 use super::wire::Heap;
 
 /// How long the other side may take to be seen.
@@ -33,9 +33,9 @@ type Client<'a, const LENGTH: usize> = GattClient<'a, Controller, Heap<LENGTH>, 
 /// Connects, and carries what goes over the connection until it ends.
 pub async fn connect<const LENGTH: usize>(
     stack: &Host<'_, LENGTH>,
+    turn: &Turn,
     terms: Terms,
-    to: radio::Address,
-    service: &'static Service,
+    (to, service): (radio::Address, &'static Service),
     tell: Told,
 ) {
     let no = |why: &str| Err(OpenError::NoAnswer(format!("{to}: {why}")));
@@ -78,7 +78,7 @@ pub async fn connect<const LENGTH: usize>(
         };
         tokio::select! {
             _ = client.task() => {}
-            () = converse(stack, &connection, &client, (service, &to), tell) => {}
+            () = converse((stack, turn), &connection, &client, (service, &to), tell) => {}
         }
     };
     tokio::select! {
@@ -108,7 +108,7 @@ struct Found {
 }
 
 async fn converse<const LENGTH: usize>(
-    stack: &Host<'_, LENGTH>,
+    (stack, turn): (&Host<'_, LENGTH>, &Turn),
     connection: &Connection<'_, Heap<LENGTH>>,
     client: &Client<'_, LENGTH>,
     about: (&'static Service, &radio::Address),
@@ -149,6 +149,7 @@ async fn converse<const LENGTH: usize>(
         while let Some((value, tell)) = goes.recv().await {
             let taken = match found.without_response {
                 true => {
+                    let _turn = turn.lock().await;
                     client
                         .write_characteristic_without_response(&found.write, &value)
                         .await

@@ -19,6 +19,8 @@ use packmule_controller::{Id, Port};
 use tokio::sync::{mpsc, oneshot};
 
 use stack::Ask;
+pub use stack::PSM;
+pub use wire::{overhear, overheard};
 
 /// What a device asks of the air when it is a central.
 #[derive(Clone, Copy, Debug)]

@@ -21,7 +21,7 @@ use trouble_host::l2cap::L2capChannel;
 use trouble_host::prelude::{AttributeServer, Uuid};
 
 use super::channel::{Inner, pair};
-use super::stack::{CONNECTIONS, Host, PSM, frames, has_l2cap, written};
+use super::stack::{CONNECTIONS, Host, PSM, Turn, frames, has_l2cap, written};
 use super::wire::Heap;
 
 /// How long the other side may take to let a channel go.
@@ -44,6 +44,7 @@ struct Served {
 /// Serves until nobody takes visitors any more.
 pub async fn serve<const LENGTH: usize>(
     stack: &Host<'_, LENGTH>,
+    turn: &Turn,
     offer: Offer,
     adverts: watch::Receiver<Advert>,
     visit: mpsc::Sender<Channel>,
@@ -103,7 +104,7 @@ pub async fn serve<const LENGTH: usize>(
         tokio::select! {
             came = &mut visitor => {
                 if let Ok(guest) = came.with_attribute_server(&server) {
-                    guests.push(attend(stack, guest, &served, l2cap, visit.clone()));
+                    guests.push(attend(stack, turn, guest, (&served, l2cap), visit.clone()));
                 }
                 visitor.set(self::visitor(stack, offer.didcomm, adverts.clone()));
             }
@@ -155,12 +156,12 @@ async fn visitor<'a, const LENGTH: usize>(
 /// One central, until it goes.
 async fn attend<const LENGTH: usize>(
     stack: &Host<'_, LENGTH>,
+    turn: &Turn,
     guest: GattConnection<'_, '_, Heap<LENGTH>>,
-    served: &[Served],
-    l2cap: bool,
+    (served, l2cap): (&[Served], bool),
     visit: mpsc::Sender<Channel>,
 ) {
-    let values = values(&guest, served, &visit);
+    let values = values(turn, &guest, served, &visit);
     let sdus = async {
         if l2cap {
             sdus(stack, &guest, &visit).await;
@@ -175,27 +176,48 @@ async fn attend<const LENGTH: usize>(
 
 /// What is asked of the server and written to it, and what is notified.
 async fn values<const LENGTH: usize>(
+    turn: &Turn,
     guest: &GattConnection<'_, '_, Heap<LENGTH>>,
     served: &[Served],
     visit: &mpsc::Sender<Channel>,
 ) {
-    let mut seats: Vec<Option<mpsc::Sender<Vec<u8>>>> = served.iter().map(|_| None).collect();
-    let mut pumps = FuturesUnordered::new();
-    loop {
-        let event = tokio::select! {
-            event = guest.next() => event,
-            Some(()) = pumps.next() => {
-                guest.raw().disconnect();
-                continue;
+    // What is notified goes on while an answer waits for its turn.
+    let (begin, mut begun) = mpsc::unbounded_channel();
+    let notifies = async {
+        let mut pumps = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                Some((by, inner)) = begun.recv() => pumps.push(notify(turn, guest, by, inner)),
+                Some(()) = pumps.next() => guest.raw().disconnect(),
             }
-        };
-        let event = match event {
+        }
+    };
+    tokio::select! {
+        () = answers(turn, guest, served, (visit, begin)) => {}
+        () = notifies => {}
+    }
+}
+
+/// What a channel of this guest notifies by, and the channel.
+type Begins<'a> = mpsc::UnboundedSender<(&'a Characteristic<Value>, Inner)>;
+
+/// Answers what is asked and takes what is written, until the guest goes.
+async fn answers<'a, const LENGTH: usize>(
+    turn: &Turn,
+    guest: &GattConnection<'_, '_, Heap<LENGTH>>,
+    served: &'a [Served],
+    (visit, begin): (&mpsc::Sender<Channel>, Begins<'a>),
+) {
+    let mut seats: Vec<Option<mpsc::Sender<Vec<u8>>>> = served.iter().map(|_| None).collect();
+    loop {
+        let event = match guest.next().await {
             GattConnectionEvent::Disconnected { .. } => return,
             GattConnectionEvent::Gatt { event } => event,
             _ => continue,
         };
         let GattEvent::Write(write) = event else {
             if let Ok(reply) = event.accept() {
+                let _turn = turn.lock().await;
                 reply.send().await;
             }
             continue;
@@ -207,6 +229,7 @@ async fn values<const LENGTH: usize>(
             None => write.accept(),
         };
         if let Ok(reply) = reply {
+            let _turn = turn.lock().await;
             reply.send().await;
         }
         if let Some(seat) = written.and_then(|at| seats[at].as_ref())
@@ -228,7 +251,7 @@ async fn values<const LENGTH: usize>(
                 written_address(guest.raw()),
             );
             seats[at] = Some(inner.came.clone());
-            pumps.push(notify(guest, &served[at].notify, inner));
+            let _ = begin.send((&served[at].notify, inner));
             // Too many wait: this one is let go.
             let _ = visit.try_send(channel);
         }
@@ -241,6 +264,7 @@ fn written_address<const LENGTH: usize>(of: &Connection<'_, Heap<LENGTH>>) -> St
 
 /// Notifies what is to go, until nobody holds the channel.
 async fn notify<const LENGTH: usize>(
+    turn: &Turn,
     guest: &GattConnection<'_, '_, Heap<LENGTH>>,
     by: &Characteristic<Value>,
     mut inner: Inner,
@@ -248,6 +272,7 @@ async fn notify<const LENGTH: usize>(
     loop {
         tokio::select! {
             Some((value, tell)) = inner.goes.recv() => {
+                let _turn = turn.lock().await;
                 if by.notify_raw(guest, &value, false).await.is_ok() {
                     let _ = tell.send(());
                 }

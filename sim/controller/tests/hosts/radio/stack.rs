@@ -29,6 +29,10 @@ const CHANNELS: usize = 8;
 /// The PSM of our L2CAP channels.
 pub const PSM: u16 = 0x85;
 
+/// Whose turn it is to wait for room in trouble-host's queue. There is one waker for all who wait
+/// there: two of them would wake one another for ever, and no time would pass.
+pub type Turn = tokio::sync::Mutex<()>;
+
 pub type Controller = ExternalController<Wire, 4>;
 pub type Host<'a, const LENGTH: usize> = Stack<'a, Controller, Heap<LENGTH>>;
 
@@ -106,6 +110,8 @@ async fn attend<const LENGTH: usize>(
         dials: false,
     };
     let shown = watch::Sender::new(advert);
+    let turn = Turn::default();
+    let turn = &turn;
     let mut work: FuturesUnordered<Pin<Box<dyn Future<Output = ()> + '_>>> =
         FuturesUnordered::new();
     loop {
@@ -118,14 +124,22 @@ async fn attend<const LENGTH: usize>(
             Some(Ask::Serve(offer, visit)) => {
                 shown.send_replace(offer.advert);
                 let adverts = shown.subscribe();
-                work.push(Box::pin(peripheral::serve(stack, offer, adverts, visit)));
+                work.push(Box::pin(peripheral::serve(
+                    stack, turn, offer, adverts, visit,
+                )));
             }
             Some(Ask::Show(advert)) => {
                 shown.send_replace(advert);
             }
             Some(Ask::Scan(tell)) => work.push(Box::pin(look(stack, eyes, tell))),
             Some(Ask::Connect(to, service, tell)) => {
-                work.push(Box::pin(central::connect(stack, terms, to, service, tell)));
+                work.push(Box::pin(central::connect(
+                    stack,
+                    turn,
+                    terms,
+                    (to, service),
+                    tell,
+                )));
             }
         }
     }

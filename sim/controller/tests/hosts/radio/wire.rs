@@ -3,6 +3,7 @@
 //! Called by [`super::stack`]. What can go wrong: the clock is tokio's, so that it has to be asked
 //! in a runtime; a paused one pauses trouble-host's time-outs too.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::sync::LazyLock;
 use std::task::Waker;
@@ -15,6 +16,21 @@ use embedded_io::{ErrorType, Write};
 use packmule_controller::Port;
 use tokio::time::Instant;
 use trouble_host::{Packet, PacketPool};
+
+thread_local! {
+    /// What hosts of this story have given to their controllers, once somebody listens.
+    static OVERHEARD: RefCell<Option<Vec<Vec<u8>>>> = const { RefCell::new(None) };
+}
+
+/// From now on every packet is written down that a host of this story gives to its controller.
+pub fn overhear() {
+    OVERHEARD.set(Some(Vec::new()));
+}
+
+/// What was written down.
+pub fn overheard() -> Vec<Vec<u8>> {
+    OVERHEARD.take().unwrap_or_default()
+}
 
 /// A controller of ours.
 pub struct Wire(pub Port);
@@ -58,6 +74,11 @@ impl Transport for Wire {
     async fn write<P: PacketToController>(&self, tx: &P) -> Result<(), Fault> {
         let mut out = Bytes(Vec::new());
         let Ok(()) = WithIndicator::new(tx).write_hci(&mut out);
+        OVERHEARD.with_borrow_mut(|all| {
+            if let Some(all) = all {
+                all.push(out.0.clone());
+            }
+        });
         self.0.write(&out.0);
         Ok(())
     }
