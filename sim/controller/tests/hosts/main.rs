@@ -23,7 +23,8 @@ mod throughput;
 
 use std::future::Future;
 
-use packmule_ble::{Ble, tags};
+use packmule_ble::Ble;
+use packmule_ble::advert::Draw;
 use packmule_bus::link::{Link, Listener, Port, Transport, Way};
 use packmule_controller::Room;
 use radio::{Device, Terms};
@@ -41,6 +42,17 @@ fn story(told: impl Future<Output = ()>) {
     LocalSet::new().block_on(&runtime.expect("a runtime"), told);
 }
 
+/// Tags that are the same ones each time.
+fn draw(seed: u8) -> Draw {
+    let mut state = u64::from(seed);
+    Box::new(move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()
+    })
+}
+
 fn way(text: &str) -> Way {
     Way::parse(text).expect("a way")
 }
@@ -56,7 +68,7 @@ impl Node {
     fn new<const LENGTH: usize>(room: &Room, name: u8, terms: Terms) -> Self {
         let device = Device::start::<LENGTH>(room.port([name; 6]), name, terms);
         Self {
-            ble: Ble::over(device.clone(), tags()),
+            ble: Ble::over(device.clone(), draw(name)),
             device,
         }
     }

@@ -21,7 +21,7 @@ use trouble_host::prelude::{PhyKind, Uuid};
 use super::Terms;
 use super::channel::{Inner, pair};
 use super::peripheral::carry;
-use super::stack::{Controller, Host, Turn, frames, has_l2cap, read};
+use super::stack::{Controller, Host, frames, has_l2cap, patiently, read};
 use super::wire::Heap;
 
 /// How long the other side may take to be seen.
@@ -33,7 +33,6 @@ type Client<'a, const LENGTH: usize> = GattClient<'a, Controller, Heap<LENGTH>, 
 /// Connects, and carries what goes over the connection until it ends.
 pub async fn connect<const LENGTH: usize>(
     stack: &Host<'_, LENGTH>,
-    turn: &Turn,
     terms: Terms,
     (to, service): (radio::Address, &'static Service),
     tell: Told,
@@ -69,7 +68,7 @@ pub async fn connect<const LENGTH: usize>(
         if terms.long {
             let _ = connection.update_data_length(stack, 251, 2_120).await;
         }
-        let client = match Client::<LENGTH>::new(stack, &connection).await {
+        let client = match patiently(Client::<LENGTH>::new(stack, &connection)).await {
             Ok(client) => Box::new(client),
             Err(why) => {
                 let _ = tell.send(no(&format!("{why:?}")));
@@ -78,7 +77,7 @@ pub async fn connect<const LENGTH: usize>(
         };
         tokio::select! {
             _ = client.task() => {}
-            () = converse((stack, turn), &connection, &client, (service, &to), tell) => {}
+            () = converse(stack, &connection, &client, (service, &to), tell) => {}
         }
     };
     tokio::select! {
@@ -108,7 +107,7 @@ struct Found {
 }
 
 async fn converse<const LENGTH: usize>(
-    (stack, turn): (&Host<'_, LENGTH>, &Turn),
+    stack: &Host<'_, LENGTH>,
     connection: &Connection<'_, Heap<LENGTH>>,
     client: &Client<'_, LENGTH>,
     about: (&'static Service, &radio::Address),
@@ -116,7 +115,7 @@ async fn converse<const LENGTH: usize>(
 ) {
     let (service, to) = about;
     let no = |why: &str| Err(OpenError::NoAnswer(format!("{to}: {why}")));
-    let Some(found) = find(client, service).await else {
+    let Some(found) = patiently(find(client, service)).await else {
         let _ = tell.send(no("it has not the service"));
         return;
     };
@@ -133,7 +132,7 @@ async fn converse<const LENGTH: usize>(
         }
         return;
     }
-    let Ok(mut listener) = client.subscribe(&found.notify, false).await else {
+    let Ok(mut listener) = patiently(client.subscribe(&found.notify, false)).await else {
         let _ = tell.send(no("it does not let us subscribe"));
         return;
     };
@@ -149,12 +148,10 @@ async fn converse<const LENGTH: usize>(
         while let Some((value, tell)) = goes.recv().await {
             let taken = match found.without_response {
                 true => {
-                    let _turn = turn.lock().await;
-                    client
-                        .write_characteristic_without_response(&found.write, &value)
-                        .await
+                    let writes = client.write_characteristic_without_response(&found.write, &value);
+                    patiently(writes).await
                 }
-                false => client.write_characteristic(&found.write, &value).await,
+                false => patiently(client.write_characteristic(&found.write, &value)).await,
             };
             if taken.is_err() {
                 return;

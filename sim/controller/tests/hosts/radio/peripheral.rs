@@ -21,7 +21,7 @@ use trouble_host::l2cap::L2capChannel;
 use trouble_host::prelude::{AttributeServer, Uuid};
 
 use super::channel::{Inner, pair};
-use super::stack::{CONNECTIONS, Host, PSM, Turn, frames, has_l2cap, written};
+use super::stack::{CONNECTIONS, Host, PSM, frames, has_l2cap, patiently, written};
 use super::wire::Heap;
 
 /// How long the other side may take to let a channel go.
@@ -44,7 +44,6 @@ struct Served {
 /// Serves until nobody takes visitors any more.
 pub async fn serve<const LENGTH: usize>(
     stack: &Host<'_, LENGTH>,
-    turn: &Turn,
     offer: Offer,
     adverts: watch::Receiver<Advert>,
     visit: mpsc::Sender<Channel>,
@@ -104,7 +103,7 @@ pub async fn serve<const LENGTH: usize>(
         tokio::select! {
             came = &mut visitor => {
                 if let Ok(guest) = came.with_attribute_server(&server) {
-                    guests.push(attend(stack, turn, guest, (&served, l2cap), visit.clone()));
+                    guests.push(attend(stack, guest, (&served, l2cap), visit.clone()));
                 }
                 visitor.set(self::visitor(stack, offer.didcomm, adverts.clone()));
             }
@@ -156,12 +155,11 @@ async fn visitor<'a, const LENGTH: usize>(
 /// One central, until it goes.
 async fn attend<const LENGTH: usize>(
     stack: &Host<'_, LENGTH>,
-    turn: &Turn,
     guest: GattConnection<'_, '_, Heap<LENGTH>>,
     (served, l2cap): (&[Served], bool),
     visit: mpsc::Sender<Channel>,
 ) {
-    let values = values(turn, &guest, served, &visit);
+    let values = values(&guest, served, &visit);
     let sdus = async {
         if l2cap {
             sdus(stack, &guest, &visit).await;
@@ -176,24 +174,23 @@ async fn attend<const LENGTH: usize>(
 
 /// What is asked of the server and written to it, and what is notified.
 async fn values<const LENGTH: usize>(
-    turn: &Turn,
     guest: &GattConnection<'_, '_, Heap<LENGTH>>,
     served: &[Served],
     visit: &mpsc::Sender<Channel>,
 ) {
-    // What is notified goes on while an answer waits for its turn.
+    // What is notified goes on while an answer waits for room.
     let (begin, mut begun) = mpsc::unbounded_channel();
     let notifies = async {
         let mut pumps = FuturesUnordered::new();
         loop {
             tokio::select! {
-                Some((by, inner)) = begun.recv() => pumps.push(notify(turn, guest, by, inner)),
+                Some((by, inner)) = begun.recv() => pumps.push(notify(guest, by, inner)),
                 Some(()) = pumps.next() => guest.raw().disconnect(),
             }
         }
     };
     tokio::select! {
-        () = answers(turn, guest, served, (visit, begin)) => {}
+        () = answers(guest, served, (visit, begin)) => {}
         () = notifies => {}
     }
 }
@@ -203,7 +200,6 @@ type Begins<'a> = mpsc::UnboundedSender<(&'a Characteristic<Value>, Inner)>;
 
 /// Answers what is asked and takes what is written, until the guest goes.
 async fn answers<'a, const LENGTH: usize>(
-    turn: &Turn,
     guest: &GattConnection<'_, '_, Heap<LENGTH>>,
     served: &'a [Served],
     (visit, begin): (&mpsc::Sender<Channel>, Begins<'a>),
@@ -217,8 +213,7 @@ async fn answers<'a, const LENGTH: usize>(
         };
         let GattEvent::Write(write) = event else {
             if let Ok(reply) = event.accept() {
-                let _turn = turn.lock().await;
-                reply.send().await;
+                patiently(reply.send()).await;
             }
             continue;
         };
@@ -229,8 +224,7 @@ async fn answers<'a, const LENGTH: usize>(
             None => write.accept(),
         };
         if let Ok(reply) = reply {
-            let _turn = turn.lock().await;
-            reply.send().await;
+            patiently(reply.send()).await;
         }
         if let Some(seat) = written.and_then(|at| seats[at].as_ref())
             && seat.try_send(value).is_err()
@@ -264,7 +258,6 @@ fn written_address<const LENGTH: usize>(of: &Connection<'_, Heap<LENGTH>>) -> St
 
 /// Notifies what is to go, until nobody holds the channel.
 async fn notify<const LENGTH: usize>(
-    turn: &Turn,
     guest: &GattConnection<'_, '_, Heap<LENGTH>>,
     by: &Characteristic<Value>,
     mut inner: Inner,
@@ -272,8 +265,7 @@ async fn notify<const LENGTH: usize>(
     loop {
         tokio::select! {
             Some((value, tell)) = inner.goes.recv() => {
-                let _turn = turn.lock().await;
-                if by.notify_raw(guest, &value, false).await.is_ok() {
+                if patiently(by.notify_raw(guest, &value, false)).await.is_ok() {
                     let _ = tell.send(());
                 }
             }

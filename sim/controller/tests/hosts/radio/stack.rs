@@ -4,7 +4,9 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bt_hci::controller::ExternalController;
 use bt_hci::param::LeAdvReportsIter;
@@ -16,6 +18,7 @@ use packmule_ble::radio::{self, Channel, Offer, Sighting};
 use packmule_bus::link::OpenError;
 use packmule_controller::Port;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep;
 use trouble_host::connection::ScanConfig;
 use trouble_host::prelude::{CreditFlowPolicy, EventHandler, L2capChannelConfig, Scanner};
 use trouble_host::{Address, HostResources, Stack};
@@ -29,9 +32,19 @@ const CHANNELS: usize = 8;
 /// The PSM of our L2CAP channels.
 pub const PSM: u16 = 0x85;
 
-/// Whose turn it is to wait for room in trouble-host's queue. There is one waker for all who wait
-/// there: two of them would wake one another for ever, and no time would pass.
-pub type Turn = tokio::sync::Mutex<()>;
+/// Does something that may have to wait for room in trouble-host's queue, and looks every
+/// millisecond whether it has gone on. That queue has one waker for all who wait: with wakers of
+/// their own, two of them would wake one another for ever, and no time would pass.
+pub async fn patiently<T>(does: impl Future<Output = T>) -> T {
+    let mut does = pin!(does);
+    loop {
+        let looks = &mut Context::from_waker(Waker::noop());
+        if let Poll::Ready(done) = does.as_mut().poll(looks) {
+            return done;
+        }
+        sleep(Duration::from_millis(1)).await;
+    }
+}
 
 pub type Controller = ExternalController<Wire, 4>;
 pub type Host<'a, const LENGTH: usize> = Stack<'a, Controller, Heap<LENGTH>>;
@@ -110,8 +123,6 @@ async fn attend<const LENGTH: usize>(
         dials: false,
     };
     let shown = watch::Sender::new(advert);
-    let turn = Turn::default();
-    let turn = &turn;
     let mut work: FuturesUnordered<Pin<Box<dyn Future<Output = ()> + '_>>> =
         FuturesUnordered::new();
     loop {
@@ -124,9 +135,7 @@ async fn attend<const LENGTH: usize>(
             Some(Ask::Serve(offer, visit)) => {
                 shown.send_replace(offer.advert);
                 let adverts = shown.subscribe();
-                work.push(Box::pin(peripheral::serve(
-                    stack, turn, offer, adverts, visit,
-                )));
+                work.push(Box::pin(peripheral::serve(stack, offer, adverts, visit)));
             }
             Some(Ask::Show(advert)) => {
                 shown.send_replace(advert);
@@ -135,7 +144,6 @@ async fn attend<const LENGTH: usize>(
             Some(Ask::Connect(to, service, tell)) => {
                 work.push(Box::pin(central::connect(
                     stack,
-                    turn,
                     terms,
                     (to, service),
                     tell,
