@@ -71,6 +71,7 @@ const MAY: &[(&str, &[&str])] = &[
     ),
     ("packmule-postgres", &["packmule-bus", "packmule-gateway"]),
     ("packmule-sim", &["packmule-bus"]),
+    ("packmule-controller", &[]),
     ("packmule-mailboxes", &["packmule-bus", "packmule-gateway"]),
     ("packmule-conformance", &["packmule-bus"]),
     (
