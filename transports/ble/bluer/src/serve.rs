@@ -5,12 +5,13 @@
 //! it is there again.
 
 use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bluer::gatt::local::{Application, ApplicationHandle};
 use bluer::l2cap::{SeqPacketListener, SocketAddr};
-use bluer::{Adapter, AdapterEvent, AdapterProperty};
+use bluer::{Adapter, AdapterEvent, AdapterProperty, Session, SessionEvent};
 use futures_util::StreamExt;
 use packmule_ble::plan;
 use packmule_ble::radio::{Address, Channel, Offer, Peripheral};
@@ -22,7 +23,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::Desk;
 use crate::channel::{listen, of_socket, serves};
 use crate::door::Door;
-use crate::faults::{OFF, told};
+use crate::faults::{off, told};
 use crate::guests::Guests;
 
 /// Centrals that have come and were not taken yet.
@@ -98,7 +99,7 @@ impl Drop for Serving {
 
 async fn serve(desk: &Desk, adapter: &Adapter, offer: Offer) -> Result<Served, OpenError> {
     if !adapter.is_powered().await.map_err(|why| told(&why))? {
-        return Err(OpenError::Unavailable(format!("{}: {OFF}", adapter.name())));
+        return Err(OpenError::Unavailable(off(adapter.name())));
     }
     let (visit, visitors) = mpsc::channel(WAITING);
     let (end, over) = mpsc::channel(1);
@@ -131,8 +132,13 @@ async fn serve(desk: &Desk, adapter: &Adapter, offer: Offer) -> Result<Served, O
     }
     desk.shown.lock().await.start(adapter, offer).await?;
     let watched = adapter.clone();
+    let session = desk.session().await?;
     tasks.spawn(async move {
-        let _ = end.send(ends(&watched).await).await;
+        let why = tokio::select! {
+            why = ends(&watched) => why,
+            why = restarted(&session, &watched) => why,
+        };
+        let _ = end.send(why).await;
     });
     Ok(Served {
         visitors,
@@ -177,7 +183,7 @@ async fn welcome(
 
 /// Until the adapter cannot be used any more; and why.
 async fn ends(adapter: &Adapter) -> OpenError {
-    let off = || OpenError::Unavailable(format!("{}: {OFF}", adapter.name()));
+    let gone_off = || OpenError::Unavailable(off(adapter.name()));
     let events = async {
         let Ok(mut events) = adapter.events().await else {
             return pending().await;
@@ -187,7 +193,7 @@ async fn ends(adapter: &Adapter) -> OpenError {
                 event,
                 AdapterEvent::PropertyChanged(AdapterProperty::Powered(false))
             ) {
-                return off();
+                return gone_off();
             }
         }
         OpenError::Unavailable(format!("the adapter {} is gone", adapter.name()))
@@ -208,6 +214,21 @@ async fn ends(adapter: &Adapter) -> OpenError {
         why = events => why,
         why = asked => why,
     }
+}
+
+/// Until the daemon tells of our adapter as of a new one: then it was started anew, and knows
+/// nothing of us.
+async fn restarted(session: &Session, adapter: &Adapter) -> OpenError {
+    let Ok(events) = session.events().await else {
+        return pending().await;
+    };
+    let mut events = pin!(events);
+    while let Some(event) = events.next().await {
+        if matches!(event, SessionEvent::AdapterAdded(name) if name == adapter.name()) {
+            return OpenError::Unavailable("BlueZ was started anew".to_owned());
+        }
+    }
+    pending().await
 }
 
 /// Until the adapter is switched on.
