@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The shipped packmule speaks Bluetooth LE with itself and with bumble, in a guest of its own.
 
-usage: run.py PACKMULE PACKMULE-WITH-BTLEPLUG PYTHON-WITH-BUMBLE CACHE [STORY]...
+usage: run.py PACKMULE PACKMULE-WITH-BTLEPLUG SUITE PYTHON-WITH-BUMBLE CACHE [STORY]...
 
 The guest has Debian's kernel, its bluetoothd, and btvirt's controllers, whose radio is the guest's memory. Nothing is
 installed on this machine: packages are fetched and unpacked into CACHE. It fails loudly when anything is missing, when
@@ -210,7 +210,7 @@ def image(programs, python, cache, unpacked):
     tree.program(unpacked / "usr/libexec/bluetooth/bluetoothd", "usr/bin/bluetoothd")
     for tool in ["btvirt", "btmgmt", "btmon", "bluetoothctl"]:
         tree.program(unpacked / "usr/bin" / tool, f"usr/bin/{tool}")
-    for program, name in zip(programs, ["packmule", "packmule-btleplug"]):
+    for program, name in zip(programs, ["packmule", "packmule-btleplug", "suite"]):
         stripped = cache / name
         subprocess.run(["strip", "--strip-debug", "-o", stripped, program], check=True)
         tree.program(stripped, f"usr/bin/{name}")
@@ -292,18 +292,18 @@ def boot(command):
 
 
 def main():
-    packmule, plug, python, cache, *only = sys.argv[1:]
+    packmule, plug, suite, python, cache, *only = sys.argv[1:]
     cache = Path(cache).resolve()
     cache.mkdir(parents=True, exist_ok=True)
     for tool in ["qemu-system-x86_64", "busybox", "cpio", "dbus-daemon", "dpkg", "apt-get", "strip", "zstd"]:
         need(shutil.which(tool), f"{tool} is missing: .ci/needs.sh installs it")
     unpacked, vmlinux, kernel = packages(cache)
-    initrd = image((packmule, plug), python, cache, unpacked)
+    initrd = image((packmule, plug, suite), python, cache, unpacked)
     if kvm_works(vmlinux, initrd):
         accelerator = ["-accel", "kvm", "-cpu", "host"]
     else:
         # The guest's clock counts instructions: what this machine does besides changes nothing.
-        accelerator = ["-accel", "tcg,tb-size=512", "-icount", "shift=1,sleep=off,align=off"]
+        accelerator = ["-accel", "tcg,tb-size=512", "-cpu", "max", "-icount", "shift=1,sleep=off,align=off"]
     print(f"ble-vm: {kernel}; {' '.join(accelerator)}; {initrd.stat().st_size >> 20} MB", flush=True)
     said = boot(machine(vmlinux, initrd, accelerator, f"only={','.join(only)}"))
     plan = re.search(r"^plan: (.*)$", "\n".join(said), re.M)

@@ -27,7 +27,7 @@ use crate::ui::output::{Report, plain};
 /// The value by which a channel begins; what follows is a length, so that no other value is it.
 const BEGIN: [u8; 3] = [0x80, 0x01, 0x01];
 /// Bytes on their way, there or back: what a session's window allows.
-const AWAY: usize = 16 << 10;
+const AWAY: usize = 32 << 10;
 /// How long a connection may take to end: BlueZ lets two seconds go by.
 const PARTING: Duration = Duration::from_secs(10);
 

@@ -20,12 +20,13 @@ use crate::plan;
 use crate::value::{LEAST_WINDOW, MOST_WINDOW, Opening, ROUND, Tag, VERSION, Value, ValueError};
 
 /// What one end holds of what came, about, in bytes: so many pieces as this has room for are let
-/// in. Three intervals of 30 ms at the highest rate that GATT reaches.
-const HELD: usize = 16 << 10;
+/// in. Six intervals of 30 ms at the highest rate that GATT reaches.
+const HELD: usize = 32 << 10;
 /// Of each byte of a piece, one is its number.
 const NUMBER: usize = 1;
-/// A grant is said when a part of the window is free that is not smaller than this.
-const GRANT_AT: u64 = 4;
+/// A grant is said when a part of the window is free that is not smaller than this. A value with
+/// nothing but a grant costs a stack as much as a full one: they are to be few.
+const GRANT_AT: u64 = 2;
 
 /// Why a link cannot go on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
