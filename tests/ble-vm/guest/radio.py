@@ -75,8 +75,11 @@ class Radio:
     def serve(self, channels):
         """Starts the daemon, with so many ATT bearers on a connection."""
         if self.daemon and self.channels == channels and self.daemon.poll() is None:
-            return
-        self.start(channels)
+            # A story may have switched one off.
+            for number in range(CONTROLLERS):
+                self.power(number, on=True)
+        else:
+            self.start(channels)
         for number in range(CONTROLLERS):
             self.powered(number)
 
