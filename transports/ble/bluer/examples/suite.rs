@@ -21,7 +21,9 @@ use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
 /// A connection takes two seconds to end, and may fail to come about while it does.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Nor is a device seen while it is connected: whoever waits for it looks anew after so long.
+const ATTEMPT: Duration = Duration::from_secs(10);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -54,10 +56,11 @@ async fn meet(alice: &Ble, to: &Way, door: &Mutex<Box<dyn Listener>>) -> (Link, 
     let mut door = door.lock().await;
     let dialled = async {
         loop {
-            match alice.open(to).await {
-                Ok(Port::Link(link)) => return link,
-                Ok(_) => panic!("no link"),
-                Err(why) => println!("once more: {why}"),
+            match timeout(ATTEMPT, alice.open(to)).await {
+                Ok(Ok(Port::Link(link))) => return link,
+                Ok(Ok(_)) => panic!("no link"),
+                Ok(Err(why)) => println!("once more: {why}"),
+                Err(_) => println!("once more: nobody was seen"),
             }
             sleep(Duration::from_secs(1)).await;
         }
