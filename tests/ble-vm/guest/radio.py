@@ -95,6 +95,15 @@ class Radio:
     def power(self, number, on):
         said("btmgmt", "--index", str(number), "power", "on" if on else "off")
 
+    def let_go(self, number):
+        """Switches an adapter off, for whoever drives it himself; BlueZ takes it again when it comes back from him."""
+        def off():
+            self.power(number, on=False)
+            told = said("btmgmt", "--index", str(number), "info").split("current settings:")
+            return len(told) == 2 and " powered" not in told[1]
+
+        until(f"hci{number} to be let go", off, step=0.2)
+
     def cut(self, number):
         """Ends every connection of an adapter, as walking away does; they must have been there."""
         if not self.disconnect(number):

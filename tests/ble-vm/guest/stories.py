@@ -247,7 +247,7 @@ def ended(process):
 def stranger_writes(radio):
     """Bumble is a central of alice's node, and writes her a message of bob's by didcomm-bluetooth."""
     radio.serve(1)
-    radio.power(mule.number, on=False)
+    radio.let_go(mule.number)
     alice.run("?didcomm")
     words = text(5_000, "stranger")
     ended(stranger("central", address(alice), letter(bob, alice, words)))
@@ -257,7 +257,7 @@ def stranger_writes(radio):
 def stranger_hears(radio):
     """What bumble writes comes back to it, notified by the profile's other characteristic."""
     radio.serve(1)
-    radio.power(mule.number, on=False)
+    radio.let_go(mule.number)
     served = start("serve", "packmule", "ble", "serve", alice.adapter)
     packed = letter(bob, alice, text(5_000, "back"))
     until("the echo", lambda: "seen at" in (log / "serve.log").read_text())
@@ -274,9 +274,9 @@ def stranger_is_written_to(radio):
     Then it goes, and when it is back its mailbox is opened anew.
     """
     radio.serve(1)
-    radio.power(mule.number, on=False)
     alice.say("peers", "ways", "mule", f"ble:{address(mule)}?didcomm")
     for time_of_day in ["morning", "evening"]:
+        radio.let_go(mule.number)
         mule.fresh()
         theirs, ours = text(5_000, f"theirs {time_of_day}"), text(5_000, f"ours {time_of_day}")
         packed = letter(mule, alice, theirs)

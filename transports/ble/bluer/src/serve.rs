@@ -18,7 +18,7 @@ use packmule_ble::radio::{Address, Channel, Offer, Peripheral};
 use packmule_bus::link::{BoxFut, OpenError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::Desk;
 use crate::channel::{listen, of_socket, serves};
@@ -28,6 +28,8 @@ use crate::guests::Guests;
 
 /// Centrals that have come and were not taken yet.
 const WAITING: usize = 8;
+/// After a visitor who did not come in.
+const BREATH: Duration = Duration::from_millis(100);
 /// A daemon that was restarted has forgotten us and says nothing: so often it is asked.
 const STILL_HERE: Duration = Duration::from_secs(30);
 
@@ -168,8 +170,15 @@ async fn welcome(
     guests: Guests,
     visit: mpsc::Sender<Channel>,
 ) {
-    // A listener that fails is one whose adapter is gone, of which others tell.
-    while let Ok((socket, from)) = listener.accept().await {
+    loop {
+        let (socket, from) = match listener.accept().await {
+            Ok(came) => came,
+            // One who left before the door was opened; or the adapter is gone, of which others tell.
+            Err(_) => {
+                sleep(BREATH).await;
+                continue;
+            }
+        };
         let Ok(device) = adapter.device(from.addr) else {
             continue;
         };
