@@ -171,13 +171,10 @@ async fn welcome(
     visit: mpsc::Sender<Channel>,
 ) {
     loop {
-        let (socket, from) = match listener.accept().await {
-            Ok(came) => came,
-            // One who left before the door was opened; or the adapter is gone, of which others tell.
-            Err(_) => {
-                sleep(BREATH).await;
-                continue;
-            }
+        // One who left before the door was opened; or the adapter is gone, of which others tell.
+        let Ok((socket, from)) = listener.accept().await else {
+            sleep(BREATH).await;
+            continue;
         };
         let Ok(device) = adapter.device(from.addr) else {
             continue;
