@@ -9,5 +9,7 @@ peers=$PACKMULE_CACHE/bumble
 if ! "$peers/bin/python" -c 'import bumble' 2>/dev/null; then
   python3 -m venv "$peers" && "$peers/bin/pip" install -q bumble==0.0.236
 fi
+stories=()
+if [ "$CHECK_MODE" = deep ]; then stories=(deep); fi
 python3 tests/ble-vm/run.py "$CARGO_TARGET_DIR/debug/packmule" "$PACKMULE_CACHE/packmule-btleplug" \
-  "$CARGO_TARGET_DIR/debug/examples/suite" "$peers/bin/python" "$PACKMULE_CACHE/ble-vm"
+  "$CARGO_TARGET_DIR/debug/examples/suite" "$peers/bin/python" "$PACKMULE_CACHE/ble-vm" "${stories[@]}"

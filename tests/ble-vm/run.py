@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The shipped packmule speaks Bluetooth LE with itself and with bumble, in a guest of its own.
 
-usage: run.py PACKMULE PACKMULE-WITH-BTLEPLUG SUITE PYTHON-WITH-BUMBLE CACHE [STORY]...
+usage: run.py PACKMULE PACKMULE-WITH-BTLEPLUG SUITE PYTHON-WITH-BUMBLE CACHE [STORY]...|deep
 
 The guest has Debian's kernel, its bluetoothd, and btvirt's controllers, whose radio is the guest's memory. Nothing is
 installed on this machine: packages are fetched and unpacked into CACHE. It fails loudly when anything is missing, when
