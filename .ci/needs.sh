@@ -24,9 +24,12 @@ if [ ${#needs[@]} -gt 0 ]; then
   # bindgen reads headers by it; its own headers come with the second one.
   compgen -G '/usr/lib/*/libclang*.so*' >/dev/null || missing+=(libclang1 libclang-common-14-dev)
 fi
-# A guest with Bluetooth; its kernel and BlueZ are unpacked into the cache by tests/ble-vm/run.py.
-if [ "${CHECK_MODE:-full}" = deep ]; then
-  for pair in qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio dbus-daemon:dbus-daemon strip:binutils; do command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}"); done
+# A guest with Bluetooth; its kernel and BlueZ are unpacked into the cache by tests/ble-vm/run.py, if apt knows them.
+if [ ${#needs[@]} -gt 0 ]; then
+  for pair in qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio dbus-daemon:dbus-daemon strip:binutils zstd:zstd; do command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}"); done
+fi
+if [ ${#needs[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-cache >/dev/null 2>&1 && [ -z "$(apt-cache pkgnames linux-image-6)" ]; then
+  apt-get update -qq >"$PACKMULE_CACHE/apt.log" 2>&1 || { tail -5 "$PACKMULE_CACHE/apt.log" >&2; exit 1; }
 fi
 # What the Affinidi mediator links to, for the parts that build it.
 if [ "${CHECK_MODE:-full}" = deep ] && ! { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists dbus-1; }; then missing+=(pkg-config libdbus-1-dev); fi

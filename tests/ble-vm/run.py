@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The shipped packmule speaks Bluetooth LE with itself and with bumble, in a guest of its own.
 
-usage: run.py PACKMULE PACKMULE-WITH-BTLEPLUG PYTHON-WITH-BUMBLE CACHE [STORY]...
+usage: run.py PACKMULE PACKMULE-WITH-BTLEPLUG SUITE PYTHON-WITH-BUMBLE CACHE [STORY]...|deep
 
 The guest has Debian's kernel, its bluetoothd, and btvirt's controllers, whose radio is the guest's memory. Nothing is
 installed on this machine: packages are fetched and unpacked into CACHE. It fails loudly when anything is missing, when
@@ -14,9 +14,11 @@ import lzma
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -25,19 +27,28 @@ MODULES = """sha512_generic drbg ctr cmac ecb crc16 ecc rfkill ecdh_generic blue
 af_alg algif_hash algif_skcipher uinput""".split()
 TOOLS = """sh cat ls mount umount poweroff sleep insmod mkdir ln kill ps dmesg date mknod hostname ip sync tail
 head grep echo sed""".split()
-PARTIES = ["alice", "bob", "mule"]
+# Before 6.12.16 a list of channels was freed under whoever walked it (Linux's commit ab4eedb790ca).
+OLDEST = (6, 12, 16)
+KERNEL = re.compile(r"linux-image-[0-9][0-9.]*[^-]*(-[0-9]+)?-amd64")
+# What a kernel says when it is not to be trusted any more.
+BROKEN = re.compile(r"list_(add|del) corruption|BUG: |BUG at|Oops|general protection fault|Kernel panic|cut here")
+PARTIES = ["alice", "bob", "mule", "cloud"]
 PASSPHRASE = "correct horse"
 # A guest that stands still for so long is stuck: seconds on this machine's clock.
 SILENCE = 900
 # And the whole so long, in seconds.
 LONGEST = 5400
 KVM_PATIENCE = 20
+# A kernel that broke has so long to say where, in seconds.
+AFTERMATH = 5
+# Debian lets everybody speak to BlueZ; other systems let root and a group, and so does this one.
 BUS = """<busconfig><type>system</type><listen>unix:path=/run/dbus/system_bus_socket</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow user="*"/><allow own="*"/><allow send_type="method_call"/>
 <allow send_type="signal"/><allow send_requested_reply="true" send_type="method_return"/>
 <allow send_requested_reply="true" send_type="error"/><allow receive_type="method_call"/>
 <allow receive_type="signal"/><allow receive_type="method_return"/><allow receive_type="error"/>
-<allow send_destination="*" eavesdrop="true"/></policy></busconfig>
+<allow send_destination="*" eavesdrop="true"/></policy><includedir>/etc/dbus-1/system.d</includedir>
+<policy context="default"><deny send_destination="org.bluez"/></policy></busconfig>
 """
 
 
@@ -50,29 +61,70 @@ def need(condition, what):
         sys.exit(f"ble-vm: {what}")
 
 
+def newest_kernel():
+    """The newest of Debian's kernels that apt can fetch, by number; none older than OLDEST will do."""
+    known = set(out("apt-cache", "pkgnames", "linux-image-").split())
+    numbered = [(tuple(map(int, re.findall(r"\d+", name)[:3])), name) for name in known if KERNEL.fullmatch(name)]
+    for number, name in sorted(numbered, reverse=True):
+        if number < OLDEST:
+            break
+        # A name may be known of which there is no package any more.
+        if (candidate := version_of(name)) != "(none)":
+            return name, candidate
+    oldest = ".".join(map(str, OLDEST))
+    sys.exit(f"ble-vm: apt knows no kernel of {oldest} or newer, and older ones corrupt a list of L2CAP's channels: "
+             "`apt-get update`; Debian 12 has it in bookworm-security (linux-image-6.12-amd64)")
+
+
+def version_of(package):
+    said = re.search(r"Candidate: (\S+)", out("apt-cache", "policy", package))
+    return said[1] if said else "(none)"
+
+
+def unpacked_kernel(vmlinuz):
+    """What a vmlinuz has inside, which the guest would take seconds for.
+
+    Its head says where: Documentation/arch/x86/boot.rst, payload_offset and payload_length.
+    """
+    whole = vmlinuz.read_bytes()
+    sectors, (offset, length) = whole[0x1f1], struct.unpack_from("<II", whole, 0x248)
+    begin = 512 * (sectors + 1) + offset
+    return plain(whole[begin:begin + length], f"{vmlinuz}")
+
+
+def plain(packed, what):
+    if packed.startswith(b"\xfd7zXZ\0"):
+        return lzma.LZMADecompressor().decompress(packed)
+    if packed.startswith(b"\x28\xb5\x2f\xfd"):
+        # A length may follow, of which zstd complains after it has said everything.
+        done = subprocess.run(["zstd", "-d", "-q", "-c"], input=packed, capture_output=True)
+        need(done.stdout, f"{what}: {done.stderr.decode(errors='replace')}")
+        return done.stdout
+    need(packed.startswith(b"\x7fELF"), f"{what} is packed in a way that is not known here")
+    return packed
+
+
 def packages(cache):
-    """Debian's kernel and BlueZ, unpacked; the kernel itself unpacked too, which the guest would take seconds for."""
-    unpacked = cache / "unpacked"
-    vmlinux = cache / "vmlinux"
-    if vmlinux.exists():
-        return unpacked, vmlinux
+    """Debian's kernel and BlueZ, unpacked; anew when apt has another kernel or BlueZ than the last time."""
+    kernel, version = newest_kernel()
+    wanted = {kernel: version, **{name: version_of(name) for name in ["bluez", "bluez-test-tools"]}}
+    unpacked, vmlinux, stamp = cache / "unpacked", cache / "vmlinux", cache / "packages.json"
+    if stamp.exists() and json.loads(stamp.read_text()) == wanted:
+        return unpacked, vmlinux, kernel
     debs = cache / "debs"
+    stamp.unlink(missing_ok=True)
     shutil.rmtree(debs, ignore_errors=True)
     shutil.rmtree(unpacked, ignore_errors=True)
     debs.mkdir(parents=True)
-    depends = out("apt-cache", "depends", "linux-image-amd64")
-    kernel = re.search(r"Depends: (linux-image-[0-9]\S+)", depends)
-    need(kernel, "apt knows no linux-image-amd64: apt-get update")
-    subprocess.run(["apt-get", "download", "-q", kernel[1], "bluez", "bluez-test-tools"], cwd=debs, check=True)
+    exact = [f"{name}={number}" for name, number in wanted.items()]
+    subprocess.run(["apt-get", "download", "-q", *exact], cwd=debs, check=True)
     for deb in debs.glob("*.deb"):
         subprocess.run(["dpkg", "-x", deb, unpacked], check=True)
-    packed = Path(glob.glob(str(unpacked / "boot/vmlinuz-*"))[0]).read_bytes()
-    whole = lzma.LZMADecompressor().decompress(packed[packed.index(b"\xfd7zXZ\0"):])
-    part = cache / "vmlinux.part"
-    part.write_bytes(whole)
-    part.rename(vmlinux)
+    (packed,) = unpacked.glob("boot/vmlinuz-*")
+    vmlinux.write_bytes(unpacked_kernel(packed))
     shutil.rmtree(debs)
-    return unpacked, vmlinux
+    stamp.write_text(json.dumps(wanted))
+    return unpacked, vmlinux, kernel
 
 
 class Tree:
@@ -131,7 +183,7 @@ class Tree:
 
 
 def parties(packmule, homes):
-    """Homes of three people who know one another; made here, where it takes no time."""
+    """Homes of people who know one another; made here, where it takes no time."""
     shutil.rmtree(homes, ignore_errors=True)
     homes.mkdir()
     word = homes / "passphrase"
@@ -160,19 +212,25 @@ def image(programs, python, cache, unpacked):
     tree.program(unpacked / "usr/libexec/bluetooth/bluetoothd", "usr/bin/bluetoothd")
     for tool in ["btvirt", "btmgmt", "btmon", "bluetoothctl"]:
         tree.program(unpacked / "usr/bin" / tool, f"usr/bin/{tool}")
-    for program, name in zip(programs, ["packmule", "packmule-btleplug"]):
+    for program, name in zip(programs, ["packmule", "packmule-btleplug", "suite"]):
         stripped = cache / name
         subprocess.run(["strip", "--strip-debug", "-o", stripped, program], check=True)
         tree.program(stripped, f"usr/bin/{name}")
     tree.python(python)
     tree.copy(unpacked / "etc/dbus-1/system.d/bluetooth.conf", "etc/dbus-1/system.d/bluetooth.conf")
     tree.write("etc/dbus-1/sys.conf", BUS)
-    tree.write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nmessagebus:x:100:100::/:/bin/false\n")
+    tree.write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nmessagebus:x:100:100::/:/bin/false\n"
+               "somebody:x:1000:1000::/:/bin/sh\n")
     tree.write("etc/group", "root:x:0:\nbluetooth:x:101:\n")
+    (listed,) = unpacked.glob("lib/modules/*/modules.builtin")
+    built_in = listed.read_text()
     for number, name in enumerate(MODULES):
-        found = glob.glob(str(unpacked / f"lib/modules/*/kernel/**/{name}.ko"), recursive=True)
-        need(found, f"the kernel has no module {name}")
-        tree.copy(found[0], f"lib/mods/{number:02}-{name}.ko")
+        module = tree.root / f"lib/mods/{number:02}-{name}.ko"
+        found = glob.glob(str(unpacked / f"lib/modules/*/kernel/**/{name}.ko*"), recursive=True)
+        if found:
+            module.write_bytes(plain(Path(found[0]).read_bytes(), found[0]))
+        else:
+            need(f"/{name}.ko\n" in built_in, f"the kernel has no module {name}")
     parties(programs[0], tree.root / "homes")
     for file in (HERE / "guest").iterdir():
         if file.is_file():
@@ -185,7 +243,8 @@ def image(programs, python, cache, unpacked):
 
 
 def machine(vmlinux, initrd, accelerator, words):
-    append = f"console=ttyS0 quiet panic=-1 mitigations=off nokaslr random.trust_cpu=on tsc=unstable {words}"
+    append = ("console=ttyS0 quiet oops=panic panic=-1 mitigations=off nokaslr random.trust_cpu=on tsc=unstable "
+              f"{words}")
     return ["qemu-system-x86_64", *accelerator, "-M", "pc", "-m", "1024", "-smp", "1", "-kernel", str(vmlinux),
             "-initrd", str(initrd), "-nographic", "-no-reboot", "-nodefaults", "-serial", "stdio", "-append", append]
 
@@ -203,8 +262,8 @@ def kvm_works(vmlinux, initrd):
 
 
 def boot(command):
-    """Runs the guest, prints what it says, and gives it back."""
-    lines = []
+    """Runs the guest, prints what it says, and gives it back. A guest whose kernel is broken is ended at once."""
+    lines, began, broken = [], time.monotonic(), None
     guest = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     # Whoever says nothing is given up, and whoever says the same for ever too.
     end = threading.Timer(LONGEST, guest.kill)
@@ -218,28 +277,36 @@ def boot(command):
         alarm.daemon = True
         alarm.start()
         line = line.rstrip()
-        print(line, flush=True)
+        told = line.startswith(("held: ", "FAILED: "))
+        print(f"{line} ({time.monotonic() - began:.0f} s here)" if told else line, flush=True)
         lines.append(line)
+        if broken is None and BROKEN.search(line):
+            broken = threading.Timer(AFTERMATH, guest.kill)
+            broken.daemon = True
+            broken.start()
+    if broken:
+        broken.cancel()
     alarm.cancel()
     end.cancel()
     guest.wait()
+    need(not broken, "the guest's kernel broke")
     return lines
 
 
 def main():
-    packmule, plug, python, cache, *only = sys.argv[1:]
+    packmule, plug, suite, python, cache, *only = sys.argv[1:]
     cache = Path(cache).resolve()
     cache.mkdir(parents=True, exist_ok=True)
-    for tool in ["qemu-system-x86_64", "busybox", "cpio", "dbus-daemon", "dpkg", "apt-get", "strip"]:
+    for tool in ["qemu-system-x86_64", "busybox", "cpio", "dbus-daemon", "dpkg", "apt-get", "strip", "zstd"]:
         need(shutil.which(tool), f"{tool} is missing: .ci/needs.sh installs it")
-    unpacked, vmlinux = packages(cache)
-    initrd = image((packmule, plug), python, cache, unpacked)
+    unpacked, vmlinux, kernel = packages(cache)
+    initrd = image((packmule, plug, suite), python, cache, unpacked)
     if kvm_works(vmlinux, initrd):
         accelerator = ["-accel", "kvm", "-cpu", "host"]
     else:
         # The guest's clock counts instructions: what this machine does besides changes nothing.
-        accelerator = ["-accel", "tcg,tb-size=512", "-icount", "shift=1,sleep=off,align=off"]
-    print(f"ble-vm: {' '.join(accelerator)}; {initrd.stat().st_size >> 20} MB", flush=True)
+        accelerator = ["-accel", "tcg,tb-size=512", "-cpu", "max", "-icount", "shift=1,sleep=off,align=off"]
+    print(f"ble-vm: {kernel}; {' '.join(accelerator)}; {initrd.stat().st_size >> 20} MB", flush=True)
     said = boot(machine(vmlinux, initrd, accelerator, f"only={','.join(only)}"))
     plan = re.search(r"^plan: (.*)$", "\n".join(said), re.M)
     need(plan, "the guest told no plan")

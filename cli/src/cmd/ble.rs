@@ -11,10 +11,11 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use packmule_transports::ble::advert::{Advert, Meeting};
 use packmule_transports::ble::plan;
+use packmule_transports::ble::profile::END;
 use packmule_transports::ble::radio::{Address, Bearer, Channel, Offer, Radio};
 use packmule_transports::ble::tags;
 use packmule_transports::radio;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, timeout};
 
@@ -26,14 +27,16 @@ use crate::ui::output::{Report, plain};
 /// The value by which a channel begins; what follows is a length, so that no other value is it.
 const BEGIN: [u8; 3] = [0x80, 0x01, 0x01];
 /// Bytes on their way, there or back: what a session's window allows.
-const AWAY: usize = 16 << 10;
+const AWAY: usize = 32 << 10;
+/// How long a connection may take to end: BlueZ lets two seconds go by.
+const PARTING: Duration = Duration::from_secs(10);
 
 /// Runs one of its verbs.
-pub(crate) fn run(verb: &BleVerb) -> Result<Report, Fault> {
+pub(crate) fn run(verb: &BleVerb, json: bool) -> Result<Report, Fault> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     match verb {
         BleVerb::Scan(args) => scan(&runtime, args),
-        BleVerb::Serve(args) => serve(&runtime, args),
+        BleVerb::Serve(args) => serve(&runtime, args, json),
         BleVerb::Echo(args) => echo(&runtime, args),
     }
 }
@@ -70,7 +73,11 @@ fn scan(runtime: &Runtime, args: &BleScanArgs) -> Result<Report, Fault> {
     Ok(Report::new(lines.join("\n"), json!({ "seen": list })))
 }
 
-fn serve(runtime: &Runtime, args: &BleServeArgs) -> Result<Report, Fault> {
+fn serve(runtime: &Runtime, args: &BleServeArgs, json: bool) -> Result<Report, Fault> {
+    let say = |words: String, line: Value| match json {
+        true => writeln!(io::stdout(), "{line}"),
+        false => writeln!(io::stdout(), "{words}"),
+    };
     let radio = radio(Some(&args.adapter));
     let advert = Meeting::new(packmule_bus::time::Time::default(), false, tags()).advert();
     let offer = Offer {
@@ -80,16 +87,15 @@ fn serve(runtime: &Runtime, args: &BleServeArgs) -> Result<Report, Fault> {
     };
     runtime.block_on(async {
         let mut served = radio.serve(&args.adapter, &offer).await.map_err(told)?;
-        writeln!(io::stdout(), "seen at {}", served.address())?;
+        let at = served.address();
+        let (words, line) = (format!("seen at {at}"), json!({ "seen": at.0 }));
+        say(words, line)?;
         let all = async {
             loop {
                 let channel = served.accept().await.map_err(told)?;
-                writeln!(
-                    io::stdout(),
-                    "{} came by {}",
-                    plain(&channel.with),
-                    by(&channel)
-                )?;
+                let by = by(&channel);
+                let words = format!("{} came by {by}", plain(&channel.with));
+                say(words, json!({ "came": channel.with, "by": by }))?;
                 tokio::spawn(give_back(channel));
             }
         };
@@ -104,6 +110,13 @@ fn serve(runtime: &Runtime, args: &BleServeArgs) -> Result<Report, Fault> {
 
 async fn give_back(mut channel: Channel) {
     while let Ok(value) = channel.rx.recv().await {
+        // The end of a message of the DIF's profile waits for an answer.
+        if value == END
+            && let Some(answers) = &mut channel.answers
+            && let Ok(answer) = answers.try_recv()
+        {
+            let _ = answer.send(());
+        }
         if channel.tx.send(value).await.is_err() {
             return;
         }
@@ -114,7 +127,7 @@ fn echo(runtime: &Runtime, args: &BleEchoArgs) -> Result<Report, Fault> {
     let radio = radio(args.adapter.as_deref());
     let measured = async {
         let to = Address(args.address.clone());
-        let mut channel = radio.connect(&to, &plan::OURS).await.map_err(told)?;
+        let mut channel = radio.connect(&to, &plan::OURS, true).await.map_err(told)?;
         channel.tx.send(BEGIN.to_vec()).await.map_err(told)?;
         channel.rx.recv().await.map_err(told)?;
         let value = match channel.bearer {
@@ -136,7 +149,12 @@ fn echo(runtime: &Runtime, args: &BleEchoArgs) -> Result<Report, Fault> {
         }
         Ok::<_, Fault>((by(&channel), value, values * value, began.elapsed()))
     };
-    let measured = async { timeout(Duration::from_secs(args.patience), measured).await };
+    let measured = async {
+        let measured = timeout(Duration::from_secs(args.patience), measured).await;
+        // Its connection would stay as long as nobody else ends it.
+        let _ = timeout(PARTING, radio.quiet()).await;
+        measured
+    };
     let (bearer, value, bytes, took) = runtime
         .block_on(measured)
         .map_err(|_| told("it took too long"))??;

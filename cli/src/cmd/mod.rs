@@ -64,7 +64,7 @@ pub(crate) fn run(cli: Cli) -> Result<Report, Fault> {
         Verb::Qr(args) => qr::run(globals, args.verb),
         Verb::Inspect(args) => inspect::run(&args),
         Verb::Mail(args) => mail::run(globals, &args.verb),
-        Verb::Ble(args) => ble::run(&args.verb),
+        Verb::Ble(args) => ble::run(&args.verb, globals.json),
         Verb::Nfc(args) => nfc::run(globals, &args.verb),
         Verb::NfcWorker(args) => nfc::work(&args),
         Verb::Doctor => doctor::run(globals),

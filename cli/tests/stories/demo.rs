@@ -18,7 +18,7 @@ fn the_demo_succeeds_and_ends_with_its_steps() {
     let last = lines.last().expect("lines");
     assert_eq!(last["ok"], true);
     let steps = last["steps"].as_array().expect("steps");
-    assert_eq!(steps.len(), 10);
+    assert_eq!(steps.len(), 11);
     assert!(
         steps
             .iter()

@@ -163,6 +163,7 @@ impl Driver {
                     settle: id,
                 });
             }
+            Heard::Reached(way, mailbox) => self.reached(way, mailbox),
             Heard::Recipient(did) => self.seek(&did),
             Heard::Poke => self.look(),
             Heard::Trouble(what) => {

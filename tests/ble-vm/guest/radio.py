@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-CONTROLLERS = 3
+CONTROLLERS = 4
 PATIENCE = 60
 SETTINGS = """[General]
 ControllerMode = le
@@ -58,22 +58,36 @@ class Radio:
     def __init__(self):
         self.bus = start("dbus", "dbus-daemon", "--config-file=/etc/dbus-1/sys.conf", "--nofork", "--nopidfile")
         until("the bus", Path("/run/dbus/system_bus_socket").exists)
-        self.air = start("btvirt", "btvirt", f"-l{CONTROLLERS}", "-L")
-        last = Path(f"/sys/class/bluetooth/hci{CONTROLLERS - 1}")
-        until("the controllers", last.exists)
         self.daemon = None
+        self.plug_in()
         self.channels = None
+
+    def plug_in(self):
+        self.air = start("btvirt", "btvirt", f"-l{CONTROLLERS}", "-L")
+        until("the controllers", Path(f"/sys/class/bluetooth/hci{CONTROLLERS - 1}").exists)
+
+    def pull_out(self):
+        """No adapter is left."""
+        self.air.kill()
+        self.air.wait()
+        until("the end of the controllers", lambda: not any(Path("/sys/class/bluetooth").glob("hci*")))
 
     def serve(self, channels):
         """Starts the daemon, with so many ATT bearers on a connection."""
         if self.daemon and self.channels == channels and self.daemon.poll() is None:
-            return
+            # A story may have switched one off.
+            for number in range(CONTROLLERS):
+                self.power(number, on=True)
+        else:
+            self.start(channels)
+        for number in range(CONTROLLERS):
+            self.powered(number)
+
+    def start(self, channels):
         self.stop()
         Path("/etc/bluetooth/main.conf").write_text(SETTINGS.format(channels=channels))
         self.daemon = start("bluetoothd", "bluetoothd", "-n", "-E")
         self.channels = channels
-        for number in range(CONTROLLERS):
-            self.powered(number)
 
     def powered(self, number):
         until(f"hci{number}", lambda: " powered" in said("btmgmt", "--index", str(number), "info").split("current settings:")[-1])
@@ -81,14 +95,32 @@ class Radio:
     def power(self, number, on):
         said("btmgmt", "--index", str(number), "power", "on" if on else "off")
 
+    def let_go(self, number):
+        """Switches an adapter off, for whoever drives it himself; BlueZ takes it again when it comes back from him."""
+        def off():
+            self.power(number, on=False)
+            told = said("btmgmt", "--index", str(number), "info").split("current settings:")
+            return len(told) == 2 and " powered" not in told[1]
+
+        until(f"hci{number} to be let go", off, step=0.2)
+
     def cut(self, number):
         """Ends every connection of an adapter, as walking away does; they must have been there."""
+        if not self.disconnect(number):
+            raise Failed(f"hci{number} has no connection to cut")
+
+    @staticmethod
+    def disconnect(number):
         index = str(number)
         there = re.findall(r"([0-9A-F:]{17}) type (.*)", said("btmgmt", "--index", index, "con"))
         for address, _ in there:
             said("btmgmt", "--index", index, "disconnect", "-t", "1", address)
-        if not there:
-            raise Failed(f"hci{number} has no connection to cut")
+        return there
+
+    def clear(self):
+        """Nobody is connected any more: BlueZ ends a connection two seconds after it was told to, and whoever comes
+        meanwhile is cut with it."""
+        until("the end of all connections", lambda: not any(map(self.disconnect, range(CONTROLLERS))), step=0.2)
 
     @staticmethod
     def channels_of_ours():

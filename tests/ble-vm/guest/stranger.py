@@ -86,6 +86,8 @@ async def peripheral(device, file):
         await device.notify_subscriber(connection, notify, value)
     print("notified", flush=True)
     await asyncio.sleep(5)
+    # btvirt has no supervision timeout: who only went would be taken for being there.
+    await connection.disconnect()
 
 
 async def main():

@@ -171,6 +171,11 @@ impl Meeting {
         self.ours
     }
 
+    /// Whether we dial others from now on; what is shown says so.
+    pub fn dials(&mut self, dials: bool) {
+        self.ours.dials = dials;
+    }
+
     /// When [`Meeting::timeout`] or [`Meeting::dial`] may have something new, if nothing happens
     /// before.
     #[must_use]

@@ -10,11 +10,12 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use packmule_bus::link::{BoxFut, LinkError, LinkRx, LinkTx, OpenError, Probe};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::advert::Advert;
 use crate::plan::{self, Characteristic, Purpose, Service};
-use crate::radio::{Address, Bearer, Channel, Offer, Peripheral, Radio, Scan, Sighting};
+use crate::profile;
+use crate::radio::{Address, Answers, Bearer, Channel, Offer, Peripheral, Radio, Scan, Sighting};
 
 /// Centrals that a peripheral lets wait.
 const WAITING: usize = 8;
@@ -30,6 +31,8 @@ pub struct Stack {
     pub peripheral_mtu: usize,
     /// L2CAP channels are opened.
     pub l2cap: bool,
+    /// And carry nothing, as was seen on telephones.
+    pub mute: bool,
     /// Values that the stack holds in each direction.
     pub room: usize,
     /// ATT bearers; with more than one of them values overtake one another.
@@ -44,6 +47,7 @@ impl Default for Stack {
             central_mtu: plan::MOST_ATT_MTU,
             peripheral_mtu: plan::MOST_ATT_MTU,
             l2cap: false,
+            mute: false,
             room: 16,
             bearers: 1,
             seed: 0,
@@ -137,6 +141,7 @@ impl Air {
         central: &Address,
         peripheral: &Address,
         service: &'static Service,
+        l2cap: bool,
     ) -> (Channel, Channel) {
         let (cut, is_cut) = watch::channel(false);
         let number = self.with(|hub| {
@@ -146,15 +151,21 @@ impl Air {
             hub.connections
         });
         let has_psm = |it: &Characteristic| it.purpose == Purpose::Psm;
-        let l2cap = self.stack.l2cap && service.characteristics.iter().any(has_psm);
+        let l2cap = l2cap && self.stack.l2cap && service.characteristics.iter().any(has_psm);
         let (bearer, bearers) = if l2cap {
             (Bearer::L2cap, 1)
         } else {
             (Bearer::Gatt, self.stack.bearers.max(1))
         };
+        let mute = l2cap && self.stack.mute;
+        // A peripheral answers the end of a message when it has it.
+        let (waits, answers) = match service == &plan::DIDCOMM {
+            true => Some(mpsc::unbounded_channel()).unzip(),
+            false => (None, None),
+        };
         let (there, from_central) = mpsc::channel(self.stack.room.max(1));
         let (back, from_peripheral) = mpsc::channel(self.stack.room.max(1));
-        let end = |mtu, with: &Address, tx, rx, seed| {
+        let end = |mtu, with: &Address, tx, rx, seed, waits, answers: Option<Answers>| {
             let longest = match bearer {
                 Bearer::Gatt => plan::value(mtu).unwrap_or(plan::LEAST_VALUE),
                 Bearer::L2cap => plan::SDU,
@@ -169,6 +180,8 @@ impl Air {
                     longest,
                     values: tx,
                     cut: is_cut.clone(),
+                    waits,
+                    mute,
                 }),
                 rx: Box::new(Receiver {
                     values: rx,
@@ -177,12 +190,29 @@ impl Air {
                     dice: self.stack.seed.wrapping_add(seed),
                     cut: is_cut.clone(),
                 }),
+                answers,
             }
         };
         let (near, far) = (self.stack.central_mtu, self.stack.peripheral_mtu);
         (
-            end(near, peripheral, there, from_peripheral, number * 2),
-            end(far, central, back, from_central, number * 2 + 1),
+            end(
+                near,
+                peripheral,
+                there,
+                from_peripheral,
+                number * 2,
+                waits,
+                None,
+            ),
+            end(
+                far,
+                central,
+                back,
+                from_central,
+                number * 2 + 1,
+                None,
+                answers,
+            ),
         )
     }
 }
@@ -268,6 +298,7 @@ impl Radio for Device {
         &'a self,
         to: &'a Address,
         service: &'static Service,
+        l2cap: bool,
     ) -> BoxFut<'a, Result<Channel, OpenError>> {
         Box::pin(async move {
             let nobody = || OpenError::NoAnswer(format!("no device {to}"));
@@ -276,7 +307,7 @@ impl Radio for Device {
                 near.then(|| hub.doors.get(to).cloned()).flatten()
             });
             let door = door.ok_or_else(nobody)?;
-            let (near, far) = self.air.connection(&self.address, to, service);
+            let (near, far) = self.air.connection(&self.address, to, service, l2cap);
             door.try_send(far).map_err(|_| nobody())?;
             Ok(near)
         })
@@ -326,6 +357,9 @@ struct Sender {
     longest: usize,
     values: mpsc::Sender<Vec<u8>>,
     cut: watch::Receiver<bool>,
+    /// Where the other side finds whom to answer, if it answers.
+    waits: Option<mpsc::UnboundedSender<oneshot::Sender<()>>>,
+    mute: bool,
 }
 
 impl LinkTx for Sender {
@@ -338,15 +372,28 @@ impl LinkTx for Sender {
                     limit: self.longest,
                 });
             }
+            if self.mute {
+                return Ok(());
+            }
+            let (told, answer) = oneshot::channel();
+            let waits = self.waits.as_ref().filter(|_| value == profile::END);
+            if let Some(waits) = waits {
+                waits.send(told).map_err(|_| LinkError::Closed)?;
+            }
+            let sent = async {
+                let room = self.values.reserve().await;
+                let room = room.map_err(|_| LinkError::Closed)?;
+                self.air.note(value.len());
+                room.send(value);
+                match waits {
+                    Some(_) => answer.await.map_err(|_| LinkError::Closed),
+                    None => Ok(()),
+                }
+            };
             tokio::select! {
                 biased;
                 () = cut(&mut self.cut) => Err(LinkError::Closed),
-                room = self.values.reserve() => {
-                    let room = room.map_err(|_| LinkError::Closed)?;
-                    self.air.note(value.len());
-                    room.send(value);
-                    Ok(())
-                }
+                sent = sent => sent,
             }
         })
     }

@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use packmule_bus::link::{BoxFut, Link, LinkError, LinkRx, LinkTx};
+use packmule_bus::link::{BoxFut, Link, LinkError, LinkRx, LinkTx, OpenError};
 use packmule_bus::time::Time;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::advert::{Advert, Came, Dial, Draw, Meeting};
-use crate::radio::{Address, Sighting};
+use crate::radio::{Address, Radio, Sighting};
 use crate::value::Tag;
 
 /// The meeting, its clock, and what its decisions are carried out on.
@@ -25,6 +25,10 @@ pub(crate) struct Around {
 
 struct State {
     meeting: Meeting,
+    /// What others see, as far as the radio did as it was told.
+    shown: Option<Advert>,
+    /// Somebody looks out for others.
+    looks_out: bool,
     /// Somebody to dial, of whom the node was told.
     promised: Option<Dial>,
     /// Links that we dialled by the meeting's word, and how to end each.
@@ -35,6 +39,8 @@ impl Around {
     pub(crate) fn new(draw: Draw) -> Self {
         let state = State {
             meeting: Meeting::new(Time::default(), true, draw),
+            shown: None,
+            looks_out: false,
             promised: None,
             dialled: BTreeMap::new(),
         };
@@ -61,9 +67,30 @@ impl Around {
         self.with(|state, now| state.meeting.saw(now, sighting));
     }
 
-    /// Time went by; another advertisement, if there is one to show.
-    pub(crate) fn timeout(&self) -> Option<Advert> {
-        self.with(|state, now| state.meeting.timeout(now).then(|| state.meeting.advert()))
+    /// Somebody begins to look out for others.
+    pub(crate) fn looks_out(&self) {
+        self.with(|state, _| state.looks_out = true);
+    }
+
+    /// The radio shows this.
+    pub(crate) fn shown(&self, advert: Advert) {
+        self.with(|state, _| state.shown = Some(advert));
+    }
+
+    /// Time went by: has the radio show another advertisement, if there is one; the same one again
+    /// the next time, if it does not. Cancel-safe.
+    pub(crate) async fn show(&self, radio: &dyn Radio) -> Result<(), OpenError> {
+        let advert = self.with(|state, now| {
+            state.meeting.dials(state.looks_out);
+            state.meeting.timeout(now);
+            let advert = state.meeting.advert();
+            (state.shown != Some(advert)).then_some(advert)
+        });
+        if let Some(advert) = advert {
+            radio.show(&advert).await?;
+            self.shown(advert);
+        }
+        Ok(())
     }
 
     /// When to ask again, if nothing happens before.

@@ -14,5 +14,6 @@ mod scout;
 mod transport;
 pub mod value;
 
+pub use letters::IDLE;
 pub use scout::{LOOK, REST};
 pub use transport::{Ble, tags};

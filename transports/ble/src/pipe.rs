@@ -20,12 +20,16 @@ use crate::plan;
 use crate::value::{LEAST_WINDOW, MOST_WINDOW, Opening, ROUND, Tag, VERSION, Value, ValueError};
 
 /// What one end holds of what came, about, in bytes: so many pieces as this has room for are let
-/// in. Three intervals of 30 ms at the highest rate that GATT reaches.
-const HELD: usize = 16 << 10;
+/// in. Six intervals of 30 ms at the highest rate that GATT reaches.
+const HELD: usize = 32 << 10;
 /// Of each byte of a piece, one is its number.
 const NUMBER: usize = 1;
-/// A grant is said when a part of the window is free that is not smaller than this.
-const GRANT_AT: u64 = 4;
+/// A grant is said when such a part of the window is free. A value with nothing but a grant costs a
+/// stack as much as a full one: they are to be few …
+const GRANT_AT: u64 = 2;
+/// … but where values are so short that only the numbers bound the window, that is not much more
+/// than an interval carries, and half of it would come too late.
+const GRANT_AT_MOST: u64 = 4;
 
 /// Why a link cannot go on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -232,7 +236,11 @@ impl Pipe {
         let fits = piece
             .as_ref()
             .is_some_and(|(bytes, _)| bytes.len() + NUMBER < self.longest());
-        let due = self.inward.owed >= (u64::from(self.ours.window) / GRANT_AT).max(1);
+        let part = match self.ours.window {
+            MOST_WINDOW => GRANT_AT_MOST,
+            _ => GRANT_AT,
+        };
+        let due = self.inward.owed >= (u64::from(self.ours.window) / part).max(1);
         let grant = if due || fits { self.grant() } else { 0 };
         let piece = piece.filter(|_| fits || grant == 0);
         if let Some((_, last)) = &piece {

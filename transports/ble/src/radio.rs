@@ -9,6 +9,8 @@ use std::fmt;
 
 use packmule_bus::link::{BoxFut, LinkRx, LinkTx, OpenError, Probe};
 
+use tokio::sync::{mpsc, oneshot};
+
 use crate::advert::Advert;
 use crate::plan::Service;
 
@@ -32,6 +34,10 @@ pub enum Bearer {
     L2cap,
 }
 
+/// For each value that a central wrote and hears of later than that it came, whom to tell that what
+/// it ended is durable here; dropped instead, the central hears that it was not taken.
+pub type Answers = mpsc::UnboundedReceiver<oneshot::Sender<()>>;
+
 /// One connection to one device, of which both sides are subscribed to what they need. Nothing
 /// comes by it that belongs to an earlier one; a stack that cannot tell asks
 /// [`opens`](crate::value::opens). Dropping both halves ends the connection.
@@ -51,6 +57,9 @@ pub struct Channel {
     /// Gives values. As many as the window of [`pipe`](crate::pipe) says must find room however
     /// seldom it is asked.
     pub rx: Box<dyn LinkRx>,
+    /// Of a peripheral whose stack can wait with the answer to a value: one for each
+    /// [`END`](crate::profile::END) of the DIF's profile, there before `rx` gives that value.
+    pub answers: Option<Answers>,
 }
 
 impl fmt::Debug for Channel {
@@ -105,13 +114,20 @@ pub trait Radio: Send + Sync {
     fn scan(&self) -> BoxFut<'_, Result<Box<dyn Scan>, OpenError>>;
 
     /// Connects, agrees on an MTU, finds the characteristics of this service, subscribes, and opens
-    /// the L2CAP channel if it has a PSM and both can. It does not ask a second time: who called knows whether that is worth
-    /// it. A cache of the system that turned out wrong is emptied before the error is told.
+    /// the L2CAP channel if that is wanted, it has a PSM and both can. It does not ask a second time:
+    /// who called knows whether that is worth it. A cache of the system that turned out wrong is
+    /// emptied before the error is told.
     fn connect<'a>(
         &'a self,
         to: &'a Address,
         service: &'static Service,
+        l2cap: bool,
     ) -> BoxFut<'a, Result<Channel, OpenError>>;
+
+    /// Until no connection is left, when all channels were dropped: for whoever ends himself.
+    fn quiet(&self) -> BoxFut<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// Whoever waits for centrals.
@@ -171,6 +187,7 @@ impl Radio for Missing {
         &'a self,
         _: &'a Address,
         _: &'static Service,
+        _: bool,
     ) -> BoxFut<'a, Result<Channel, OpenError>> {
         missing()
     }

@@ -75,9 +75,7 @@ impl Scout for Looking {
                 {
                     self.around.unkept(&dial);
                 }
-                if let Some(advert) = self.around.timeout() {
-                    self.radio.show(&advert).await?;
-                }
+                self.around.show(&*self.radio).await?;
                 if let Some(dial) = self.around.promise() {
                     let way = Way::parse(&format!("{NAME}:{}", dial.to));
                     self.promised = Some((dial, Instant::now() + BEGIN));

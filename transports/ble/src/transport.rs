@@ -2,14 +2,17 @@
 //! it leads to a mailbox by the DIF's profile, otherwise to a link.
 //!
 //! What is it: [`Ble`], the same for every [`Radio`]. Who calls it: the node's driver. What can go
-//! wrong: no such device, or it goes; strangers connect and say nothing, of whom some are let wait.
+//! wrong: no such device, or it goes; strangers connect and say nothing, of whom some are let wait
+//! for a while; an L2CAP channel opens and carries nothing, and GATT is taken.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use packmule_bus::link::{
     BoxFut, Link, Listener, OpenError, Port, Probe, Role, Scout, Transport, Way,
 };
 use tokio::task::JoinSet;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 use uuid::Uuid;
 
 use crate::advert::Draw;
@@ -17,7 +20,7 @@ use crate::around::Around;
 use crate::letters::Letters;
 use crate::link;
 use crate::plan;
-use crate::radio::{Address, Offer, Peripheral, Radio};
+use crate::radio::{Address, Bearer, Offer, Peripheral, Radio};
 use crate::scout::Looking;
 use crate::value::Tag;
 
@@ -25,6 +28,14 @@ use crate::value::Tag;
 pub(crate) const NAME: &str = "ble";
 /// So many connections may wait for their opening; of more, all such are let go.
 const OPENINGS: usize = 4;
+/// And so long: a peripheral may have one place for all of them.
+const OPENING: Duration = Duration::from_secs(15);
+/// An L2CAP channel by which nothing has come after this time carries nothing.
+const FIRST: Duration = Duration::from_secs(5);
+/// A node that has not begun to look out for others by then does not dial …
+const SETTLED: Duration = Duration::from_secs(1);
+/// … and so often it is seen to that the tag is not too old, where no scout does it.
+const TICK: Duration = Duration::from_secs(30);
 
 /// Tags by the system's randomness.
 #[must_use]
@@ -60,6 +71,25 @@ impl Ble {
     }
 }
 
+impl Ble {
+    /// A link to this device; by values where a channel opens and nothing comes by it.
+    async fn dial(&self, to: &Address, tag: Tag, l2cap: bool) -> Result<(Link, Tag), OpenError> {
+        let channel = self.radio.connect(to, &plan::OURS, l2cap).await?;
+        let by = channel.bearer;
+        let opened = link::open(channel, Role::Dialer, tag);
+        if by == Bearer::Gatt {
+            return opened.await;
+        }
+        match timeout(FIRST, opened).await {
+            Ok(opened) => opened,
+            Err(_) => {
+                let channel = self.radio.connect(to, &plan::OURS, false).await?;
+                link::open(channel, Role::Dialer, tag).await
+            }
+        }
+    }
+}
+
 impl Transport for Ble {
     fn name(&self) -> &'static str {
         NAME
@@ -74,12 +104,11 @@ impl Transport for Ble {
             let wanted = read(to)?;
             let address = Address(wanted.place.to_owned());
             if wanted.didcomm {
-                let channel = self.radio.connect(&address, &plan::DIDCOMM).await?;
+                let channel = self.radio.connect(&address, &plan::DIDCOMM, false).await?;
                 return Ok(Port::Mailbox(Box::new(Letters::over(channel))));
             }
             let dialling = self.around.dialling(&address);
-            let channel = self.radio.connect(&address, &plan::OURS).await?;
-            let (mut link, theirs) = link::open(channel, Role::Dialer, dialling.tag()).await?;
+            let (mut link, theirs) = self.dial(&address, dialling.tag(), wanted.l2cap).await?;
             link.with = to.to_string();
             let link = dialling.opened(link, theirs);
             let twice = || OpenError::NoAnswer(format!("{to}: there is a link to it already"));
@@ -102,11 +131,16 @@ impl Transport for Ble {
                 way: at.clone(),
                 why: "its device has an address that is none".to_owned(),
             })?;
+            self.around.shown(offer.advert);
+            let mut ticks = interval_at(Instant::now() + SETTLED, TICK);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             Ok(Box::new(Listening {
                 way,
                 peripheral,
+                radio: Arc::clone(&self.radio),
                 around: Arc::clone(&self.around),
                 opening: JoinSet::new(),
+                ticks,
             }) as Box<dyn Listener>)
         })
     }
@@ -114,16 +148,21 @@ impl Transport for Ble {
     /// Of those who listen here: a radio is not switched on because a node runs.
     fn scout(&self, ours: &[Way]) -> Option<Box<dyn Scout>> {
         let listens = ours.iter().any(|way| way.transport() == NAME);
-        let looking = || Looking::new(Arc::clone(&self.radio), Arc::clone(&self.around));
-        listens.then(|| Box::new(looking()) as Box<dyn Scout>)
+        listens.then(|| {
+            self.around.looks_out();
+            let looking = Looking::new(Arc::clone(&self.radio), Arc::clone(&self.around));
+            Box::new(looking) as Box<dyn Scout>
+        })
     }
 }
 
 struct Listening {
     way: Way,
     peripheral: Box<dyn Peripheral>,
+    radio: Arc<dyn Radio>,
     around: Arc<Around>,
-    opening: JoinSet<Result<(Link, Tag), OpenError>>,
+    opening: JoinSet<Option<(Link, Tag)>>,
+    ticks: Interval,
 }
 
 impl Listener for Listening {
@@ -137,7 +176,7 @@ impl Listener for Listening {
                 tokio::select! {
                     Some(opened) = self.opening.join_next() => {
                         // A stranger who opens badly is nobody's loss.
-                        if let Ok(Ok((link, theirs))) = opened
+                        if let Ok(Some((link, theirs))) = opened
                             && let Some(link) = self.around.came(link, theirs)
                         {
                             return Ok(Port::Link(link));
@@ -152,8 +191,10 @@ impl Listener for Listening {
                             self.opening.abort_all();
                         }
                         let tag = self.around.advert().tag;
-                        self.opening.spawn(link::open(channel, Role::Listener, tag));
+                        let opened = link::open(channel, Role::Listener, tag);
+                        self.opening.spawn(async { timeout(OPENING, opened).await.ok()?.ok() });
                     }
+                    _ = self.ticks.tick() => self.around.show(&*self.radio).await.unwrap_or_default(),
                 }
             }
         })

@@ -7,11 +7,17 @@
 )]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use packmule_ble::air::{Air, Stack};
+use packmule_ble::advert::{Advert, LIFE, LIFE_SPREAD};
+use packmule_ble::air::{Air, Device, Stack};
+use packmule_ble::plan::{self, Service};
+use packmule_ble::radio::{Address, Channel, Offer, Peripheral, Radio, Scan};
 use packmule_ble::{Ble, tags};
 use packmule_bus::Kind;
-use packmule_bus::link::{Link, Mailbox, OpenError, Port, Transport, Way};
+use packmule_bus::link::{
+    BoxFut, Link, LinkError, Mailbox, OpenError, Port, Probe, Transport, Way,
+};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, timeout};
 
@@ -124,14 +130,15 @@ async fn whole_messages_pass_both_ways_by_the_difs_profile() {
         .await;
         for size in [1, 20, 509, 1_000, 100_000] {
             let message = vec![b'{'; size];
-            let (given, taken) = tokio::join!(
-                near.deliver(message.clone(), Kind::Encrypted),
-                far.collect()
-            );
+            let taken = async {
+                let taken = far.collect().await.expect("comes");
+                taken.settle.settle().await.expect("told");
+                taken.bytes
+            };
+            let (given, taken) =
+                tokio::join!(near.deliver(message.clone(), Kind::Encrypted), taken);
             given.expect("goes");
-            let taken = taken.expect("comes");
-            assert!(taken.bytes == message);
-            taken.settle.settle().await.expect("nothing to say");
+            assert!(taken == message);
             let (given, taken) = tokio::join!(
                 far.deliver(message.clone(), Kind::Encrypted),
                 near.collect()
@@ -143,17 +150,29 @@ async fn whole_messages_pass_both_ways_by_the_difs_profile() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_is_never_a_message_is_passed_over() {
+async fn a_message_that_is_too_long_is_refused() {
     let (near, far) = mailboxes(Stack::default()).await;
-    let sent = async {
-        near.deliver(vec![0; 2 << 20], Kind::Encrypted).await?;
-        near.deliver(b"{}".to_vec(), Kind::Encrypted).await
+    let came = async {
+        let came = far.collect().await?;
+        came.settle.settle().await?;
+        Ok::<_, LinkError>(came.bytes)
     };
-    let (sent, came) = tokio::join!(sent, far.collect());
+    let sent = async {
+        let nothing = near.deliver(Vec::new(), Kind::Encrypted).await;
+        assert!(nothing.is_err(), "an empty message");
+        near.deliver(b"{}".to_vec(), Kind::Encrypted).await?;
+        // Whoever writes this hears that it was not taken.
+        let long = near.deliver(vec![0; 2 << 20], Kind::Encrypted).await;
+        assert!(long.is_err(), "a message that is too long");
+        Ok::<_, LinkError>(())
+    };
+    let over = async {
+        assert_eq!(came.await.expect("comes"), b"{}");
+        let over = far.collect().await.map(|one| one.bytes);
+        assert!(matches!(over, Err(LinkError::Closed)), "{over:?}");
+    };
+    let (sent, ()) = tokio::join!(sent, over);
     sent.expect("goes");
-    assert_eq!(came.expect("comes").bytes, b"{}");
-    let nothing = near.deliver(Vec::new(), Kind::Encrypted).await;
-    assert!(nothing.is_err(), "an empty message");
 }
 
 #[tokio::test]
@@ -167,4 +186,141 @@ async fn a_build_without_a_radio_says_so() {
     );
     let told = ble.listen(&way("ble:hci0")).await.err();
     assert!(matches!(told, Some(OpenError::Unavailable(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_opens_and_carries_nothing_gives_way_to_values() {
+    for mute in [false, true] {
+        let air = Air::new(Stack {
+            l2cap: true,
+            mute,
+            ..Stack::default()
+        });
+        let kiosk = Ble::over(air.device("kiosk"), tags());
+        let alice = Ble::over(air.device("alice"), tags());
+        let mut door = kiosk.listen(&way("ble:any")).await.expect("listens");
+        let at = door.way();
+        let (Ok(Port::Link(mut near)), Ok(Port::Link(mut far))) =
+            tokio::join!(alice.open(&at), door.accept())
+        else {
+            panic!("they did not meet")
+        };
+        assert_eq!(
+            near.facts.mtu < 512,
+            mute,
+            "by values, if the channel is mute"
+        );
+        near.tx.send(b"hello".to_vec()).await.expect("goes");
+        assert_eq!(far.rx.recv().await.expect("comes"), b"hello");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_that_says_gatt_is_opened_by_values() {
+    let air = Air::new(Stack {
+        l2cap: true,
+        ..Stack::default()
+    });
+    let kiosk = Ble::over(air.device("kiosk"), tags());
+    let alice = Ble::over(air.device("alice"), tags());
+    let mut door = kiosk.listen(&way("ble:any")).await.expect("listens");
+    let at = way(&format!("{}?gatt", door.way()));
+    let (Ok(Port::Link(near)), Ok(Port::Link(_))) = tokio::join!(alice.open(&at), door.accept())
+    else {
+        panic!("they did not meet")
+    };
+    assert!(near.facts.mtu < 512, "{:?}", near.facts);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_who_connects_and_says_nothing_is_let_go() {
+    let air = Air::new(Stack::default());
+    let kiosk = Ble::over(air.device("kiosk"), tags());
+    let mut door = kiosk.listen(&way("ble:any")).await.expect("listens");
+    let mallory = air.device("mallory");
+    let to = Address("kiosk".to_owned());
+    let silent = mallory.connect(&to, &plan::OURS, true).await;
+    let mut silent = silent.expect("connects");
+    let nobody = timeout(Duration::from_secs(100), door.accept()).await;
+    assert!(nobody.is_err(), "mallory said nothing");
+    assert!(matches!(silent.rx.recv().await, Err(LinkError::Closed)));
+}
+
+/// What is to be seen of the kiosk.
+async fn shown(air: &Air) -> Advert {
+    let mut scan = air.device("eye").scan().await.expect("scans");
+    let seen = scan.next().await.expect("seen");
+    Advert::read(&seen.data).expect("an advertisement")
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_only_listens_says_so_and_has_another_tag_after_a_while() {
+    let air = Air::new(Stack::default());
+    let kiosk = Ble::over(air.device("kiosk"), tags());
+    let mut door = kiosk.listen(&way("ble:any")).await.expect("listens");
+    tokio::spawn(async move { door.accept().await.map(|_| ()) });
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let first = shown(&air).await;
+    assert!(!first.dials, "nobody looks out");
+    tokio::time::sleep(LIFE + LIFE_SPREAD + Duration::from_secs(60)).await;
+    let second = shown(&air).await;
+    assert_ne!(first.tag, second.tag);
+    assert!(!second.dials);
+}
+
+/// A radio that cannot show anything else for a while.
+struct Stubborn(Device, Arc<AtomicBool>);
+
+impl Radio for Stubborn {
+    fn probe(&self) -> BoxFut<'_, Probe> {
+        self.0.probe()
+    }
+
+    fn serve<'a>(
+        &'a self,
+        adapter: &'a str,
+        offer: &'a Offer,
+    ) -> BoxFut<'a, Result<Box<dyn Peripheral>, OpenError>> {
+        self.0.serve(adapter, offer)
+    }
+
+    fn show<'a>(&'a self, advert: &'a Advert) -> BoxFut<'a, Result<(), OpenError>> {
+        if self.1.load(Ordering::SeqCst) {
+            let why = "all advertisements are taken".to_owned();
+            return Box::pin(async { Err(OpenError::NoAnswer(why)) });
+        }
+        self.0.show(advert)
+    }
+
+    fn scan(&self) -> BoxFut<'_, Result<Box<dyn Scan>, OpenError>> {
+        self.0.scan()
+    }
+
+    fn connect<'a>(
+        &'a self,
+        to: &'a Address,
+        service: &'static Service,
+        l2cap: bool,
+    ) -> BoxFut<'a, Result<Channel, OpenError>> {
+        self.0.connect(to, service, l2cap)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tag_that_could_not_be_shown_is_shown_later() {
+    let air = Air::new(Stack::default());
+    let fails = Arc::new(AtomicBool::new(false));
+    let radio = Stubborn(air.device("kiosk"), Arc::clone(&fails));
+    let kiosk = Ble::over(radio, tags());
+    let door = kiosk.listen(&way("ble:any")).await.expect("listens");
+    let mut scout = kiosk.scout(&[door.way()]).expect("it listens");
+    let first = shown(&air).await;
+    fails.store(true, Ordering::SeqCst);
+    let told = timeout(2 * (LIFE + LIFE_SPREAD), scout.next()).await;
+    assert!(matches!(told, Ok(Err(OpenError::NoAnswer(_)))));
+    assert_eq!(shown(&air).await, first);
+    fails.store(false, Ordering::SeqCst);
+    let quiet = timeout(Duration::from_secs(1), scout.next()).await;
+    assert!(quiet.is_err(), "nobody is there to be dialled");
+    assert_ne!(shown(&air).await.tag, first.tag);
 }

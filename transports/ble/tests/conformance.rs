@@ -127,7 +127,10 @@ async fn a_silent_crowd_does_not_keep_alice_out() {
     let mut crowd = Vec::new();
     for n in 0..50 {
         let to = Address("kiosk".to_owned());
-        let mut channel = mallory.connect(&to, &plan::OURS).await.expect("connects");
+        let mut channel = mallory
+            .connect(&to, &plan::OURS, true)
+            .await
+            .expect("connects");
         if n % 2 == 0 {
             let rude = channel.tx.send(b"\x00no opening".to_vec()).await;
             assert!(rude.is_ok());

@@ -106,13 +106,15 @@ impl Links {
 }
 
 /// About [`CREDIT`] bytes; fewer on a slow link, so that what is urgent does not wait behind
-/// seconds of what is not.
+/// seconds of what is not. But where both sides may speak at any time some PDUs, or the medium,
+/// which may be faster than it was said to be, waits for the bus after each.
 fn credit(facts: &LinkFacts) -> usize {
     let bytes = match facts.rate {
         Some(rate) => CREDIT.min(rate as usize / 8),
         None => CREDIT,
     };
-    (bytes / facts.mtu.max(1)).clamp(2, 64)
+    let least = if facts.half_duplex { 2 } else { 8 };
+    (bytes / facts.mtu.max(1)).clamp(least, 64)
 }
 
 async fn send(

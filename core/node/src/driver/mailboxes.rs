@@ -13,7 +13,7 @@ use packmule_agent::did::{did_of, short_form};
 use packmule_agent::pack::{Limits, peek};
 use packmule_bus::bus::io::{HandFault, Input};
 use packmule_bus::label::DidTag;
-use packmule_bus::link::{Collected, LinkError, Mailbox, Port, Settle, Way};
+use packmule_bus::link::{Collected, LinkError, Mailbox, Port, Settle, Transport, Way};
 use packmule_bus::{DecodeError, Envelope, EnvelopeId, Kind};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
@@ -47,7 +47,7 @@ impl Boxes {
     const KEPT: usize = 64;
 
     pub(crate) fn add(&mut self, way: Way, mailbox: Arc<dyn Mailbox>) {
-        if self.open.len() >= Self::KEPT {
+        if self.open.len() >= Self::KEPT && !self.open.contains_key(&way) {
             self.open.pop_first();
         }
         self.open.insert(way, mailbox);
@@ -62,25 +62,25 @@ impl Driver {
         let mouth = self.mouth.clone();
         self.tasks.spawn(async move {
             let hand = async {
-                let mailbox = match (known, &transport) {
-                    (Some(mailbox), _) => mailbox,
-                    (None, Some(transport)) => {
-                        let port = transport.open(&way).await;
-                        match port.map_err(|error| HandFault::Later(error.to_string()))? {
-                            Port::Mailbox(mailbox) => Arc::from(mailbox),
-                            _ => return Err(HandFault::Never("it is no mailbox".to_owned())),
-                        }
-                    }
-                    (None, None) => {
-                        return Err(HandFault::Never("no such transport here".to_owned()));
-                    }
-                };
                 let envelope =
                     Envelope::decode(&wire).map_err(|error| HandFault::Never(error.to_string()))?;
                 let (packed, kind) = match onion {
                     None => (envelope.to_json(), envelope.kind()),
                     Some(onion) => (wrapped(envelope, onion).await?, Kind::Encrypted),
                 };
+                let kept = known.is_some();
+                if let Some(mailbox) = known {
+                    match mailbox.deliver(packed.clone(), kind).await {
+                        // Its connection has ended since: another one, for this message and others.
+                        Err(LinkError::Closed) => {}
+                        outcome => return outcome.map_err(|error| fault(&error)),
+                    }
+                }
+                let mailbox = reached(transport.as_deref(), &way).await?;
+                if kept {
+                    let (way, mailbox) = (way.clone(), Arc::clone(&mailbox));
+                    let _ = mouth.answers.send(Heard::Reached(way, mailbox));
+                }
                 let outcome = mailbox.deliver(packed, kind).await;
                 outcome.map_err(|error| fault(&error))
             };
@@ -100,12 +100,45 @@ impl Driver {
         visit: Option<Visit>,
     ) -> Arc<dyn Mailbox> {
         let mailbox: Arc<dyn Mailbox> = Arc::from(mailbox);
-        let emptied = empty(Arc::clone(&mailbox), transport, self.mouth.clone());
+        self.collect_from(&mailbox, transport, visit);
+        mailbox
+    }
+
+    fn collect_from(
+        &mut self,
+        mailbox: &Arc<dyn Mailbox>,
+        transport: &'static str,
+        visit: Option<Visit>,
+    ) {
+        let emptied = empty(Arc::clone(mailbox), transport, self.mouth.clone());
         self.tasks.spawn(async move {
             let _visit = visit;
             emptied.await;
         });
-        mailbox
+    }
+
+    /// A mailbox whose connection had ended has another one.
+    pub(super) fn reached(&mut self, way: Way, mailbox: Arc<dyn Mailbox>) {
+        if let Some(transport) = self.transports.get(way.transport()) {
+            let transport = transport.name();
+            self.collect_from(&mailbox, transport, None);
+            self.boxes.add(way, mailbox);
+        }
+    }
+}
+
+/// Opens a mailbox.
+async fn reached(
+    transport: Option<&dyn Transport>,
+    way: &Way,
+) -> Result<Arc<dyn Mailbox>, HandFault> {
+    let Some(transport) = transport else {
+        return Err(HandFault::Never("no such transport here".to_owned()));
+    };
+    let port = transport.open(way).await;
+    match port.map_err(|error| HandFault::Later(error.to_string()))? {
+        Port::Mailbox(mailbox) => Ok(Arc::from(mailbox)),
+        _ => Err(HandFault::Never("it is no mailbox".to_owned())),
     }
 }
 

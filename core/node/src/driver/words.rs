@@ -3,9 +3,11 @@
 //! Values alone: what links and mailboxes bring ([`Heard`]), what whoever holds the node asks
 //! ([`Command`]). Nothing can go wrong here.
 
+use std::sync::Arc;
+
 use packmule_bus::bus::io::{DiskFault, Input, LinkId, Submission};
 use packmule_bus::label::DidTag;
-use packmule_bus::link::{Port, Way};
+use packmule_bus::link::{Mailbox, Port, Way};
 use packmule_bus::receipt::Reason;
 use packmule_bus::{Envelope, EnvelopeId};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -29,6 +31,8 @@ pub(crate) enum Heard {
         way: Option<Way>,
         visit: Option<Visit>,
     },
+    /// A mailbox was opened again, to hand something over: its connection had ended.
+    Reached(Way, Arc<dyn Mailbox>),
     /// A mailbox holds a message for us.
     Collected {
         envelope: Envelope,

@@ -12,6 +12,7 @@ mod amends;
 mod control;
 mod exchange;
 mod faults;
+mod mailboxes;
 mod mediators;
 mod receipts;
 mod stage;

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bluer::gatt::remote::{Characteristic, CharacteristicWriteRequest};
 use bluer::gatt::{CharacteristicReader, CharacteristicWriter, WriteOp};
@@ -14,11 +15,17 @@ use bluer::l2cap::{
 use packmule_ble::plan::{self, Service};
 use packmule_ble::radio::{Bearer, Channel};
 use packmule_bus::link::{BoxFut, LinkError, LinkRx, LinkTx};
+use tokio::runtime::Handle;
+use tokio::time::{sleep, timeout};
 
 use crate::guests::Hold;
 
 /// Connections that the kernel lets wait.
 const BACKLOG: u32 = 4;
+/// A socket that is left may take so long to send what it was given, and is asked so often whether
+/// it has: nothing tells.
+const PARTING: Duration = Duration::from_secs(5);
+const ASK: Duration = Duration::from_millis(10);
 /// The receive MTU, in bytes.
 #[expect(clippy::cast_possible_truncation, reason = "it is 1974")]
 const SDU: u16 = plan::SDU as u16;
@@ -47,6 +54,7 @@ pub(crate) fn of_central(
         with,
         tx: Box::new(Written(writer, Arc::clone(&hold))),
         rx: Box::new(Notified(reader, hold)),
+        answers: None,
     }
 }
 
@@ -88,7 +96,11 @@ impl LinkRx for Notified {
 
 /// A channel over an L2CAP socket whose other side takes our SDUs.
 pub(crate) fn of_socket(socket: SeqPacket, with: String, hold: Hold) -> Channel {
-    let shared = Arc::new((socket, hold));
+    let room = socket.as_ref().output_buffer().unwrap_or_default();
+    let shared = Arc::new(Shared {
+        open: Some((socket, hold)),
+        room,
+    });
     Channel {
         service: &plan::OURS,
         bearer: Bearer::L2cap,
@@ -96,15 +108,66 @@ pub(crate) fn of_socket(socket: SeqPacket, with: String, hold: Hold) -> Channel 
         with,
         tx: Box::new(Sent(Arc::clone(&shared))),
         rx: Box::new(Came(shared, vec![0; plan::SDU])),
+        answers: None,
     }
 }
 
-struct Sent(Arc<(SeqPacket, Hold)>);
+/// A socket that is there until it is dropped. The kernel forgets what a closed one has not sent
+/// yet for want of credits, a session's last words among it: so they are waited for.
+struct Shared {
+    open: Option<(SeqPacket, Hold)>,
+    /// What its buffer holds, in bytes.
+    room: u32,
+}
+
+impl Shared {
+    fn socket(&self) -> Result<&SeqPacket, LinkError> {
+        let here = self.open.as_ref().map(|(socket, _)| socket);
+        here.ok_or(LinkError::Closed)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let (Some(left), Ok(runtime)) = (self.open.take(), Handle::try_current()) else {
+            return;
+        };
+        let room = self.room;
+        runtime.spawn(async move {
+            let _ = timeout(PARTING, sent(&left.0, room)).await;
+            drop(left);
+        });
+    }
+}
+
+/// Until the kernel has sent everything; or the channel is over, and it never will.
+async fn sent(socket: &SeqPacket, room: u32) {
+    let over = async {
+        let mut rest = vec![0; plan::SDU];
+        while matches!(socket.recv(&mut rest).await, Ok(1..)) {}
+    };
+    let empty = async {
+        // Of a Bluetooth socket this is what is free.
+        while socket
+            .as_ref()
+            .output_buffer()
+            .is_ok_and(|free| free < room)
+        {
+            sleep(ASK).await;
+        }
+    };
+    tokio::select! {
+        () = over => {}
+        () = empty => {}
+    }
+}
+
+struct Sent(Arc<Shared>);
 
 impl LinkTx for Sent {
     fn send(&mut self, sdu: Vec<u8>) -> BoxFut<'_, Result<(), LinkError>> {
         Box::pin(async move {
-            match self.0.0.send(&sdu).await {
+            match self.0.socket()?.send(&sdu).await {
                 Ok(sent) if sent == sdu.len() => Ok(()),
                 _ => Err(LinkError::Closed),
             }
@@ -112,12 +175,12 @@ impl LinkTx for Sent {
     }
 }
 
-struct Came(Arc<(SeqPacket, Hold)>, Vec<u8>);
+struct Came(Arc<Shared>, Vec<u8>);
 
 impl LinkRx for Came {
     fn recv(&mut self) -> BoxFut<'_, Result<Vec<u8>, LinkError>> {
         Box::pin(async {
-            match self.0.0.recv(&mut self.1).await {
+            match self.0.socket()?.recv(&mut self.1).await {
                 Ok(length @ 1..) => Ok(self.1.get(..length).unwrap_or_default().to_vec()),
                 _ => Err(LinkError::Closed),
             }

@@ -39,6 +39,7 @@ pub(crate) async fn connect(
     desk: &Desk,
     to: &Address,
     wanted: &'static Service,
+    l2cap: bool,
 ) -> Result<Channel, OpenError> {
     let address: bluer::Address =
         to.0.parse()
@@ -63,9 +64,9 @@ pub(crate) async fn connect(
             return Err(OpenError::NoAnswer(format!("{to}: {why}")));
         }
     };
-    let values_only = desk.values_only.load(Ordering::Relaxed);
+    let values_only = !l2cap || desk.values_only.load(Ordering::Relaxed);
     if let Some(psm) = found.psm.filter(|_| !values_only)
-        && let Some(socket) = timeout(PATIENCE, l2cap(&adapter, &device, psm))
+        && let Some(socket) = timeout(PATIENCE, channel(&adapter, &device, psm))
             .await
             .ok()
             .flatten()
@@ -131,7 +132,7 @@ async fn service(device: &Device, wanted: &'static Service) -> Result<Found, Str
 }
 
 /// An L2CAP channel to this device, open.
-async fn l2cap(adapter: &Adapter, device: &Device, psm: u16) -> Option<bluer::l2cap::SeqPacket> {
+async fn channel(adapter: &Adapter, device: &Device, psm: u16) -> Option<bluer::l2cap::SeqPacket> {
     let ours = adapter.address().await.ok()?;
     let ours = SocketAddr::new(ours, adapter.address_type().await.ok()?, 0);
     let kind = device.address_type().await.ok()?;

@@ -7,6 +7,13 @@
 //! write through one socket without a word of whose it is. So values are taken by calls, which
 //! name the device, and one central at a time is served; others have L2CAP. It does not tell
 //! either when a central has left: the device is watched.
+//!
+//! The socket by which values are notified is all subscribers' together: it has the name and the
+//! MTU of the one who subscribed first, and lives until the last one has left. So one that is over
+//! is passed by, and the guest's values fit both.
+//!
+//! The end of a message of the DIF's profile is answered when the message is durable here. BlueZ
+//! waits for five seconds, and then tells the writer that it failed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,10 +26,11 @@ use bluer::gatt::local::{
 use bluer::{Adapter, Device, DeviceEvent, DeviceProperty, Uuid};
 use futures_util::{FutureExt, StreamExt};
 use packmule_ble::plan::{self, Purpose};
+use packmule_ble::profile;
 use packmule_ble::radio::{Bearer, Channel};
 use packmule_ble::value::opens;
 use packmule_bus::link::{BoxFut, LinkError, LinkRx, LinkTx};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::guests::{Guests, Hold};
@@ -45,6 +53,8 @@ pub(crate) struct Door {
 struct Guest {
     device: bluer::Address,
     values: mpsc::Sender<Vec<u8>>,
+    /// Those who wait for the end of a message to be answered.
+    ends: mpsc::UnboundedSender<oneshot::Sender<()>>,
 }
 
 impl Door {
@@ -94,7 +104,8 @@ impl Door {
                     write_without_response: without_response,
                     method: CharacteristicWriteMethod::Fun(Box::new(move |value, request| {
                         let from = (request.device_address, usize::from(request.mtu));
-                        std::future::ready(door.written(value, from)).boxed()
+                        let taken = door.written(value, from);
+                        async { answered(taken?).await }.boxed()
                     })),
                     ..CharacteristicWrite::default()
                 });
@@ -132,25 +143,37 @@ impl Door {
         handle
     }
 
-    /// A device wrote a value, with this ATT MTU.
-    fn written(self: &Arc<Self>, value: Vec<u8>, from: (bluer::Address, usize)) -> ReqResult<()> {
+    /// A device wrote a value, with this ATT MTU; who tells when it may hear so, if that is later.
+    fn written(
+        self: &Arc<Self>,
+        value: Vec<u8>,
+        from: (bluer::Address, usize),
+    ) -> ReqResult<Option<oneshot::Receiver<()>>> {
         let (device, mtu) = from;
+        let ends = self.planned == &plan::DIDCOMM && value == profile::END;
         let mut seat = self.guest.lock().unwrap_or_else(PoisonError::into_inner);
         let here = seat.as_ref().filter(|guest| !guest.values.is_closed());
         let other = here.is_some_and(|guest| guest.device != device);
         if !other && self.begins(&value, here.is_some()) {
             *seat = None;
             *seat = Some(self.welcome(value, device, mtu)?);
-            return Ok(());
+            return Ok(None);
         }
         let Some(guest) = here.filter(|_| !other) else {
             return Err(ReqError::NotPermitted);
         };
-        if guest.values.try_send(value).is_err() {
+        let (told, hears) = oneshot::channel();
+        let room = guest.values.try_reserve().is_ok_and(|room| {
+            // Before the value, for whoever reads that looks for it here.
+            let taken = !ends || guest.ends.send(told).is_ok();
+            room.send(value);
+            taken
+        });
+        if !room {
             *seat = None;
             return Err(ReqError::Failed);
         }
-        Ok(())
+        Ok(ends.then_some(hears))
     }
 
     /// Is it the first value of a channel? Ours say so; of the profile it is the first one that
@@ -170,6 +193,9 @@ impl Door {
         mtu: usize,
     ) -> ReqResult<Guest> {
         let (values, came) = mpsc::channel(WAITING);
+        let (ends, answers) = mpsc::unbounded_channel();
+        let longest = plan::value(mtu).unwrap_or(plan::LEAST_VALUE);
+        let notified = open(self.writer.borrow().as_ref()).and_then(|it| plan::value(it.mtu()));
         let here = self.adapter.device(device).map_err(|_| ReqError::Failed)?;
         let hold = Arc::new(self.guests.hold_now(&here));
         values.try_send(first).map_err(|_| ReqError::Failed)?;
@@ -177,7 +203,7 @@ impl Door {
         let channel = Channel {
             service: self.planned,
             bearer: Bearer::Gatt,
-            longest: plan::value(mtu).unwrap_or(plan::LEAST_VALUE),
+            longest: longest.min(notified.unwrap_or(longest)),
             with: device.to_string(),
             tx: Box::new(Notifying {
                 writer: self.writer.subscribe(),
@@ -185,6 +211,7 @@ impl Door {
                 _hold: Arc::clone(&hold),
             }),
             rx: Box::new(Reading { came, _hold: hold }),
+            answers: (self.planned == &plan::DIDCOMM).then_some(answers),
         };
         self.visitors
             .try_send(channel)
@@ -204,8 +231,25 @@ impl Door {
                 *seat = None;
             }
         });
-        Ok(Guest { device, values })
+        Ok(Guest {
+            device,
+            values,
+            ends,
+        })
     }
+}
+
+/// The answer to a value that was written.
+async fn answered(later: Option<oneshot::Receiver<()>>) -> ReqResult<()> {
+    match later {
+        Some(later) => later.await.map_err(|_| ReqError::Failed),
+        None => Ok(()),
+    }
+}
+
+/// A socket to which somebody is subscribed.
+fn open(writer: Option<&Arc<CharacteristicWriter>>) -> Option<&Arc<CharacteristicWriter>> {
+    writer.filter(|it| matches!(it.is_closed(), Ok(false)))
 }
 
 /// Until a device is not connected any more.
@@ -251,7 +295,7 @@ async fn notify(
 ) -> Result<(), LinkError> {
     loop {
         let now = writer.borrow_and_update().clone();
-        if let Some(open) = now
+        if let Some(open) = open(now.as_ref())
             && open.send(value).await.is_ok()
         {
             return Ok(());

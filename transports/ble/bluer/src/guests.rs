@@ -9,6 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bluer::{Address, Device};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex as Door, OwnedMutexGuard};
+use tokio::time::{Duration, sleep};
+
+/// Whoever waits for the end of everything looks so often.
+const ASK: Duration = Duration::from_millis(50);
 
 type Seats = Arc<Mutex<HashMap<Address, Seat>>>;
 
@@ -41,6 +45,13 @@ impl Guests {
             drop(door.lock().await);
         }
         hold
+    }
+
+    /// Until no connection is left in which we have, or had, a part.
+    pub(crate) async fn quiet(&self) {
+        while with(&self.0, |all| !all.is_empty()) {
+            sleep(ASK).await;
+        }
     }
 
     /// The same, of a connection that is there.

@@ -60,7 +60,7 @@ impl Bluez {
 
 impl Desk {
     /// The daemon, as long as it answers.
-    async fn session(&self) -> Result<Session, OpenError> {
+    pub(crate) async fn session(&self) -> Result<Session, OpenError> {
         let mut kept = self.session.lock().await;
         if let Some(session) = &*kept
             && session.adapter_names().await.is_ok()
@@ -122,7 +122,12 @@ impl Radio for Bluez {
         &'a self,
         to: &'a Address,
         service: &'static Service,
+        l2cap: bool,
     ) -> BoxFut<'a, Result<Channel, OpenError>> {
-        Box::pin(dial::connect(&self.desk, to, service))
+        Box::pin(dial::connect(&self.desk, to, service, l2cap))
+    }
+
+    fn quiet(&self) -> BoxFut<'_, ()> {
+        Box::pin(self.desk.guests.quiet())
     }
 }

@@ -5,7 +5,7 @@
 use bluer::{Adapter, Error, ErrorKind, Session};
 use packmule_bus::link::Probe;
 
-use crate::faults::{BUS, NONE, OFF, missing};
+use crate::faults::{BUS, NONE, missing, off, too_old};
 
 const OLD: &str = "this BlueZ is too old to be seen by others: 5.48 or newer is needed \
      (`bluetoothd --version`); on older ones start it with --experimental";
@@ -35,7 +35,7 @@ async fn find(named: Option<&str>) -> Result<String, String> {
     };
     let adapter = adapter.map_err(|why| said(&why))?;
     if !adapter.is_powered().await.map_err(|why| said(&why))? {
-        return Err(format!("{}: {OFF}", adapter.name()));
+        return Err(off(adapter.name()));
     }
     roles(&adapter).await
 }
@@ -50,7 +50,8 @@ async fn roles(adapter: &Adapter) -> Result<String, String> {
         Ok(_) => Ok(format!(
             "{name} ({address}): `packmule run --listen ble:{name}`"
         )),
-        Err(_) => Err(OLD.to_owned()),
+        Err(why) if too_old(&why) => Err(OLD.to_owned()),
+        Err(why) => Err(said(&why)),
     }
 }
 

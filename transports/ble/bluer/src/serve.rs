@@ -5,28 +5,31 @@
 //! it is there again.
 
 use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bluer::gatt::local::{Application, ApplicationHandle};
 use bluer::l2cap::{SeqPacketListener, SocketAddr};
-use bluer::{Adapter, AdapterEvent, AdapterProperty};
+use bluer::{Adapter, AdapterEvent, AdapterProperty, Session, SessionEvent};
 use futures_util::StreamExt;
 use packmule_ble::plan;
 use packmule_ble::radio::{Address, Channel, Offer, Peripheral};
 use packmule_bus::link::{BoxFut, OpenError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::Desk;
 use crate::channel::{listen, of_socket, serves};
 use crate::door::Door;
-use crate::faults::{OFF, told};
+use crate::faults::{off, told};
 use crate::guests::Guests;
 
 /// Centrals that have come and were not taken yet.
 const WAITING: usize = 8;
+/// After a visitor who did not come in.
+const BREATH: Duration = Duration::from_millis(100);
 /// A daemon that was restarted has forgotten us and says nothing: so often it is asked.
 const STILL_HERE: Duration = Duration::from_secs(30);
 
@@ -98,7 +101,7 @@ impl Drop for Serving {
 
 async fn serve(desk: &Desk, adapter: &Adapter, offer: Offer) -> Result<Served, OpenError> {
     if !adapter.is_powered().await.map_err(|why| told(&why))? {
-        return Err(OpenError::Unavailable(format!("{}: {OFF}", adapter.name())));
+        return Err(OpenError::Unavailable(off(adapter.name())));
     }
     let (visit, visitors) = mpsc::channel(WAITING);
     let (end, over) = mpsc::channel(1);
@@ -131,8 +134,13 @@ async fn serve(desk: &Desk, adapter: &Adapter, offer: Offer) -> Result<Served, O
     }
     desk.shown.lock().await.start(adapter, offer).await?;
     let watched = adapter.clone();
+    let session = desk.session().await?;
     tasks.spawn(async move {
-        let _ = end.send(ends(&watched).await).await;
+        let why = tokio::select! {
+            why = ends(&watched) => why,
+            why = restarted(&session, &watched) => why,
+        };
+        let _ = end.send(why).await;
     });
     Ok(Served {
         visitors,
@@ -162,8 +170,12 @@ async fn welcome(
     guests: Guests,
     visit: mpsc::Sender<Channel>,
 ) {
-    // A listener that fails is one whose adapter is gone, of which others tell.
-    while let Ok((socket, from)) = listener.accept().await {
+    loop {
+        // One who left before the door was opened; or the adapter is gone, of which others tell.
+        let Ok((socket, from)) = listener.accept().await else {
+            sleep(BREATH).await;
+            continue;
+        };
         let Ok(device) = adapter.device(from.addr) else {
             continue;
         };
@@ -177,7 +189,7 @@ async fn welcome(
 
 /// Until the adapter cannot be used any more; and why.
 async fn ends(adapter: &Adapter) -> OpenError {
-    let off = || OpenError::Unavailable(format!("{}: {OFF}", adapter.name()));
+    let gone_off = || OpenError::Unavailable(off(adapter.name()));
     let events = async {
         let Ok(mut events) = adapter.events().await else {
             return pending().await;
@@ -187,7 +199,7 @@ async fn ends(adapter: &Adapter) -> OpenError {
                 event,
                 AdapterEvent::PropertyChanged(AdapterProperty::Powered(false))
             ) {
-                return off();
+                return gone_off();
             }
         }
         OpenError::Unavailable(format!("the adapter {} is gone", adapter.name()))
@@ -208,6 +220,21 @@ async fn ends(adapter: &Adapter) -> OpenError {
         why = events => why,
         why = asked => why,
     }
+}
+
+/// Until the daemon tells of our adapter as of a new one: then it was started anew, and knows
+/// nothing of us.
+async fn restarted(session: &Session, adapter: &Adapter) -> OpenError {
+    let Ok(events) = session.events().await else {
+        return pending().await;
+    };
+    let mut events = pin!(events);
+    while let Some(event) = events.next().await {
+        if matches!(event, SessionEvent::AdapterAdded(name) if name == adapter.name()) {
+            return OpenError::Unavailable("BlueZ was started anew".to_owned());
+        }
+    }
+    pending().await
 }
 
 /// Until the adapter is switched on.

@@ -61,6 +61,7 @@ pub(crate) fn of(
             over: false,
             _hold: hold,
         }),
+        answers: None,
     }
 }
 

@@ -120,6 +120,7 @@ impl Radio for Plug {
         &'a self,
         to: &'a Address,
         service: &'static Service,
+        _: bool,
     ) -> BoxFut<'a, Result<Channel, OpenError>> {
         Box::pin(async move { dial::connect(self.ready().await?, to, service).await })
     }
