@@ -26,7 +26,7 @@ if [ ${#needs[@]} -gt 0 ]; then
 fi
 # A guest with Bluetooth; its kernel and BlueZ are unpacked into the cache by tests/ble-vm/run.py.
 if [ "${CHECK_MODE:-full}" = deep ]; then
-  for pair in qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio dbus-daemon:dbus-daemon strip:binutils; do command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}"); done
+  for pair in qemu-system-x86_64:qemu-system-x86 busybox:busybox-static debootstrap:debootstrap cpio:cpio dbus-daemon:dbus-daemon strip:binutils; do command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}"); done
 fi
 # What the Affinidi mediator links to, for the parts that build it.
 if [ "${CHECK_MODE:-full}" = deep ] && ! { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists dbus-1; }; then missing+=(pkg-config libdbus-1-dev); fi
