@@ -1,7 +1,7 @@
 # What the tests need from the machine beyond a Rust toolchain and a C compiler.
 # Sourced by ./check: installs missing Debian packages when it can, else names them and stops.
 # command:package pairs; a command that is there is never installed over.
-needs=(g++:g++ curl:curl python3:python3 python3:python3-venv node:nodejs npm:npm unshare:util-linux mount:mount strace:strace ip:iproute2 chromium:chromium ffmpeg:ffmpeg)
+needs=(g++:g++ curl:curl python3:python3 python3:python3-venv node:nodejs npm:npm unshare:util-linux mount:mount strace:strace ip:iproute2 chromium:chromium ffmpeg:ffmpeg groff:groff-base)
 if [ "${CHECK_MODE:-full}" = fast ]; then needs=(); fi
 missing=()
 for pair in "${needs[@]}"; do command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}"); done

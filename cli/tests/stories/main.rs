@@ -20,6 +20,7 @@ mod help;
 mod kill;
 mod lan;
 mod mail;
+mod manual;
 mod media;
 mod node;
 mod pipes;
