@@ -33,7 +33,7 @@ if [ "$mode" = blind ]; then
     if FUZZ_BUG=1 "$bins/$t" "${limits[@]}" -max_total_time=600 -max_len=4000 -artifact_prefix="$scratch/" "$scratch/$t" "$root/fixtures/hostile/$t" >"$scratch/$t.log" 2>&1; then
       echo "fuzz: $t is blind: custody before the commit was not found in ten minutes"; failed=$((failed + 1))
     elif grep -aqE 'before_durable|was not durable yet|before it was durable' "$scratch/$t.log"; then
-      echo "fuzz: $t finds custody before the commit, after $(grep -aoE '^#[0-9]+' "$scratch/$t.log" | tail -1 | tr -d '#') inputs"; passed=$((passed + 1))
+      echo "fuzz: $t finds custody before the commit"; passed=$((passed + 1))
     else
       tail -25 "$scratch/$t.log"; echo "fuzz: $t found something else"; failed=$((failed + 1))
     fi
@@ -42,13 +42,15 @@ if [ "$mode" = blind ]; then
   exit "$failed"
 fi
 
-each=$seconds
-if [ "$mode" = all ]; then each=$(((seconds + ${#targets[@]} - 1) / ${#targets[@]})); fi
+# Whole stories take thousands of times as long as a PDU: they get four shares of the time.
+shares() { case $1 in talk | peer) echo 4 ;; *) echo 1 ;; esac; }
+total=0; for t in "${targets[@]}"; do total=$((total + $(shares "$t"))); done
 passed=0 failed=0 runs=0 edges=0
 for t in "${targets[@]}"; do
   seeds=$root/fixtures/hostile/$t corpus=$cache/corpus/$t finds=$cache/finds/$t log=$cache/fuzz-$t.log
   mkdir -p "$corpus" "$finds"
   [ -d "$seeds" ] || { echo "fuzz: $t has no seeds in fixtures/hostile/$t" >&2; failed=$((failed + 1)); continue; }
+  each=$seconds; if [ "$mode" = all ]; then each=$((seconds * $(shares "$t") / total)); fi
   # Scripts of whole runs are slow to play: a long one tells no more than a few short ones.
   longest=200000; case $t in talk | peer) longest=4000 ;; esac
   kept=$(find "$corpus" -type f | wc -l) began=$SECONDS
@@ -76,6 +78,6 @@ for t in "${targets[@]}"; do
     failed=$((failed + 1))
   fi
 done
-echo "fuzz: ${#targets[@]} targets, $each s each, $runs runs, $edges edges"
+echo "fuzz: ${#targets[@]} targets, $SECONDS s with the build, $runs runs, $edges edges"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
