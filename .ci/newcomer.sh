@@ -45,7 +45,7 @@ cat >"$root/srv/follow.sh" <<'FOLLOW'
 # What the newcomer does.
 set -euo pipefail
 cd "$HOME"
-git clone -q /srv/packmule.bundle packmule
+git -c advice.detachedHead=false clone -q /srv/packmule.bundle packmule
 cd packmule
 readme=$PWD/README.md
 mapfile -t commands < <(awk '/^## Two commands/{t=1;next} t&&/^```/{if(p)exit;p=1;next} p' "$readme" | sed 's/ *#.*//')
