@@ -24,10 +24,11 @@ fn manifests() -> Vec<String> {
 #[test]
 fn the_product_forbids_unsafe_code() {
     assert!(text("Cargo.toml").contains("unsafe_code = \"forbid\""));
-    for manifest in manifests() {
-        let body = text(&manifest);
+    let manifests = manifests();
+    for manifest in &manifests {
+        let body = text(manifest);
         let forbids = body.contains("[lints]\nworkspace = true");
-        match UNSAFE.iter().find(|(file, _)| *file == manifest) {
+        match UNSAFE.iter().find(|(file, _)| file == manifest) {
             // Denied all the same: what is unsafe says so, with its reason, where it is.
             Some(_) => assert!(
                 !forbids && body.contains("unsafe_code = \"deny\""),
@@ -40,7 +41,7 @@ fn the_product_forbids_unsafe_code() {
         }
     }
     let sources = files().into_iter().filter(|f| f.ends_with(".rs"));
-    let product = sources.filter(|f| manifests().iter().any(|m| f.starts_with(room(m))));
+    let product = sources.filter(|f| manifests.iter().any(|m| f.starts_with(room(m))));
     for file in product {
         let lifts = text(&file)
             .lines()

@@ -60,8 +60,10 @@ async fn main() -> Outcome<()> {
     }
     println!("the pump has written, and nobody is there");
 
-    let mut config = NodeConfig::default();
-    config.listen = vec![way];
+    let config = NodeConfig {
+        listen: vec![way],
+        ..NodeConfig::default()
+    };
     let tablets_node = start(tablets_home, config).await?;
     println!("the tablet listens on {:?}", tablets_node.listening());
 
