@@ -1,7 +1,7 @@
 # What the tests need from the machine beyond a Rust toolchain and a C compiler.
 # Sourced by ./check: installs missing Debian packages when it can, else names them and stops.
 # command:package pairs; a command that is there is never installed over.
-needs=(g++:g++ curl:curl python3:python3 python3:python3-venv node:nodejs npm:npm unshare:util-linux mount:mount strace:strace ip:iproute2 chromium:chromium ffmpeg:ffmpeg)
+needs=(g++:g++ curl:curl python3:python3 python3:python3-venv node:nodejs npm:npm unshare:util-linux mount:mount strace:strace ip:iproute2 chromium:chromium ffmpeg:ffmpeg groff:groff-base)
 if [ "${CHECK_MODE:-full}" = fast ]; then needs=(); fi
 missing=()
 for pair in "${needs[@]}"; do command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}"); done
@@ -31,6 +31,8 @@ fi
 if [ ${#needs[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-cache >/dev/null 2>&1 && [ -z "$(apt-cache pkgnames linux-image-6)" ]; then
   apt-get update -qq >"$PACKMULE_CACHE/apt.log" 2>&1 || { tail -5 "$PACKMULE_CACHE/apt.log" >&2; exit 1; }
 fi
+# A bare Debian, for the newcomer.
+if [ "${CHECK_MODE:-full}" = deep ]; then command -v debootstrap >/dev/null 2>&1 || missing+=(debootstrap); fi
 # What the Affinidi mediator links to, for the parts that build it.
 if [ "${CHECK_MODE:-full}" = deep ] && ! { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists dbus-1; }; then missing+=(pkg-config libdbus-1-dev); fi
 # What pyzbar reads with, for the table of decoders.

@@ -1,4 +1,9 @@
 #!/usr/bin/env bash
-# every decoder against hostile bytes: a smoke run, a minute each with --deep
+# every decoder and whole sessions against hostile bytes: a smoke run, an hour in all with --deep
 # modes: full deep
-if [ "$CHECK_MODE" = deep ]; then tests/fuzz/run.sh 60; else tests/fuzz/run.sh 5; fi
+tests/fuzz/run.sh --blind
+if [ "$CHECK_MODE" = deep ]; then
+  tests/fuzz/run.sh --in-all 3600
+else
+  tests/fuzz/run.sh 5
+fi

@@ -22,7 +22,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::exit::Exit;
 
-pub(crate) use aids::{CompletionsArgs, DemoArgs};
+pub(crate) use aids::{CompletionsArgs, DemoArgs, ManArgs};
 pub(crate) use ble::{BleArgs, BleEchoArgs, BleScanArgs, BleServeArgs, BleVerb};
 pub(crate) use carriers::{
     DriveArgs, DriveVerb, DriveWatchArgs, ExportArgs, Form, Graphics, ImportArgs, PictureFormat,
@@ -143,4 +143,6 @@ pub(crate) enum Verb {
     Demo(DemoArgs),
     /// Print a completion script for your shell
     Completions(CompletionsArgs),
+    /// Print a manual page, or write them all into a folder
+    Man(ManArgs),
 }

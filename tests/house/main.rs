@@ -10,4 +10,5 @@ mod book;
 mod dependencies;
 mod direction;
 mod pages;
+mod safety;
 mod sources;

@@ -19,6 +19,7 @@ mod init;
 mod inspect;
 pub(crate) mod invite;
 mod mail;
+mod man;
 mod nfc;
 mod outbox;
 mod pack;
@@ -71,5 +72,6 @@ pub(crate) fn run(cli: Cli) -> Result<Report, Fault> {
         Verb::Sim(args) => sim::run(globals, &args.verb),
         Verb::Demo(args) => crate::demo::run(globals, &args),
         Verb::Completions(args) => Ok(completions::run(&args)),
+        Verb::Man(args) => man::run(&args),
     }
 }

@@ -65,6 +65,7 @@ fn every_verb_helps_and_takes_json() {
         "bench",
         "demo",
         "completions",
+        "man",
     ] {
         let help = nobody.ok([verb, "--help"]);
         assert!(

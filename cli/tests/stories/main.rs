@@ -21,6 +21,7 @@ mod journey;
 mod kill;
 mod lan;
 mod mail;
+mod manual;
 mod media;
 mod node;
 mod pipes;

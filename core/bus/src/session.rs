@@ -33,7 +33,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 #[doc(hidden)]
-pub use puppet::Puppet;
+pub use puppet::{Knock, Puppet};
 pub use terms::{Answer, Bodies, Event, Limits, Offer, SessionConfig};
 
 use crate::EnvelopeId;

@@ -25,6 +25,7 @@ env RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$target" \
   RUSTFLAGS="-Zlocation-detail=none --remap-path-prefix=$home=/cargo --remap-path-prefix=$PWD=/packmule" \
   nice -n 5 /usr/bin/cargo build --locked --release -q -p packmule-qr-page \
   --config 'profile.release.package.rxing.opt-level=3' --config 'profile.release.package.raptorq.opt-level=3' \
+  --config 'profile.release.package.packmule-bus.overflow-checks=false' --config 'profile.release.package.packmule-qr.overflow-checks=false' \
   --target wasm32-unknown-unknown -Z build-std=std,panic_abort
 built="$target/wasm32-unknown-unknown/release/packmule_qr_page.wasm"
 made="$target/qr.wasm.made"

@@ -27,7 +27,73 @@ impl Bodies for Nothing {
     }
 }
 
+/// A dialler that has said its first word and waits for the answer.
+#[doc(hidden)]
+pub struct Knock {
+    lossy: bool,
+    maker: Maker,
+    /// What it says of itself in its third message, on links that need the cipher.
+    hello: Option<Vec<u8>>,
+}
+
+/// Both ends say the same number of the attempt, and whoever dials chooses it.
+const ATTEMPT: u32 = 7;
+
+impl Knock {
+    /// Takes the listener's answer: the puppet, and the PDU that completes the handshake where
+    /// one is needed. `None` if that was no answer.
+    #[must_use]
+    pub fn answered(mut self, pdu: &[u8]) -> Option<(Puppet, Option<Vec<u8>>)> {
+        if self.lossy {
+            match Packet::read(pdu) {
+                Ok(Packet::Handshake(heard)) => self.maker.read(heard.message)?,
+                _ => return None,
+            }
+        } else {
+            let heard = Handshake::read(pdu.get(2..)?).ok()?;
+            self.maker.read(heard.message)?
+        };
+        let third = match &self.hello {
+            Some(hello) => Some(step(self.lossy, 3, &self.maker.write(hello)?)),
+            None => None,
+        };
+        let puppet = Puppet {
+            lossy: self.lossy,
+            seal: self.maker.finish()?.seal,
+            sent: 0,
+        };
+        Some((puppet, third))
+    }
+}
+
 impl Puppet {
+    /// The first PDU to a listener with the same facts whose MTU takes a handshake in one PDU.
+    /// `None` if the hello is too long for one.
+    #[must_use]
+    pub fn knock(facts: LinkFacts, seed: [u8; 32], hello: &Hello) -> Option<(Knock, Vec<u8>)> {
+        let lossy = !(facts.reliable && facts.ordered);
+        let mut prologue = b"packmule session".to_vec();
+        prologue.extend_from_slice(&[VERSION, u8::from(lossy)]);
+        prologue.extend_from_slice(&u32::to_be_bytes(ATTEMPT));
+        let mut dice = Dice::new(seed);
+        let terms = Terms {
+            role: Role::Dialer,
+            cipher: !facts.sealed,
+            secret: &seed,
+            prologue: &prologue,
+        };
+        let mut maker = Maker::new(&terms, &mut dice)?;
+        let hello = hello.to_bytes();
+        let first = maker.write(if facts.sealed { &hello } else { &[] })?;
+        let hello = (!facts.sealed).then_some(hello);
+        let knock = Knock {
+            lossy,
+            maker,
+            hello,
+        };
+        Some((knock, step(lossy, 1, &first)))
+    }
+
     /// Opens a session with `victim`, a listener with the same facts whose MTU takes a handshake
     /// in one PDU. `None` if it would not have it.
     #[must_use]
@@ -38,52 +104,14 @@ impl Puppet {
         seed: [u8; 32],
         hello: &Hello,
     ) -> Option<Self> {
-        let lossy = !(facts.reliable && facts.ordered);
-        let attempt = 7;
-        let mut prologue = b"packmule session".to_vec();
-        prologue.extend_from_slice(&[VERSION, u8::from(lossy)]);
-        prologue.extend_from_slice(&u32::to_be_bytes(attempt));
-        let mut dice = Dice::new(seed);
-        let terms = Terms {
-            role: Role::Dialer,
-            cipher: !facts.sealed,
-            secret: &seed,
-            prologue: &prologue,
-        };
-        let mut maker = Maker::new(&terms, &mut dice)?;
-        let hello = hello.to_bytes();
-        let send = |victim: &mut Session, step, message: &[u8]| {
-            let message = Handshake {
-                step,
-                version: VERSION,
-                attempt,
-                message,
-            }
-            .to_bytes();
-            victim.receive(now, &whole(lossy, message));
-        };
-        let first = maker.write(if facts.sealed { &hello } else { &[] })?;
-        send(victim, 1, &first);
+        let (knock, first) = Self::knock(facts, seed, hello)?;
+        victim.receive(now, &first);
         let answer = victim.transmit(now, &mut Nothing)?;
-        let answer = if lossy {
-            match Packet::read(&answer) {
-                Ok(Packet::Handshake(heard)) => maker.read(heard.message),
-                _ => None,
-            }
-        } else {
-            let heard = Handshake::read(answer.get(2..)?).ok()?;
-            maker.read(heard.message)
-        };
-        answer?;
-        if !facts.sealed {
-            let third = maker.write(&hello)?;
-            send(victim, 3, &third);
+        let (puppet, third) = knock.answered(&answer)?;
+        if let Some(third) = third {
+            victim.receive(now, &third);
         }
-        Some(Self {
-            lossy,
-            seal: maker.finish()?.seal,
-            sent: 0,
-        })
+        Some(puppet)
     }
 
     /// One PDU with these frames, however long it gets.
@@ -108,6 +136,17 @@ impl Puppet {
         let plain = self.seal.open(u64::from(number), sealed, &mut room)?;
         Some(plain.to_vec())
     }
+}
+
+/// A message of the handshake as a PDU.
+fn step(lossy: bool, step: u8, message: &[u8]) -> Vec<u8> {
+    let message = Handshake {
+        step,
+        version: VERSION,
+        attempt: ATTEMPT,
+        message,
+    };
+    whole(lossy, message.to_bytes())
 }
 
 fn whole(lossy: bool, message: Vec<u8>) -> Vec<u8> {
