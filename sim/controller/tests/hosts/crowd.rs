@@ -119,7 +119,10 @@ fn strangers_who_open_badly_are_let_go_and_alice_gets_in() {
             b"",
         ];
         for value in rude {
-            let mut channel = mallory.connect(&to, &plan::OURS).await.expect("connects");
+            let mut channel = mallory
+                .connect(&to, &plan::OURS, true)
+                .await
+                .expect("connects");
             channel.tx.send(value.to_vec()).await.expect("is written");
             // The kiosk looks at its door, and finds nobody to let in.
             let waiting = timeout(Duration::from_secs(10), door.accept());

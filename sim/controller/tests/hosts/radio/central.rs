@@ -34,7 +34,7 @@ type Client<'a, const LENGTH: usize> = GattClient<'a, Controller, Heap<LENGTH>, 
 pub async fn connect<const LENGTH: usize>(
     stack: &Host<'_, LENGTH>,
     terms: Terms,
-    (to, service): (radio::Address, &'static Service),
+    (to, (service, l2cap)): (radio::Address, (&'static Service, bool)),
     tell: Told,
 ) {
     let no = |why: &str| Err(OpenError::NoAnswer(format!("{to}: {why}")));
@@ -77,7 +77,7 @@ pub async fn connect<const LENGTH: usize>(
         };
         tokio::select! {
             _ = client.task() => {}
-            () = converse(stack, &connection, &client, (service, &to), tell) => {}
+            () = converse(stack, &connection, &client, (service, l2cap, &to), tell) => {}
         }
     };
     tokio::select! {
@@ -110,16 +110,16 @@ async fn converse<const LENGTH: usize>(
     stack: &Host<'_, LENGTH>,
     connection: &Connection<'_, Heap<LENGTH>>,
     client: &Client<'_, LENGTH>,
-    about: (&'static Service, &radio::Address),
+    about: (&'static Service, bool, &radio::Address),
     tell: Told,
 ) {
-    let (service, to) = about;
+    let (service, l2cap, to) = about;
     let no = |why: &str| Err(OpenError::NoAnswer(format!("{to}: {why}")));
     let Some(found) = patiently(find(client, service)).await else {
         let _ = tell.send(no("it has not the service"));
         return;
     };
-    if let Some(psm) = found.psm.filter(|_| has_l2cap(LENGTH)) {
+    if let Some(psm) = found.psm.filter(|_| l2cap && has_l2cap(LENGTH)) {
         match L2capChannel::create(stack, connection, psm, &frames()).await {
             Ok(opened) if plan::l2cap_serves(usize::from(opened.peer_mtu())) => {
                 let (channel, inner) = pair(service, Bearer::L2cap, plan::SDU, to.to_string());

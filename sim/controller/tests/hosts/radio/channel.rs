@@ -48,6 +48,7 @@ pub fn pair(
             values,
             _hold: hold,
         }),
+        answers: None,
     };
     let inner = Inner {
         came,

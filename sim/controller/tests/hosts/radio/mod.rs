@@ -121,10 +121,11 @@ impl Radio for Device {
         &'a self,
         to: &'a Address,
         service: &'static Service,
+        l2cap: bool,
     ) -> BoxFut<'a, Result<Channel, OpenError>> {
         Box::pin(async move {
             let (tell, told) = oneshot::channel();
-            self.ask(Ask::Connect(to.clone(), service, tell))?;
+            self.ask(Ask::Connect(to.clone(), (service, l2cap), tell))?;
             let ended = |_| OpenError::NoAnswer(format!("{to}: the connection ended"));
             told.await.map_err(ended)?
         })

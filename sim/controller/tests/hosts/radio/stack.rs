@@ -56,7 +56,7 @@ pub enum Ask {
     Scan(mpsc::Sender<Sighting>),
     Connect(
         radio::Address,
-        &'static Service,
+        (&'static Service, bool),
         oneshot::Sender<Result<Channel, OpenError>>,
     ),
 }
