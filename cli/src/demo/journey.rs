@@ -54,7 +54,7 @@ pub(super) fn media(stage: &mut Stage) -> Result<Vec<String>, Fault> {
     let codes = by_codes(stage, &envelope)?;
     let scanned = here(bob)?;
 
-    let stick = Folder::open(stage.place("last-stick")?)?;
+    let stick = Folder::open(stage.place("last-stick/DIDCOMM")?)?;
     let asked = take::take_folder(bob.home(), &stick, take::For::Us, true)?;
     expect(asked.asked == 1, "bob asked for nothing")?;
     let answered = carry::export(alice.home(), &stick, None, carry::Form::Files, true)?;

@@ -126,21 +126,16 @@ fn write(
     quiet: bool,
 ) -> Result<Carried, Fault> {
     let now = now();
+    let mut done = BTreeSet::new();
     let mut carried = Carried {
         purged: copies::purge(home, folder)?,
         ..Carried::default()
     };
-    let mut done = BTreeSet::new();
+    // What waits goes on to wait: whether the rest is all that is lacking is its recipient's word.
     for rows in [&waiting, &sent] {
         let answered = rest::answer(home, folder, rows, now)?;
-        carried.rests += answered.ids.len();
-        let ids: Vec<EnvelopeId> = answered.ids.iter().copied().collect();
-        home.mark_sent(&ids, "drive", now)?;
-        if answered.broken.is_some() {
-            carried.broken = answered.broken;
-            return Ok(carried);
-        }
-        done.extend(ids);
+        carried.rests += answered.len();
+        done.extend(answered);
     }
     waiting.retain(|row| !done.contains(&row.id));
     if waiting.is_empty() {
@@ -243,7 +238,7 @@ impl Writing<'_> {
     fn landed(&mut self, id: Option<&EnvelopeId>, one: &Delivered) {
         if let Some(id) = id {
             self.unmarked.push(*id);
-            if self.apart {
+            if self.apart && !one.duplicate {
                 self.files.insert(one.hash.clone(), *id);
             }
         }
@@ -300,7 +295,8 @@ fn readable<'a, T>(
 
 /// One waiting message in its compact form.
 fn wire(home: &Home, row: &OutRow) -> Result<Option<Vec<u8>>, Fault> {
-    Ok(home.outgoing_wire(&row.id)?)
+    let envelope = home.outgoing_envelope(&row.id)?;
+    Ok(envelope.map(|envelope| envelope.to_wire()))
 }
 
 /// The bytes of one waiting message, and what they are.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use packmule_bus::EnvelopeId;
 use packmule_node::{ApplyError, Change, Home, OutState};
-use packmule_transports::drive::{FileHash, Folder, SettleError};
+use packmule_transports::drive::{FileHash, Folder};
 
 use crate::fault::Fault;
 
@@ -22,34 +22,29 @@ pub(crate) fn note(home: &Home, files: &BTreeMap<FileHash, EnvelopeId>) -> Resul
     Ok(())
 }
 
-/// Removes from the folder what nobody waits for any more. How many files that were.
+/// Removes from the folder what has arrived. How many files that were. Best effort: whoever writes
+/// next tells what is wrong with the medium.
 pub(crate) fn purge(home: &Home, folder: &Folder) -> Result<usize, Fault> {
-    let (mut over, mut forgotten) = (BTreeSet::new(), Vec::new());
+    let (mut arrived, mut forgotten) = (BTreeSet::new(), Vec::new());
     for (hash, id) in home.notes(TOPIC)? {
-        let state = match id.parse() {
-            Ok(id) => home.outbox_row(&id)?.map(|row| row.state),
+        let row = match id.parse() {
+            Ok(id) => home.outbox_row(&id)?,
             Err(_) => None,
         };
-        if matches!(state, Some(OutState::Queued | OutState::Sent)) {
-            continue;
+        match row.map(|row| row.state) {
+            // There may be a copy on another stick: the note stays as long as its row.
+            Some(OutState::Acknowledged) => arrived.extend(hash.parse::<FileHash>().ok()),
+            Some(_) => {}
+            None => forgotten.push(change(&hash, None)),
         }
-        if state.is_none() {
-            forgotten.push(change(&hash, None));
-        }
-        over.extend(hash.parse::<FileHash>().ok());
     }
-    if over.is_empty() {
+    if !forgotten.is_empty() {
+        home.apply(&forgotten)?;
+    }
+    if arrived.is_empty() {
         return Ok(0);
     }
-    let removed = match folder.retract(&over) {
-        Ok(removed) => removed,
-        // Whoever writes next tells of it.
-        Err(SettleError::Folder(_)) => return Ok(0),
-        Err(err) => return Err(err.into()),
-    };
-    forgotten.extend(removed.iter().map(|hash| change(hash.as_str(), None)));
-    home.apply(&forgotten)?;
-    Ok(removed.len())
+    Ok(folder.retract(&arrived).map_or(0, |removed| removed.len()))
 }
 
 fn change(hash: &str, value: Option<String>) -> Change {

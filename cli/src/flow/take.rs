@@ -130,17 +130,19 @@ pub(crate) fn take_folder(
 
 /// Takes in the rest of what other media began, and asks for what is lacking then.
 fn take_rests(home: &Home, folder: &Folder, taken: &mut Taken) -> Result<(), Fault> {
-    let mut whole = Vec::new();
     if let Some(finished) = rest::finish(home, folder)? {
         let arrived = take_envelopes(home, &finished.envelopes, "drive")?;
-        finished.keep(home)?;
         taken.finished += arrived.new;
         taken.new += arrived.new;
         taken.duplicate += arrived.duplicate;
         taken.for_others += arrived.for_others;
-        taken.left.extend(finished.left);
-        taken.left.extend(arrived.left);
-        for token in &finished.tokens {
+        let mut stored = BTreeSet::new();
+        for envelope in &finished.envelopes {
+            if home.has_arrived(&envelope.id())? {
+                stored.insert(envelope.id());
+            }
+        }
+        for token in finished.keep(home, &stored)? {
             match folder.settle(token) {
                 Ok(Settled::ReadOnly) => taken.read_only = true,
                 Ok(_) => {}
@@ -150,9 +152,10 @@ fn take_rests(home: &Home, folder: &Folder, taken: &mut Taken) -> Result<(), Fau
                 }
             }
         }
-        whole = finished.envelopes;
+        taken.left.extend(finished.left);
+        taken.left.extend(arrived.left);
     }
-    taken.asked = rest::ask(home, folder, &whole)?;
+    taken.asked = rest::ask(home, folder)?;
     Ok(())
 }
 

@@ -168,6 +168,13 @@ fn a_radio_begins_it_codes_go_on_and_a_stick_ends_it() {
 
     // Bob's stick asks, alice's answer lies on it when it comes back.
     let stick = stage.folder("stick");
+    let plain = bob.json(["import", text(&stick)]);
+    assert_eq!(
+        (&plain["asked"], on(&stick)),
+        (&json!(0), Vec::new()),
+        "no folder, no wish"
+    );
+    std::fs::create_dir(stick.join("DIDCOMM")).unwrap();
     let asked = bob.json(["import", text(&stick)]);
     assert_eq!(asked["asked"], 1, "{asked}");
     let answered = alice.json(["export", text(&stick)]);
@@ -177,6 +184,11 @@ fn a_radio_begins_it_codes_go_on_and_a_stick_ends_it() {
         "{answered}"
     );
     let rest = sizes(&stick, ".dcr");
+    // Whether that was all, bob's word tells: until then it waits.
+    assert_eq!(
+        alice.json(["outbox"])["messages"][0]["id"],
+        letter.sent["id"]
+    );
     let taken = bob.json(["import", text(&stick)]);
     assert_eq!(taken["finished"], 1, "{taken}");
     assert_eq!(bob.texts(), ["Look."]);

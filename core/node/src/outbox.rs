@@ -159,11 +159,6 @@ impl Home {
         bodies::envelope(&self.db(), self.shelf(), id)
     }
 
-    /// The same in its wire form, as the store has it: whoever it goes to checks it.
-    pub fn outgoing_wire(&self, id: &EnvelopeId) -> Result<Option<Vec<u8>>, HomeError> {
-        bodies::wire(&self.db(), self.shelf(), id)
-    }
-
     /// One line of the outbox, whatever became of its message.
     pub fn outbox_row(&self, id: &EnvelopeId) -> Result<Option<OutRow>, HomeError> {
         let sql = format!("SELECT {COLUMNS} FROM outbox WHERE envelope = ?1");

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use packmule_bus::{EnvelopeId, bus::io::Op};
 
 pub(crate) use labels::{names, priority};
-pub(crate) use read::{Restored, unfinished};
+pub(crate) use read::{Restored, has_arrived, unfinished};
 pub(crate) use write::{superseded, write};
 
 use crate::{

@@ -5,7 +5,8 @@
 //! sender answers: frames of the bus's fountain (`packmule_bus::fountain`), each with its length
 //! before it, and no more of them than are lacking. Who calls it: `packmule import` asks and
 //! takes, `packmule export` answers. What can go wrong: anybody may write either. A wish costs a
-//! file that nobody needs, and frames are checked as a whole by whoever puts them together.
+//! file that nobody needs and never the message itself, which waits on until its recipient has it;
+//! frames are checked as a whole by whoever puts them together.
 //!
 //! ```text
 //! 70 6b 6d 72 01          "pkmr", version 1
@@ -27,8 +28,6 @@ use crate::{
 /// The longest file of frames that is read, in bytes: those of the longest object in symbols so
 /// short that its frames are half as long again.
 pub const MAX_REST: u64 = (fountain::MAX_OBJECT + fountain::MAX_OBJECT / 2) as u64;
-/// Most such files that one look reads: few transfers are under way at a time.
-const MOST: usize = 64;
 /// Most wishes that are read.
 const WISHES: usize = 1000;
 /// So many frames more than are lacking: with as many symbols as the message has the code fails
@@ -63,7 +62,10 @@ impl Want {
         Self {
             transfer: partial.transfer(),
             shape: partial.shape(),
-            received: u32::try_from(ids().count()).unwrap_or(u32::MAX),
+            // All of them and yet not whole happens, rarely: one more is wanted.
+            received: u32::try_from(ids().count())
+                .unwrap_or(u32::MAX)
+                .min(partial.shape().source_count().saturating_sub(1)),
             beyond: ids().max().map_or(0, |last| last.saturating_add(1)),
         }
     }
@@ -73,10 +75,10 @@ impl Want {
         self.transfer == other.transfer && self.shape == other.shape
     }
 
-    /// Are there so many frames beyond what it has?
+    /// Is something lacking, and are there so many frames beyond what it has?
     fn can_be_answered(&self) -> bool {
         let end = self.beyond.checked_add(self.shape.source_count() + SPARE);
-        end.is_some_and(|end| end <= IDS)
+        self.received < self.shape.source_count() && end.is_some_and(|end| end <= IDS)
     }
 
     fn name(&self) -> String {
@@ -113,12 +115,19 @@ impl Want {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Rest {
-    /// The frames, as they are.
-    pub frames: Vec<Vec<u8>>,
+    /// As it lies in the file; all of it is frames.
+    bytes: Vec<u8>,
     /// The path below the endpoint folder, for people.
     pub name: String,
     /// To be given to [`Folder::settle`] once what they brought is durable on our side.
     pub token: Token,
+}
+
+impl Rest {
+    /// The frames, as they are.
+    pub fn frames(&self) -> impl Iterator<Item = &[u8]> {
+        frames(&self.bytes).map_while(|frame| frame)
+    }
 }
 
 impl Folder {
@@ -190,51 +199,58 @@ impl Folder {
         delivered.ok_or(DeliverError::NotAMessage)
     }
 
-    /// What senders have written for those who lack it: the oldest first. What cannot be read is
-    /// told, and left in place.
+    /// What senders have written for those who lack it, the oldest first and a file at a time. What
+    /// cannot be read is told, and left in place.
     ///
     /// # Errors
     /// The folder cannot be listed.
-    pub fn rests(&self) -> Result<Vec<Result<Rest, CollectError>>, CollectError> {
+    pub fn rests(&self) -> Result<impl Iterator<Item = Result<Rest, CollectError>>, CollectError> {
         let dir = match self.dir() {
-            Err(FolderError::Missing(_)) if self.is_implied() => return Ok(Vec::new()),
-            other => other?,
+            Err(FolderError::Missing(_)) if self.is_implied() => None,
+            other => Some(other?),
         };
-        let listing = Listing::ordered(&dir).map_err(CollectError::of_folder)?;
-        let is_rest = |entry: &crate::listing::Entry| entry.name.content == Content::Rest;
-        let mut found = Vec::new();
-        for entry in listing.entries.into_iter().filter(is_rest).take(MOST) {
-            let name = entry.display();
-            match read_named(&dir, entry, &name) {
-                Ok((bytes, token)) => found.push(match frames(&bytes) {
-                    Some(frames) => Ok(Rest {
-                        frames,
-                        name,
-                        token,
-                    }),
-                    None => Err(CollectError::Damaged { name }),
-                }),
-                Err(Unread::Fault(fault)) => found.push(Err(fault)),
-                Err(Unread::System(errno)) => {
-                    found.extend(CollectError::of_file(name, errno).map(Err))
-                }
+        let entries = match &dir {
+            Some(dir) => {
+                Listing::ordered(dir)
+                    .map_err(CollectError::of_folder)?
+                    .entries
             }
-        }
-        Ok(found)
+            None => Vec::new(),
+        };
+        let all = entries
+            .into_iter()
+            .filter(|one| one.name.content == Content::Rest);
+        Ok(all.filter_map(move |entry| {
+            let name = entry.display();
+            match read_named(dir.as_ref()?, entry, &name) {
+                Ok((bytes, token)) if frames(&bytes).all(|frame| frame.is_some()) => {
+                    Some(Ok(Rest { bytes, name, token }))
+                }
+                Ok(_) => Some(Err(CollectError::Damaged { name })),
+                Err(Unread::Fault(fault)) => Some(Err(fault)),
+                Err(Unread::System(errno)) => CollectError::of_file(name, errno).map(Err),
+            }
+        }))
     }
 }
 
-/// The frames of a file. `None`: it is none of ours, or the end of one is missing.
-pub(crate) fn frames(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let mut rest = bytes.strip_prefix(MAGIC)?;
-    let mut frames = Vec::new();
-    while let Some((length, after)) = rest.split_first_chunk::<LENGTH>() {
+/// The frames of a file; `None`, once and at the end: it is none of ours, or the end of one is
+/// missing.
+fn frames(bytes: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
+    let mut rest = bytes.strip_prefix(MAGIC).filter(|rest| !rest.is_empty());
+    let mut torn = rest.is_none();
+    std::iter::from_fn(move || {
+        if std::mem::take(&mut torn) {
+            return Some(None);
+        }
+        let (length, after) = match rest?.split_first_chunk::<LENGTH>() {
+            Some(split) => split,
+            // Nothing is left, or the end of a length is missing.
+            None => return (!rest.take()?.is_empty()).then_some(None),
+        };
         let length = usize::from(u16::from_be_bytes(*length));
-        let frame = after
-            .get(..length)
-            .filter(|_| length > fountain::OVERHEAD)?;
-        frames.push(frame.to_vec());
-        rest = after.get(length..)?;
-    }
-    (rest.is_empty() && !frames.is_empty()).then_some(frames)
+        let frame = after.get(..length).filter(|_| length > fountain::OVERHEAD);
+        rest = frame.and_then(|_| after.get(length..));
+        Some(frame)
+    })
 }

@@ -116,8 +116,7 @@ pub enum SettleError {
 }
 
 impl Folder {
-    /// Removes what a sender wrote here itself and nobody waits for any more: the messages whose
-    /// names bear these hashes. Which of them were there; on a medium that lets nothing be removed,
+    /// Removes what nobody waits for any more: the messages whose names bear these hashes. Which of them were there; on a medium that lets nothing be removed,
     /// none.
     ///
     /// # Errors
@@ -144,10 +143,11 @@ impl Folder {
             let unlink = |dir: OwnedFd| unlinkat(&dir, &entry.file, AtFlags::empty());
             match entry.parent(&endpoint).and_then(unlink) {
                 Ok(()) => _ = removed.insert(hash.clone()),
-                Err(errno) => match Trouble::of(errno) {
-                    Trouble::Missing | Trouble::ReadOnly | Trouble::Denied => {}
-                    _ => return Err(fault(errno)),
-                },
+                Err(errno) if matches!(Trouble::of(errno), Trouble::Gone) => {
+                    return Err(fault(errno));
+                }
+                // Read-only, or something else of that name.
+                Err(_) => {}
             }
         }
         Ok(removed)

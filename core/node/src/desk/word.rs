@@ -7,13 +7,14 @@
 //! writes and reads it; the driver, which signs for links and tells the bus of what was read. What
 //! can go wrong: anybody may write anything there; the bus has each signature verified.
 
+use std::collections::BTreeSet;
+
 use data_encoding::BASE64URL_NOPAD;
 use packmule_agent::did::{did_of, same_did, short_form};
 use packmule_agent::keys::SecretKey;
 use packmule_agent::message::Message;
 use packmule_bus::EnvelopeId;
 use packmule_bus::receipt::{Reason, Receipt};
-use rusqlite::params;
 use serde::{Deserialize, Serialize};
 
 use super::{Desk, Letter};
@@ -25,8 +26,8 @@ const HEADER: &str = "packmule-receipt";
 /// The topic of notes on receipts that came, by the envelope; for a bus that runs, or will.
 const CAME: &str = "receipt-came";
 
-/// Most rows of the outbox that one message id names: it went to as many DIDs, or was packed anew.
-const ROWS: u32 = 16;
+/// The longest signature in base64url, and the longest name of a key.
+const LONGEST: usize = 256;
 
 /// What the header holds.
 #[derive(Serialize, Deserialize)]
@@ -111,37 +112,49 @@ pub(super) fn put(desk: &Desk, id: EnvelopeId, letter: &Letter, ack: &mut Messag
     }
 }
 
-/// The word in an acknowledgement by this sender, as notes on what it may be about.
-pub(super) fn notes(home: &Home, letter: &Letter, sender: &str) -> Result<Vec<Change>, HomeError> {
+/// The word in an acknowledgement by this sender (under these DIDs), as notes on what it is about: what
+/// we sent to it, and a node of ours has had.
+pub(super) fn notes(
+    home: &Home,
+    letter: &Letter,
+    sender: &str,
+    peers: &[String],
+) -> Result<Vec<Change>, HomeError> {
     let value = letter.message.extra.get(HEADER);
-    let Some(word) = value.and_then(|value| Word::deserialize(value).ok()) else {
+    let word = value.and_then(|value| Word::deserialize(value).ok());
+    let Some(word) = word.filter(|word| word.key.len().max(word.sig.len()) <= LONGEST) else {
         return Ok(Vec::new());
     };
     let did = short_form(sender).unwrap_or(sender).to_owned();
     let Ok(noted) = serde_json::to_string(&Noted { did, word }) else {
         return Ok(Vec::new());
     };
-    let mut notes = Vec::new();
-    for id in &letter.message.ack {
-        let db = home.db();
-        let mut query =
-            db.prepare_cached("SELECT envelope FROM outbox WHERE message = ?1 LIMIT ?2")?;
-        let rows = query.query_map(params![id, ROWS], |row| {
-            Ok(EnvelopeId::from_bytes(row.get(0)?))
-        })?;
-        for row in rows {
-            notes.push(Change::Note {
-                topic: CAME.to_owned(),
-                key: row?.to_string(),
-                value: Some(noted.clone()),
-            });
+    let sql = "SELECT outbox.envelope FROM outbox JOIN held ON held.envelope = outbox.envelope
+               WHERE outbox.message = ?1 AND outbox.peer = ?2";
+    let db = home.db();
+    let mut query = db.prepare_cached(sql)?;
+    let ids: BTreeSet<&String> = letter.message.ack.iter().collect();
+    let mut about = BTreeSet::new();
+    for id in ids {
+        for peer in peers {
+            let rows =
+                query.query_map([id, peer], |row| Ok(EnvelopeId::from_bytes(row.get(0)?)))?;
+            for row in rows {
+                about.insert(row?);
+            }
         }
     }
-    Ok(notes)
+    let note = |id: EnvelopeId| Change::Note {
+        topic: CAME.to_owned(),
+        key: id.to_string(),
+        value: Some(noted.clone()),
+    };
+    Ok(about.into_iter().map(note).collect())
 }
 
-/// Takes out what has come, for the bus.
-pub(crate) fn take(home: &Home) -> Result<Vec<Receipt>, HomeError> {
+/// What has come, for the bus. What was told at an earlier look is forgotten now, since by then the bus
+/// has it; until then it is there for the next life.
+pub(crate) fn come(home: &Home, told: &mut BTreeSet<String>) -> Result<Vec<Receipt>, HomeError> {
     let notes = home.notes(CAME)?;
     let read = |(id, value): &(String, String)| {
         let Noted { did, word } = serde_json::from_str(value).ok()?;
@@ -154,15 +167,16 @@ pub(crate) fn take(home: &Home) -> Result<Vec<Receipt>, HomeError> {
             signature: BASE64URL_NOPAD.decode(word.sig.as_bytes()).ok()?,
         })
     };
-    let receipts = notes.iter().filter_map(read).collect();
-    if !notes.is_empty() {
+    let (old, new): (Vec<_>, Vec<_>) = notes.into_iter().partition(|(id, _)| told.contains(id));
+    if !old.is_empty() {
         let sql = "DELETE FROM notes WHERE topic = ?1 AND key = ?2";
         home.change(|tx| -> Result<(), HomeError> {
-            for (id, _) in &notes {
+            for (id, _) in &old {
                 tx.prepare_cached(sql)?.execute([CAME, id])?;
             }
             Ok(())
         })?;
     }
-    Ok(receipts)
+    *told = new.iter().map(|(id, _)| id.clone()).collect();
+    Ok(new.iter().filter_map(read).collect())
 }

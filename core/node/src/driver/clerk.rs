@@ -47,6 +47,8 @@ impl Clerk {
         let told = Arc::clone(&trouble);
         let work = move || {
             let mut pending: BTreeSet<EnvelopeId> = BTreeSet::new();
+            // Receipts that the bus was told of at the last look.
+            let mut receipts = BTreeSet::new();
             let mut busy = false;
             let mut failed = false;
             while let Some(first) = next(&asked, failed) {
@@ -59,7 +61,8 @@ impl Clerk {
                     pending.extend(ask);
                 }
                 busy = pending.len() >= MANY;
-                let fault = judge(&desk, &mut pending, looks, &mouth, &opened).err();
+                let fault =
+                    judge(&desk, (&mut pending, &mut receipts), looks, &mouth, &opened).err();
                 failed = fault.is_some();
                 *told.lock().unwrap_or_else(PoisonError::into_inner) = fault;
             }
@@ -122,7 +125,7 @@ fn next(asked: &Receiver<Option<EnvelopeId>>, failed: bool) -> Option<Option<Env
 /// processes, or an earlier life, have heard.
 fn judge(
     desk: &Desk,
-    pending: &mut BTreeSet<EnvelopeId>,
+    (pending, told): (&mut BTreeSet<EnvelopeId>, &mut BTreeSet<String>),
     looks: bool,
     mouth: &Mouth,
     opened: &watch::Sender<u64>,
@@ -148,7 +151,7 @@ fn judge(
                 .for_each(|id| mouth.tell(Input::Answered(id))),
             Err(error) => outcome = Err(error.to_string()),
         }
-        match word::take(desk.home()) {
+        match word::come(desk.home(), told) {
             Ok(receipts) => receipts
                 .into_iter()
                 .for_each(|receipt| mouth.tell(Input::Receipt(receipt))),

@@ -6,10 +6,13 @@
 
 use std::path::PathBuf;
 
-use packmule_bus::{Fragment, fountain};
+use packmule_bus::label::DidTag;
+use packmule_bus::{EnvelopeId, Fragment, fountain};
 
 use super::{Home, HomeError};
-use crate::records::unfinished;
+use crate::desk::address::own_dids;
+use crate::driver::tag_of;
+use crate::records::{has_arrived, unfinished};
 
 /// The folder of what scans have begun.
 const SCANNED: &str = "partials";
@@ -46,13 +49,23 @@ impl Home {
             .collect()
     }
 
-    /// What links have begun and not finished, as far as it is on the disk and codes can carry it.
+    /// What links have begun of messages to us and not finished, as far as it is on the disk and codes
+    /// can carry it.
     ///
     /// # Errors
     /// The store cannot be read.
     pub fn arriving(&self) -> Result<Vec<Fragment>, HomeError> {
         let longest = fountain::MAX_OBJECT as u64;
-        let partials = unfinished(&self.connect()?, longest, MOST)?;
+        let ours: Vec<DidTag> = own_dids(self).iter().map(|did| tag_of(did)).collect();
+        let partials = unfinished(&self.connect()?, longest, MOST, &ours)?;
         Ok(partials.into_iter().map(Fragment::of_links).collect())
+    }
+
+    /// Is this message in the inbox, opened or not?
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn has_arrived(&self, id: &EnvelopeId) -> Result<bool, HomeError> {
+        Ok(has_arrived(&self.connect()?, id)?)
     }
 }

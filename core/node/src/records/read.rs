@@ -104,6 +104,7 @@ pub(crate) fn unfinished(
     db: &Connection,
     longest: u64,
     most: usize,
+    to: &[DidTag],
 ) -> rusqlite::Result<Vec<Partial>> {
     let mut found = Vec::new();
     let mut after = Vec::new();
@@ -117,7 +118,8 @@ pub(crate) fn unfinished(
             let Some(Record::Partial(mut partial)) = record else {
                 continue;
             };
-            if partial.bytes <= longest && !has(db, &partial.id)? {
+            let ours = to.contains(&partial.label.to);
+            if ours && partial.bytes <= longest && !has_arrived(db, &partial.id)? {
                 partial.pieces = pieces::read(db, &partial.wire)?;
                 found.push(partial);
             }
@@ -129,7 +131,7 @@ pub(crate) fn unfinished(
 }
 
 /// Did this message arrive?
-fn has(db: &Connection, id: &EnvelopeId) -> rusqlite::Result<bool> {
+pub(crate) fn has_arrived(db: &Connection, id: &EnvelopeId) -> rusqlite::Result<bool> {
     let mut query = db.prepare_cached("SELECT 1 FROM inbox WHERE envelope = ?1")?;
     query.exists([id.as_bytes()])
 }

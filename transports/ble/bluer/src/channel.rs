@@ -140,25 +140,20 @@ impl Drop for Shared {
     }
 }
 
-/// Until the kernel has sent everything; or the channel is over, and it never will.
+/// Until the kernel has sent everything; or the channel is over, and it never will. What came is not
+/// asked for: of a closed socket the kernel tells once that it is, and from then on that it may be
+/// read and that there is nothing, for ever, at which whoever waits for it turns round and round.
 async fn sent(socket: &SeqPacket, room: u32) {
-    let over = async {
-        let mut rest = vec![0; plan::SDU];
-        while matches!(socket.recv(&mut rest).await, Ok(1..)) {}
-    };
-    let empty = async {
-        // Of a Bluetooth socket this is what is free.
-        while socket
+    // Of a Bluetooth socket the output buffer is what is free; only one that is connected has an MTU.
+    let is_open = || socket.send_mtu().is_ok();
+    let waits = || {
+        socket
             .as_ref()
             .output_buffer()
             .is_ok_and(|free| free < room)
-        {
-            sleep(ASK).await;
-        }
     };
-    tokio::select! {
-        () = over => {}
-        () = empty => {}
+    while is_open() && waits() {
+        sleep(ASK).await;
     }
 }
 
@@ -175,14 +170,21 @@ impl LinkTx for Sent {
     }
 }
 
+/// The buffer is gone once the channel is over: it must not be read then, see [`sent`].
 struct Came(Arc<Shared>, Vec<u8>);
 
 impl LinkRx for Came {
     fn recv(&mut self) -> BoxFut<'_, Result<Vec<u8>, LinkError>> {
         Box::pin(async {
+            if self.1.is_empty() {
+                return Err(LinkError::Closed);
+            }
             match self.0.socket()?.recv(&mut self.1).await {
                 Ok(length @ 1..) => Ok(self.1.get(..length).unwrap_or_default().to_vec()),
-                _ => Err(LinkError::Closed),
+                _ => {
+                    self.1.clear();
+                    Err(LinkError::Closed)
+                }
             }
         })
     }

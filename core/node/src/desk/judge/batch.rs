@@ -226,8 +226,9 @@ impl Batch {
                     peers: vec![sender.clone(), peer.did.clone()],
                 });
             }
-            self.changes
-                .extend(word::notes(&desk.home, letter, sender)?);
+            let peers = [sender.clone(), peer.did.clone()];
+            let word = word::notes(&desk.home, letter, sender, &peers)?;
+            self.changes.extend(word);
             if knows_us(desk, letter)
                 && self.know_us.insert(peer.did.clone())
                 && desk.home.note(KNOWS_US, &peer.did)?.is_none()
