@@ -243,10 +243,9 @@ fn frames(bytes: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
         if std::mem::take(&mut torn) {
             return Some(None);
         }
-        let (length, after) = match rest?.split_first_chunk::<LENGTH>() {
-            Some(split) => split,
+        let Some((length, after)) = rest?.split_first_chunk::<LENGTH>() else {
             // Nothing is left, or the end of a length is missing.
-            None => return (!rest.take()?.is_empty()).then_some(None),
+            return (!rest.take()?.is_empty()).then_some(None);
         };
         let length = usize::from(u16::from_be_bytes(*length));
         let frame = after.get(..length).filter(|_| length > fountain::OVERHEAD);
