@@ -320,6 +320,27 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// How many kinds of [`Self::mischief`] there are.
+    pub const MISCHIEFS: u64 = 8;
+
+    /// One of mallory's doings, by number: the last one, which lasts `for_ms`, for every number
+    /// beyond. The others are done `count` times.
+    #[must_use]
+    pub const fn mischief(which: u64, count: u32, for_ms: u64) -> Self {
+        match which {
+            0 => Self::Replay { count },
+            1 => Self::HelloFlood { count },
+            2 => Self::Offers {
+                count: count.saturating_mul(20),
+            },
+            3 => Self::Lies { count },
+            4 => Self::Oversized { count },
+            5 => Self::Garbage { count },
+            6 => Self::Relabel { count },
+            _ => Self::BlackHole { for_ms },
+        }
+    }
+
     /// Its name among the marks.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -83,14 +83,14 @@ pub(crate) fn export(
     quiet: bool,
 ) -> Result<Carried, Fault> {
     let expired = home.expire(now())?;
-    let mut waiting = rows(home, Some(OutState::Queued))?;
-    if let Some(did) = peer {
-        only_for(home, did, &mut waiting)?;
-    }
-    let mut sent = rows(home, Some(OutState::Sent))?;
-    if let Some(did) = peer {
-        only_for(home, did, &mut sent)?;
-    }
+    let wanted = |state| {
+        let mut all = rows(home, Some(state))?;
+        if let Some(did) = peer {
+            only_for(home, did, &mut all)?;
+        }
+        Ok::<_, Fault>(all)
+    };
+    let (waiting, sent) = (wanted(OutState::Queued)?, wanted(OutState::Sent)?);
     let carried = write(home, folder, (waiting, sent), form, quiet)?;
     Ok(Carried { expired, ..carried })
 }
@@ -151,7 +151,6 @@ fn write(
         progress: Progress::new("exporting", waiting.len() as u64, quiet),
         carried,
         unmarked: Vec::new(),
-        apart: true,
         files: BTreeMap::new(),
         mark_fault: None,
     };
@@ -197,24 +196,20 @@ struct Writing<'a> {
     carried: Carried,
     /// Durable in the folder, and not marked yet.
     unmarked: Vec<EnvelopeId>,
-    /// Each message has a file of its own now.
-    apart: bool,
-    /// Which, of those.
+    /// Those of them that have files of their own.
     files: BTreeMap<FileHash, EnvelopeId>,
     mark_fault: Option<Fault>,
 }
 
 impl Writing<'_> {
     fn files(&mut self, rows: &[&OutRow]) -> Result<(), Fault> {
-        self.apart = true;
-        self.put(rows, still_there, |folder, messages, now, done| {
+        self.put(rows, true, still_there, |folder, messages, now, done| {
             folder.deliver_all(messages, now, done)
         })
     }
 
     fn batches(&mut self, rows: &[&OutRow]) -> Result<(), Fault> {
-        self.apart = false;
-        self.put(rows, wire, |folder, wires, now, done| {
+        self.put(rows, false, wire, |folder, wires, now, done| {
             folder.deliver_batches(wires, now, done)
         })
     }
@@ -222,6 +217,7 @@ impl Writing<'_> {
     fn put<T>(
         &mut self,
         rows: &[&OutRow],
+        apart: bool,
         read: fn(&Home, &OutRow) -> Result<Option<T>, Fault>,
         deliver: Deliver<T>,
     ) -> Result<(), Fault> {
@@ -229,17 +225,19 @@ impl Writing<'_> {
         let (given, unread) = (RefCell::new(Vec::new()), RefCell::new(None));
         let mut messages = readable(rows, &given, &unread, |row| read(home, row));
         deliver(folder, &mut messages, now, &mut |index, one| {
-            self.landed(given.borrow().get(index), one);
+            let id = given.borrow().get(index).copied();
+            self.landed(id, one, apart);
         })?;
         drop(messages);
         unread.into_inner().map_or(Ok(()), Err)
     }
 
-    fn landed(&mut self, id: Option<&EnvelopeId>, one: &Delivered) {
+    /// `apart`: it has a file of its own.
+    fn landed(&mut self, id: Option<EnvelopeId>, one: &Delivered, apart: bool) {
         if let Some(id) = id {
-            self.unmarked.push(*id);
-            if self.apart && !one.duplicate {
-                self.files.insert(one.hash.clone(), *id);
+            self.unmarked.push(id);
+            if apart && !one.duplicate {
+                self.files.insert(one.hash.clone(), id);
             }
         }
         if one.duplicate {

@@ -136,6 +136,8 @@ fn take_rests(home: &Home, folder: &Folder, taken: &mut Taken) -> Result<(), Fau
         taken.new += arrived.new;
         taken.duplicate += arrived.duplicate;
         taken.for_others += arrived.for_others;
+        taken.left.extend(arrived.left);
+        taken.left.extend_from_slice(&finished.left);
         let mut stored = BTreeSet::new();
         for envelope in &finished.envelopes {
             if home.has_arrived(&envelope.id())? {
@@ -152,8 +154,6 @@ fn take_rests(home: &Home, folder: &Folder, taken: &mut Taken) -> Result<(), Fau
                 }
             }
         }
-        taken.left.extend(finished.left);
-        taken.left.extend(arrived.left);
     }
     taken.asked = rest::ask(home, folder)?;
     Ok(())

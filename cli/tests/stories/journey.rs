@@ -118,10 +118,18 @@ fn by_radio(alice: &Party, bob: &Party) -> (u64, u64) {
     air.end_after(RADIO);
     let nodes = [node(bob, "bob"), node(alice, "alice")];
     pause_until("bob is out of reach", || air.carried().1);
+    // What the radio has brought is kept when its link's end is noticed.
+    for node in &nodes {
+        pause_until("its link is over", || {
+            let status = runtime.block_on(node.status()).unwrap();
+            status.links.is_empty()
+        });
+    }
     for node in nodes {
         runtime.block_on(node.stop());
     }
     let begun = Home::open(&bob.home).unwrap().arriving().unwrap();
+    assert_eq!(begun.len(), 1, "of {:?} bytes sent", air.carried());
     let cut = begun[0].cut(MIN_SYMBOL).unwrap();
     let here = cut.symbols().count() * MIN_SYMBOL;
     (air.carried().0, here as u64)

@@ -19,10 +19,12 @@ mod ways;
 pub(crate) mod word;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 
 use packmule_agent::did::DidDoc;
-use packmule_agent::keys::Keyring;
+use packmule_agent::keys::{Keyring, SecretKey};
 use packmule_agent::resolve::{DocBook, ResolveError, Resolver};
 use packmule_bus::{Envelope, EnvelopeId};
 
@@ -44,6 +46,8 @@ pub struct Desk {
     keys: Keyring,
     book: RwLock<Book>,
     at_hand: Mutex<AtHand>,
+    /// The key that signs for us, and its id; sought once.
+    own: OnceLock<Option<(String, SecretKey)>>,
 }
 
 /// Why a desk was not opened.
@@ -75,6 +79,7 @@ impl Desk {
             keys,
             book,
             at_hand: Mutex::default(),
+            own: OnceLock::new(),
         })
     }
 

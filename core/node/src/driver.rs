@@ -48,7 +48,7 @@ pub(crate) use clock::Clock;
 pub(crate) use doors::{Transports, listen, receive, scout};
 pub(crate) use fragments::Scanned;
 pub(crate) use links::Links;
-pub(crate) use mailboxes::{Boxes, tag_of};
+pub(crate) use mailboxes::Boxes;
 pub(crate) use post::Post;
 pub(crate) use reach::Reach;
 pub use seek::Seek;

@@ -22,7 +22,8 @@ use tokio::task::AbortHandle;
 
 use crate::control::{DeadLetter, EventLine, StatusReport, WhyReport};
 use crate::desk::Desk;
-use crate::driver::{Changed, Command, hex, tag_of};
+use crate::desk::address::tag_of;
+use crate::driver::{Changed, Command, hex};
 
 pub use crate::driver::Seek;
 

@@ -159,16 +159,8 @@ fn trouble(u: &mut Unstructured<'_>) -> Result<FaultKind> {
 
 fn mischief(u: &mut Unstructured<'_>) -> Result<FaultKind> {
     let count = u.int_in_range(1..=60)?;
-    Ok(match u.int_in_range(0..=7)? {
-        0 => FaultKind::Replay { count },
-        1 => FaultKind::HelloFlood { count },
-        2 => FaultKind::Offers { count: count * 20 },
-        3 => FaultKind::Lies { count },
-        4 => FaultKind::Oversized { count },
-        5 => FaultKind::Garbage { count },
-        6 => FaultKind::Relabel { count },
-        _ => FaultKind::BlackHole { for_ms: LONGEST_MS },
-    })
+    let which = u.int_in_range(0..=FaultKind::MISCHIEFS - 1)?;
+    Ok(FaultKind::mischief(which, count, LONGEST_MS))
 }
 
 fn scenario(u: &mut Unstructured<'_>) -> Result<Scenario> {

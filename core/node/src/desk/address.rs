@@ -4,8 +4,9 @@
 //! nothing here fails. Nothing of it is proven either: it decides what we touch, not what we
 //! believe.
 
-use packmule_agent::did::same_did;
+use packmule_agent::did::{did_of, same_did, short_form};
 use packmule_agent::pack::{Limits, peek};
+use packmule_bus::label::DidTag;
 use serde_json::Value;
 
 use crate::Home;
@@ -34,6 +35,12 @@ pub fn names_us<S: AsRef<str>>(named: &[S], own: &[String]) -> bool {
     named
         .iter()
         .any(|one| own.iter().any(|did| same_did(did, one.as_ref())))
+}
+
+/// The tag of a DID, or of the DID of a DID URL.
+pub(crate) fn tag_of(did: &str) -> DidTag {
+    let did = did_of(did);
+    DidTag::of(short_form(did).unwrap_or(did))
 }
 
 /// Whose a packed message is.

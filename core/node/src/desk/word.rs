@@ -31,7 +31,7 @@ const LONGEST: usize = 256;
 
 /// What the header holds.
 #[derive(Serialize, Deserialize)]
-struct Word {
+struct Shown {
     /// Posix seconds.
     at: u64,
     /// Which key of its sender, after the `#`.
@@ -45,33 +45,41 @@ struct Word {
 struct Noted {
     did: String,
     #[serde(flatten)]
-    word: Word,
+    word: Shown,
 }
 
-/// The first key that may authenticate us, is in our ring and signs; and its id.
-pub(crate) fn own_key(desk: &Desk) -> Option<(String, SecretKey)> {
-    let (did, doc) = desk.home().identity();
-    let keys = doc.authentication_keys().filter_map(|(id, public)| {
-        let mut ring = desk.keys().iter();
-        let (_, secret) = ring.find(|(kid, secret)| {
-            same_did(did_of(kid), did) && fragment(kid) == fragment(id) && secret.public() == public
-        })?;
-        let kid = format!("{}#{}", short_form(did).unwrap_or(did), fragment(id)?);
-        Some((kid, secret.clone()))
-    });
-    // Some keys only agree.
-    keys.into_iter()
-        .find(|(_, key)| key.sign(b"packmule").is_some())
+impl Desk {
+    /// The first key that may authenticate us, is in our ring and signs; and its id.
+    pub(crate) fn own_key(&self) -> Option<&(String, SecretKey)> {
+        self.own.get_or_init(|| self.find_key()).as_ref()
+    }
+
+    fn find_key(&self) -> Option<(String, SecretKey)> {
+        let (did, doc) = self.home.identity();
+        let keys = doc.authentication_keys().filter_map(|(id, public)| {
+            let mut ring = self.keys.iter();
+            let (_, secret) = ring.find(|(kid, secret)| {
+                same_did(did_of(kid), did)
+                    && fragment(kid) == fragment(id)
+                    && secret.public() == public
+            })?;
+            let kid = format!("{}#{}", short_form(did).unwrap_or(did), fragment(id)?);
+            Some((kid, secret.clone()))
+        });
+        // Some keys only agree.
+        keys.into_iter()
+            .find(|(_, key)| key.sign(b"packmule").is_some())
+    }
 }
 
-/// A receipt by our DID, signed by this key of ours.
+/// A receipt by our DID. `None`: no key signs for us.
 pub(crate) fn receipt(
     desk: &Desk,
-    (kid, key): &(String, SecretKey),
     ids: Vec<EnvelopeId>,
     refused: Option<Reason>,
     at: u64,
 ) -> Option<Receipt> {
+    let (kid, key) = desk.own_key()?;
     let did = desk.did();
     let mut receipt = Receipt {
         ids,
@@ -99,9 +107,8 @@ pub(super) fn put(desk: &Desk, id: EnvelopeId, letter: &Letter, ack: &mut Messag
     {
         return;
     }
-    let receipt = own_key(desk).and_then(|own| receipt(desk, &own, vec![id], None, at));
-    let word = receipt.and_then(|receipt| {
-        Some(Word {
+    let word = receipt(desk, vec![id], None, at).and_then(|receipt| {
+        Some(Shown {
             at,
             key: fragment(&receipt.kid)?.to_owned(),
             sig: BASE64URL_NOPAD.encode(&receipt.signature),
@@ -121,7 +128,7 @@ pub(super) fn notes(
     peers: &[String],
 ) -> Result<Vec<Change>, HomeError> {
     let value = letter.message.extra.get(HEADER);
-    let word = value.and_then(|value| Word::deserialize(value).ok());
+    let word = value.and_then(|value| Shown::deserialize(value).ok());
     let Some(word) = word.filter(|word| word.key.len().max(word.sig.len()) <= LONGEST) else {
         return Ok(Vec::new());
     };

@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use packmule_agent::did::{DidDoc, did_of, same_did, short_form};
-use packmule_agent::keys::SecretKey;
 use packmule_agent::pack::{Limits, peek};
 use packmule_agent::resolve::{Resolver, resolve_offline};
 use packmule_bus::EnvelopeId;
@@ -22,11 +21,12 @@ use packmule_bus::link::Role;
 use packmule_bus::receipt::{Reason, Receipt};
 use rusqlite::Connection;
 
-use super::{Heard, Mouth, tag_of};
+use super::{Heard, Mouth};
 use crate::HomeError;
 use crate::bodies::{self, Shelf};
 use crate::desk::Desk;
-use crate::desk::word::{self, fragment, own_key};
+use crate::desk::address::tag_of;
+use crate::desk::word::{self, fragment};
 
 /// Documents kept parsed: of those who speak most.
 const KEPT: usize = 256;
@@ -44,8 +44,6 @@ pub(crate) struct Keys {
 /// Who speaks for us, and whose words we can check.
 struct Speaker {
     desk: Arc<Desk>,
-    /// The id of the key that signs for us, and the key.
-    own: Option<(String, SecretKey)>,
     docs: Mutex<BTreeMap<String, Arc<DidDoc>>>,
 }
 
@@ -71,7 +69,6 @@ impl Keys {
         };
         let speaker = Speaker {
             desk: Arc::clone(desk),
-            own: own_key(desk),
             docs: Mutex::default(),
         };
         Ok(Self {
@@ -152,7 +149,7 @@ impl Speaker {
     }
 
     fn claim(&self, hash: &[u8; 32], role: Role) -> Option<Claim> {
-        let (kid, key) = self.own.as_ref()?;
+        let (kid, key) = self.desk.own_key()?;
         // The long form: a stranger has to resolve it from itself.
         let did = self.desk.did().to_owned();
         let signature = key.sign(&Claim::statement(&did, hash, role))?;
@@ -175,7 +172,7 @@ impl Speaker {
         if tag_of(self.desk.did()) != by {
             return None;
         }
-        word::receipt(&self.desk, self.own.as_ref()?, ids, refused, at)
+        word::receipt(&self.desk, ids, refused, at)
     }
 
     fn believes(&self, word: &Word) -> bool {

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use packmule_agent::did::{did_of, short_form};
 use packmule_agent::pack::{Limits, peek};
 use packmule_bus::bus::io::{HandFault, Input};
 use packmule_bus::label::DidTag;
@@ -22,6 +21,7 @@ use tokio::time::{sleep, timeout};
 use super::links::Visit;
 use super::routes::Onion;
 use super::{Driver, Heard, Mouth};
+use crate::desk::address::tag_of;
 
 /// Messages of one mailbox that are here and not settled.
 const UNSETTLED: usize = 16;
@@ -223,10 +223,4 @@ fn read(bytes: &[u8]) -> Option<(Envelope, Vec<DidTag>)> {
     tags.sort_unstable();
     tags.dedup();
     Some((envelope, tags))
-}
-
-/// The tag of a DID, or of the DID of a DID URL.
-pub(crate) fn tag_of(did: &str) -> DidTag {
-    let did = did_of(did);
-    DidTag::of(short_form(did).unwrap_or(did))
 }

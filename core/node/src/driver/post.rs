@@ -16,9 +16,9 @@ use packmule_bus::receipt::Reason;
 use rusqlite::{Connection, params};
 use tokio::time::Instant;
 
-use super::mailboxes::tag_of;
 use super::{AHEAD, Driver, Heard};
 use crate::bodies::{self, Shelf};
+use crate::desk::address::tag_of;
 use crate::home::now;
 use crate::peers::{from_sql, to_sql};
 use crate::records::{names, priority};

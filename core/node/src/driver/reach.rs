@@ -15,10 +15,10 @@ use packmule_bus::label::DidTag;
 use packmule_bus::link::Way;
 
 use super::Driver;
-use super::mailboxes::tag_of;
 use super::routes::{self, Here, Onion, Onions};
 use super::seek::Strangers;
 use crate::HomeError;
+use crate::desk::address::tag_of;
 use crate::desk::{Desk, address};
 use crate::node::NodeConfig;
 use crate::peers::{self, Standing};

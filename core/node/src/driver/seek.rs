@@ -14,8 +14,8 @@ use packmule_bus::label::DidTag;
 use packmule_bus::link::Way;
 
 use super::Driver;
-use super::mailboxes::tag_of;
 use super::routes;
+use crate::desk::address::tag_of;
 
 /// Strangers whose ways are remembered.
 const MOST: usize = 4096;

@@ -10,8 +10,7 @@ use packmule_bus::label::DidTag;
 use packmule_bus::{EnvelopeId, Fragment, fountain};
 
 use super::{Home, HomeError};
-use crate::desk::address::own_dids;
-use crate::driver::tag_of;
+use crate::desk::address::{own_dids, tag_of};
 use crate::records::{has_arrived, unfinished};
 
 /// The folder of what scans have begun.
@@ -66,6 +65,6 @@ impl Home {
     /// # Errors
     /// The store cannot be read.
     pub fn has_arrived(&self, id: &EnvelopeId) -> Result<bool, HomeError> {
-        Ok(has_arrived(&self.connect()?, id)?)
+        Ok(has_arrived(&self.db(), id)?)
     }
 }

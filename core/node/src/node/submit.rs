@@ -9,8 +9,9 @@ use packmule_bus::{Envelope, EnvelopeError, EnvelopeId};
 use tokio::sync::oneshot;
 
 use super::Node;
+use crate::desk::address::tag_of;
 use crate::desk::{self, Protection};
-use crate::driver::{Command, tag_of};
+use crate::driver::Command;
 use crate::home::now;
 use crate::outbox::OwnRow;
 use crate::{HomeError, OutRecord};

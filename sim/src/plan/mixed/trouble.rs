@@ -86,14 +86,5 @@ fn honest(dice: &mut Dice) -> FaultKind {
 
 fn mallory(dice: &mut Dice) -> FaultKind {
     let count = u32::try_from(dice.between(1, 60)).unwrap_or(1);
-    match dice.below(8) {
-        0 => FaultKind::Replay { count },
-        1 => FaultKind::HelloFlood { count },
-        2 => FaultKind::Offers { count: count * 20 },
-        3 => FaultKind::Lies { count },
-        4 => FaultKind::Oversized { count },
-        5 => FaultKind::Garbage { count },
-        6 => FaultKind::Relabel { count },
-        _ => FaultKind::BlackHole { for_ms: LONGEST_MS },
-    }
+    FaultKind::mischief(dice.below(FaultKind::MISCHIEFS), count, LONGEST_MS)
 }

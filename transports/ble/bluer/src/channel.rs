@@ -107,7 +107,7 @@ pub(crate) fn of_socket(socket: SeqPacket, with: String, hold: Hold) -> Channel 
         longest: plan::SDU,
         with,
         tx: Box::new(Sent(Arc::clone(&shared))),
-        rx: Box::new(Came(shared, vec![0; plan::SDU])),
+        rx: Box::new(Came(shared, Some(vec![0; plan::SDU]))),
         answers: None,
     }
 }
@@ -171,18 +171,17 @@ impl LinkTx for Sent {
 }
 
 /// The buffer is gone once the channel is over: it must not be read then, see [`sent`].
-struct Came(Arc<Shared>, Vec<u8>);
+struct Came(Arc<Shared>, Option<Vec<u8>>);
 
 impl LinkRx for Came {
     fn recv(&mut self) -> BoxFut<'_, Result<Vec<u8>, LinkError>> {
         Box::pin(async {
-            if self.1.is_empty() {
-                return Err(LinkError::Closed);
-            }
-            match self.0.socket()?.recv(&mut self.1).await {
-                Ok(length @ 1..) => Ok(self.1.get(..length).unwrap_or_default().to_vec()),
+            let Self(shared, buffer) = self;
+            let room = buffer.as_mut().ok_or(LinkError::Closed)?;
+            match shared.socket()?.recv(room).await {
+                Ok(length @ 1..) => Ok(room.get(..length).unwrap_or_default().to_vec()),
                 _ => {
-                    self.1.clear();
+                    *buffer = None;
                     Err(LinkError::Closed)
                 }
             }
