@@ -25,10 +25,10 @@ if [ ${#needs[@]} -gt 0 ]; then
   compgen -G '/usr/lib/*/libclang*.so*' >/dev/null || missing+=(libclang1 libclang-common-14-dev)
 fi
 # A guest with Bluetooth; its kernel and BlueZ are unpacked into the cache by tests/ble-vm/run.py, if apt knows them.
-if [ "${CHECK_MODE:-full}" = deep ]; then
+if [ ${#needs[@]} -gt 0 ]; then
   for pair in qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio dbus-daemon:dbus-daemon strip:binutils zstd:zstd; do command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}"); done
 fi
-if [ "${CHECK_MODE:-full}" = deep ] && [ "$(id -u)" = 0 ] && command -v apt-cache >/dev/null 2>&1 && [ -z "$(apt-cache pkgnames linux-image-6)" ]; then
+if [ ${#needs[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-cache >/dev/null 2>&1 && [ -z "$(apt-cache pkgnames linux-image-6)" ]; then
   apt-get update -qq >"$PACKMULE_CACHE/apt.log" 2>&1 || { tail -5 "$PACKMULE_CACHE/apt.log" >&2; exit 1; }
 fi
 # A bare Debian, for the newcomer.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Bluetooth LE in a guest with BlueZ and virtual controllers: our nodes with one another and with bumble
-# modes: deep
+# modes: full deep
 cargo build --locked -p packmule --features btleplug
 cp "$CARGO_TARGET_DIR/debug/packmule" "$PACKMULE_CACHE/packmule-btleplug"
 cargo build --locked -p packmule --features bluer

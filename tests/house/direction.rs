@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use packmule_tests::metadata;
+use packmule_tests::{metadata, product_sources, text};
 use serde_json::Value;
 
 /// Our packages and what each may depend on, of ours. A new crate must be entered here: that is
@@ -134,7 +134,7 @@ fn dependencies_point_down_only() {
 }
 
 #[test]
-fn the_heart_knows_no_runtime_disk_or_cipher() {
+fn the_heart_knows_no_runtime_disk_or_dice() {
     let meta = metadata();
     let nodes = meta["resolve"]["nodes"].as_array().expect("nodes");
     let by_id: BTreeMap<&str, &Value> = nodes
@@ -173,7 +173,6 @@ fn the_heart_knows_no_runtime_disk_or_cipher() {
         "tokio",
         "async-std",
         "rusqlite",
-        "aws-lc-rs",
         "rustix",
         "rand",
         "getrandom",
@@ -184,4 +183,22 @@ fn the_heart_knows_no_runtime_disk_or_cipher() {
             "core/bus pulls {banned}: the heart is silent (design law 1)"
         );
     }
+}
+
+/// AWS-LC has ciphers and dice too; of all that the heart takes its digests, in one file (ADR 3).
+#[test]
+fn the_heart_has_nothing_but_digests_of_aws_lc() {
+    let mut users = Vec::new();
+    for file in product_sources() {
+        let of_aws_lc = text(&file);
+        let lines = of_aws_lc.lines().filter(|line| line.contains("aws_lc_rs"));
+        for line in lines.filter(|_| file.starts_with("core/bus/")) {
+            let rest: Vec<&str> = line.split("aws_lc_rs").skip(1).collect();
+            let digests = rest.iter().all(|rest| rest.starts_with("::digest::"));
+            assert!(digests, "{file}: {line}");
+            users.push(file.clone());
+        }
+    }
+    users.dedup();
+    assert_eq!(users, ["core/bus/src/hash.rs"], "docs/adr/0003");
 }

@@ -9,7 +9,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use data_encoding::BASE32_NOPAD;
-use sha2::{Digest, Sha256};
+
+use crate::hash::sha256;
 
 /// SHA-256 of an envelope's identity form.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,7 +25,7 @@ impl EnvelopeId {
 
     /// The id of an identity form.
     pub(crate) fn of(identity: &[u8]) -> Self {
-        Self(Sha256::digest(identity).into())
+        Self(sha256(identity))
     }
 
     /// The 32 bytes.

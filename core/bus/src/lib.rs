@@ -16,6 +16,7 @@ pub mod depot;
 mod envelope;
 pub mod fountain;
 mod fragment;
+mod hash;
 mod headers;
 mod id;
 mod identity;

@@ -25,11 +25,11 @@ everybody = [alice, bob, mule, cloud]
 
 # Bytes each way, for rates.
 MEASURED = 1_000_000
-# Percent of what bare values reach, below which something has become worse. Everything here, the radio too, is one
-# CPU's time, so what a message costs besides (sealing, opening, the disk) is taken from it: 88 % and 78 % were seen.
-SHARE = {GATT: 80, "": 70}
+# Percent of what bare values reach: 90 is promised, 92 were seen, and a percent is what two runs differ by. Everything
+# here, the radio too, is one CPU's time: what a message costs besides (sealing, hashing, the disk) is taken from it.
+SHARE = {GATT: 89, "": 89}
 # So many bytes take some seconds.
-LONG = {GATT: 1_000_000, "": 2_500_000}
+LONG = {GATT: 3_000_000, "": 7_000_000}
 
 
 def exchange(radio, bearers, how):

@@ -7,8 +7,7 @@
 
 use std::ops::Range;
 
-use sha2::{Digest, Sha256};
-
+use crate::hash::sha256;
 use crate::label::{DidTag, Label};
 use crate::link::{LinkFacts, Role, Way};
 use crate::receipt::{Reason, Receipt, Rung};
@@ -43,9 +42,8 @@ impl WireHash {
     /// The name of these bytes.
     #[must_use]
     pub fn of(wire: &[u8]) -> Self {
-        let digest: [u8; 32] = Sha256::digest(wire).into();
         let mut hash = [0; 16];
-        hash.copy_from_slice(digest.split_at(16).0);
+        hash.copy_from_slice(sha256(wire).split_at(16).0);
         Self(hash)
     }
 }
