@@ -5,7 +5,8 @@ if [ "$(id -u)" != 0 ] || [ ! -c /dev/fuse ]; then
   echo "powercut: mounts images through FUSE: needs root and /dev/fuse" >&2; exit 1
 fi
 missing=()
-for tool in mount.exfat-fuse:exfat-fuse mkfs.exfat:exfatprogs fusefat:fusefat mkfs.vfat:dosfstools strace:strace; do
+for tool in mount.exfat-fuse:exfat-fuse mkfs.exfat:exfatprogs fusefat:fusefat mkfs.vfat:dosfstools \
+  tsk_recover:sleuthkit strace:strace; do
   command -v "${tool%%:*}" >/dev/null || missing+=("${tool##*:}")
 done
 if [ ${#missing[@]} -gt 0 ]; then
@@ -16,5 +17,5 @@ fi
 cargo build --locked -p packmule
 # Of each kind of cut on each file system.
 cuts=10
-if [ "$CHECK_MODE" = deep ]; then cuts=150; fi
+if [ "$CHECK_MODE" = deep ]; then cuts=100; fi
 PYTHONDONTWRITEBYTECODE=1 python3 tests/powercut/powercut.py "$CARGO_TARGET_DIR/debug/packmule" "$cuts"

@@ -9,10 +9,14 @@ message after the other. Then cuts are replayed on copies of the empty medium, b
 
 The medium as the cut left it is mounted read-only, and a bob imports. If that fails, the medium is repaired
 by its fsck and he tries again: an entry of an exFAT folder may lie across two blocks, and with half of it
-exfat-fuse reads nothing of the folder. Then the alice of that moment takes another stick, and bob imports that
+exfat-fuse reads nothing of the folder. If it does not even then, he takes the files that another reader finds
+(The Sleuth Kit): exfat-fuse stumbles over what lies behind a folder's end, where fsck.exfat does not look, and
+other drivers do not, either. Then the alice of that moment takes another stick, and bob imports that
 too. Always: no torn message is taken, none is there twice, and what alice's second stick brings is there. In
 order and reordered also: the medium can be read, and a message whose export had returned is there. And alice
 may take the same stick instead: she exports to it once more, as the cut left it, and another bob has all.
+She may be refused, loudly: fusefat makes no file in a folder where half a long name lies, and fsck.vfat leaves
+that there. Then her messages wait on for another stick. In most cuts it must go.
 
 Where the driver passes no sync on (`syncs` is false), a sync by packmule would promise nothing to anybody
 behind that driver. There the syncs that packmule asked for stand for the driver's: the cuts are those of
@@ -21,12 +25,15 @@ this file system under a driver that keeps its word. What that driver itself can
 """
 import random
 import re
+import shutil
 import time
 
 from people import Hung, letter
-from stick import BLOCK, Failed, Stick, blocks, calls, copy_image, new_image, repair
+from stick import BLOCK, Failed, Stick, blocks, calls, copy_image, new_image, recover, repair
 
 MESSAGES = 5
+# Done; and done but for a damaged file, which was left in place.
+IMPORTED = (0, 6)
 KINDS = ("in order", "reordered", "unsynced")
 
 
@@ -91,38 +98,47 @@ def lay(base, work, applied):
                 disk.write(data)
 
 
+def scratch_folder(people, name):
+    folder = people.scratch / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
 def read(fs, people, image, mount, bob):
     """Bob's texts after he has imported from it; None if that does not go."""
     with Stick(fs, image, mount, read_only=True) as stick:
         if not stick.up:
             return None
         try:
-            # What it leaves alone, torn files above all, is no failure of an import.
             code, _, _ = people.run(bob, "import", mount, stick=stick)
         except Hung:
             return None
-    return people.texts(bob) if code == 0 else None
+    return people.texts(bob) if code in IMPORTED else None
 
 
 def judge(fs, people, base, mount, applied, sent):
     """Bob at the cut medium, and at the second stick of the alice who had exported `sent` of the messages.
 
-    Returns his texts after each, the first None if the medium cannot be read; and whether it was repaired."""
+    Returns his texts after each, the first None if the medium cannot be read; and by which means it was."""
     work = people.scratch / "work.img"
     lay(base, work, applied)
     bob = people.copy("bob", "bob-at-the-cut")
-    first, repaired = read(fs, people, work, mount, bob), False
+    means = "as it is"
+    first = read(fs, people, work, mount, bob)
     if first is None:
         repair(fs, work)
-        first, repaired = read(fs, people, work, mount, bob), True
-    second = people.scratch / "second-stick"
-    second.mkdir(exist_ok=True)
+        means, first = "repaired", read(fs, people, work, mount, bob)
+    if first is None:
+        means, files = "other_reader", scratch_folder(people, "found")
+        recover(work, files)
+        code, _, _ = people.run(bob, "import", files)
+        first = people.texts(bob) if code in IMPORTED and any(files.iterdir()) else None
+    second = scratch_folder(people, "second-stick")
     alice = people.copy(f"alice-{sent}", "alice-at-the-cut")
     people.done(alice, "export", second)
     people.done(bob, "import", second)
-    for file in second.glob("DIDCOMM/*.*"):
-        file.unlink()
-    return first, people.texts(bob), repaired
+    return first, people.texts(bob), means
 
 
 def once_more(fs, people, base, mount, applied, sent):
@@ -151,17 +167,19 @@ def story(fs, people, mount, cuts, seed):
     new_image(fs, base)
     history, marks = record(fs, people, base, mount)
     letters = {letter(number) for number in range(MESSAGES)}
-    told = {kind: dict(cuts=0, taken=0, torn=0, doubled=0, lost=0, never_came=0, repaired=0, unreadable=0,
-                      refused_again=0)
+    told = {kind: dict(cuts=0, taken=0, torn=0, doubled=0, lost=0, never_came=0, repaired=0, other_reader=0,
+                      unreadable=0, refused_again=0)
             for kind in KINDS}
     for kind, place, applied in plan(history, cuts, random.Random(seed)):
         sent = sum(1 for mark in marks if mark <= place)
-        first, last, repaired = judge(fs, people, base, mount, applied, sent)
+        first, last, means = judge(fs, people, base, mount, applied, sent)
         counts, texts = told[kind], first or {}
         counts["cuts"] += 1
         counts["taken"] += len(texts)
-        counts["repaired"] += repaired
-        counts["unreadable"] += first is None
+        if first is None:
+            counts["unreadable"] += 1
+        elif means != "as it is":
+            counts[means] += 1
         counts["torn"] += any(text not in letters for text in last)
         counts["doubled"] += any(times > 1 for times in last.values())
         counts["lost"] += any(letter(number) not in texts for number in range(sent))
@@ -177,9 +195,12 @@ def story(fs, people, mount, cuts, seed):
     held = all(
         counts["cuts"] and not counts["torn"] and not counts["doubled"]
         and not counts["never_came"] and (kind == "unsynced" or not (counts["lost"] or counts["unreadable"]))
+        # These ways out are for few cuts: else they would hide a driver that has never worked.
+        and (kind == "unsynced" or (counts["repaired"] + counts["other_reader"]) * 2 <= counts["cuts"])
+        and counts["refused_again"] * 2 <= counts["cuts"]
         for kind, counts in told.items()
     )
     # A replay in which nothing ever arrives would prove nothing.
     held = held and told["in order"]["taken"] > 0 and told["reordered"]["taken"] > 0
     syncs = sum(1 for event in history if event[1] == "sync")
-    return dict(blocks=len(history) - syncs, syncs=syncs, **told), held
+    return dict(blocks=len(history) - syncs, syncs=syncs, hung=people.hung, **told), held

@@ -13,7 +13,7 @@ from pathlib import Path
 from stick import Failed
 
 # In seconds; a driver that reads a damaged medium may go round in circles.
-PATIENCE = 60
+PATIENCE = 30
 
 
 class Hung(Exception):
@@ -24,6 +24,7 @@ class People:
     def __init__(self, program, scratch):
         self.program, self.scratch = str(program), Path(scratch)
         self.env = dict(os.environ, PACKMULE_PASSPHRASE="power cut", HOME=str(scratch))
+        self.hung = 0
         self.env.pop("PACKMULE_HOME", None)
 
     def meet(self):
@@ -46,6 +47,7 @@ class People:
         try:
             out, err = child.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
+            self.hung += 1
             # First the driver: whoever waits for it cannot be killed.
             if stick:
                 stick.pull()

@@ -4,9 +4,9 @@
 usage: powercut.py PACKMULE [CUTS [FS...]]
 
 CUTS (default 40) are replayed of each of three kinds, see cuts.py; FS is exfat or fat32 (default: both).
-Needs root, strace, and exfat-fuse, exfatprogs; fusefat, dosfstools. Prints one line of JSON for each file system,
-and on stderr what did not hold; ends with 0 if all held. Nothing stays mounted. The cuts are chosen by the number
-in $PROPTEST_RNG_SEED, as everywhere in ./check; without it by another one each time.
+Needs root, strace, sleuthkit, and exfat-fuse, exfatprogs; fusefat, dosfstools. Prints one line of JSON for each
+file system, and on stderr what did not hold; ends with 0 if all held. Nothing stays mounted. The cuts are chosen by
+the number in $PROPTEST_RNG_SEED, as everywhere in ./check; without it by another one each time.
 """
 import json
 import os
@@ -23,14 +23,19 @@ from people import Hung, People
 from stick import FILE_SYSTEMS, Failed, free_of_mounts, need
 
 SEED = int(os.environ.get("PROPTEST_RNG_SEED") or random.randrange(1 << 32))
+# Bytes for the images (sparse) and the homes.
+ROOM = 400 << 20
 
 
 def test(fs, program, cuts):
-    scratch = Path(tempfile.mkdtemp(prefix="packmule-powercut-"))
+    # In memory, if that is to be had: the disk below the images is no part of the test, and others use it.
+    memory = "/dev/shm"
+    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM
+    scratch = Path(tempfile.mkdtemp(prefix="packmule-powercut-", dir=memory if roomy else None))
     mount = scratch / "stick"
     mount.mkdir()
     try:
-        need(fs.driver[0], fs.make[0], fs.repair[0], "strace", "umount", "losetup")
+        need(fs.driver[0], fs.make[0], fs.repair[0], "tsk_recover", "strace", "umount", "losetup")
         people = People(program, scratch)
         people.meet()
         told, held = story(fs, people, mount, cuts, SEED)

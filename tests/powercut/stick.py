@@ -77,6 +77,14 @@ def repair(fs, image):
         pass
 
 
+def recover(image, folder):
+    """Writes the files of the image's folders into `folder`, by a reader that is no driver."""
+    try:
+        subprocess.run(["tsk_recover", "-a", str(image), str(folder)], capture_output=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        pass
+
+
 def copy_image(source, target):
     """Holes stay holes: most of a medium is empty."""
     tool("cp", "--sparse=always", source, target)
