@@ -17,5 +17,5 @@ fi
 cargo build --locked -p packmule
 # Of each kind of cut on each file system.
 cuts=10
-if [ "$CHECK_MODE" = deep ]; then cuts=100; fi
+if [ "$CHECK_MODE" = deep ]; then cuts=75; fi
 PYTHONDONTWRITEBYTECODE=1 python3 tests/powercut/powercut.py "$CARGO_TARGET_DIR/debug/packmule" "$cuts"
