@@ -20,7 +20,11 @@ pub(crate) fn run(globals: &Globals, args: &ExportArgs) -> Result<Report, Fault>
     let quiet = globals.quiet || globals.json;
     let carried = carry::export(&home, &folder, did.as_deref(), form, quiet)?;
     let mut text = match carried.written {
-        0 if carried.duplicate + carried.rests == 0 => String::from("nothing waits to go"),
+        0 if carried.duplicate + carried.rests == 0 => String::from(match carried.broken {
+            // It waits still: the medium was full, read-only or gone.
+            Some(_) => "nothing was written; it waits on",
+            None => "nothing waits to go",
+        }),
         1 => format!("1 message written to {}", folder.path().display()),
         n => format!("{n} messages written to {}", folder.path().display()),
     };

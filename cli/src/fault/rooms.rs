@@ -273,7 +273,9 @@ impl From<FolderError> for Fault {
     }
 }
 
-const GONE: &str = "put the drive back and run the same command again; nothing is lost or doubled";
+// A folder of exFAT whose last entry a power cut halved answers EIO, too.
+const GONE: &str = "put the drive back (if it is there, let fsck repair it) and run the same command \
+    again; nothing is lost or doubled";
 
 impl From<DeliverError> for Fault {
     fn from(err: DeliverError) -> Self {

@@ -26,6 +26,8 @@ impl Trouble {
         match errno {
             // After a yank the mount stays in the table and every call answers one of these.
             Errno::NOTCONN | Errno::IO | Errno::NODEV | Errno::STALE | Errno::NXIO => Self::Gone,
+            // What was under way when the driver of a FUSE medium went.
+            Errno::CONNABORTED => Self::Gone,
             Errno::NOSPC | Errno::DQUOT => Self::Full,
             Errno::ROFS => Self::ReadOnly,
             Errno::ACCESS | Errno::PERM => Self::Denied,
