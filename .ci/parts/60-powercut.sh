@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # sticks on exFAT and FAT32 images: power cuts replayed block by block, yanked, full, read-only
-# modes: full deep
+# modes: deep
 if [ "$(id -u)" != 0 ] || [ ! -c /dev/fuse ]; then
   echo "powercut: mounts images through FUSE: needs root and /dev/fuse" >&2; exit 1
 fi

@@ -129,3 +129,15 @@ fn every_fuzz_target_has_seeds_and_an_entry() {
         );
     }
 }
+
+/// They were in a changelog once, and nobody saw.
+#[test]
+fn no_merge_was_left_half_done() {
+    for file in files() {
+        let bytes = std::fs::read(packmule_tests::root().join(&file)).unwrap();
+        let mut lines = bytes.split(|byte| *byte == b'\n');
+        let marked =
+            lines.any(|line| line.starts_with(b"<<<<<<< ") || line.starts_with(b">>>>>>> "));
+        assert!(!marked, "{file} has the marks of a merge");
+    }
+}

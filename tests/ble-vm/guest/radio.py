@@ -21,6 +21,10 @@ Channels = {channels}
 log = Path("/tmp/log")
 
 
+# The PSM of ATT with credits (Bluetooth Assigned Numbers), as debugfs writes it.
+EATT = "39"
+
+
 class Failed(Exception):
     """A story does not hold."""
 
@@ -124,10 +128,19 @@ class Radio:
 
     @staticmethod
     def channels_of_ours():
-        """L2CAP channels with credits that are open: ours. ATT's are of mode 0, EATT's of 129."""
+        """L2CAP channels with credits that are open and not ATT's."""
+        return [row for row in Radio.channels() if row[5] != EATT]
+
+    @staticmethod
+    def further_bearers():
+        """ATT's, beside its first; one that is open has an end in each of two controllers."""
+        return len([row for row in Radio.channels() if row[5] == EATT]) // 2
+
+    @staticmethod
+    def channels():
         rows = [row.split() for row in Path("/sys/kernel/debug/bluetooth/l2cap").read_text().splitlines()]
         # source (kind) destination (kind) state psm scid dcid imtu omtu security mode
-        return [row for row in rows if len(row) == 12 and row[4] == "1" and row[11] == "128"]
+        return [row for row in rows if len(row) == 12 and row[4] == "1" and row[11] in ("128", "129")]
 
     def stop(self):
         if self.daemon:

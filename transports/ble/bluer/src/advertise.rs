@@ -31,15 +31,7 @@ impl Shown {
     /// Shows it on this adapter, from now on; a change of tag since the start is kept.
     pub(crate) async fn start(&mut self, adapter: &Adapter, offer: Offer) -> Result<(), OpenError> {
         if offer.didcomm {
-            // One of its own, as the draft has it: the UUID of the service and nothing of ours.
-            let uuid = Uuid::from_u128(plan::DIDCOMM.uuid.0);
-            let shown = Advertisement {
-                service_uuids: [uuid].into(),
-                discoverable: Some(true),
-                ..Advertisement::default()
-            };
-            let handle = adapter.advertise(shown).await.map_err(|why| told(&why))?;
-            self.didcomm = Some(handle);
+            self.didcomm = Some(profile(adapter).await?);
         }
         let advert = *self.advert.get_or_insert(offer.advert);
         let handle = advertise(adapter, advert).await?;
@@ -59,10 +51,33 @@ impl Shown {
         Ok(())
     }
 
+    /// The same once more. Where a connection stops advertisements the kernel shows them again when
+    /// it has ended; but Linux 6.12 does not try again when the controller is busy then.
+    pub(crate) async fn again(&mut self) -> Result<(), OpenError> {
+        if let (Some((adapter, _)), true) = (&self.on, self.didcomm.is_some()) {
+            self.didcomm = Some(profile(adapter).await?);
+        }
+        match self.advert {
+            Some(advert) => self.change(advert).await,
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn end(&mut self) {
         self.on = None;
         self.didcomm = None;
     }
+}
+
+/// One of its own, as the draft has it: the UUID of the service and nothing of ours.
+async fn profile(adapter: &Adapter) -> Result<AdvertisementHandle, OpenError> {
+    let uuid = Uuid::from_u128(plan::DIDCOMM.uuid.0);
+    let shown = Advertisement {
+        service_uuids: [uuid].into(),
+        discoverable: Some(true),
+        ..Advertisement::default()
+    };
+    adapter.advertise(shown).await.map_err(|why| told(&why))
 }
 
 async fn advertise(adapter: &Adapter, advert: Advert) -> Result<AdvertisementHandle, OpenError> {

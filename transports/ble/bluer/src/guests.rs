@@ -8,17 +8,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bluer::{Address, Device};
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex as Door, OwnedMutexGuard};
+use tokio::sync::{Mutex as Door, Notify, OwnedMutexGuard};
 use tokio::time::{Duration, sleep};
 
 /// Whoever waits for the end of everything looks so often.
 const ASK: Duration = Duration::from_millis(50);
 
-type Seats = Arc<Mutex<HashMap<Address, Seat>>>;
+type Seats = Mutex<HashMap<Address, Seat>>;
 
 /// Every connection of one adapter in which we have a part.
 #[derive(Clone, Default)]
-pub(crate) struct Guests(Seats);
+pub(crate) struct Guests(Arc<Room>);
+
+#[derive(Default)]
+struct Room {
+    seats: Seats,
+    /// Told when a connection has ended.
+    left: Notify,
+}
 
 #[derive(Default)]
 struct Seat {
@@ -29,7 +36,7 @@ struct Seat {
 
 /// A part in a connection; the last one that is dropped ends it.
 pub(crate) struct Hold {
-    seats: Seats,
+    room: Arc<Room>,
     device: Device,
 }
 
@@ -37,7 +44,7 @@ impl Guests {
     /// Takes part in the connection to this device, once one that ends has ended.
     pub(crate) async fn hold(&self, device: &Device) -> Hold {
         let hold = self.hold_now(device);
-        let door = with(&self.0, |all| {
+        let door = with(&self.0.seats, |all| {
             let seat = all.get(&device.address());
             seat.map(|seat| Arc::clone(&seat.door))
         });
@@ -47,20 +54,25 @@ impl Guests {
         hold
     }
 
+    /// Until a connection has ended in which we had a part.
+    pub(crate) async fn left(&self) {
+        self.0.left.notified().await;
+    }
+
     /// Until no connection is left in which we have, or had, a part.
     pub(crate) async fn quiet(&self) {
-        while with(&self.0, |all| !all.is_empty()) {
+        while with(&self.0.seats, |all| !all.is_empty()) {
             sleep(ASK).await;
         }
     }
 
     /// The same, of a connection that is there.
     pub(crate) fn hold_now(&self, device: &Device) -> Hold {
-        with(&self.0, |all| {
+        with(&self.0.seats, |all| {
             all.entry(device.address()).or_default().holds += 1;
         });
         Hold {
-            seats: Arc::clone(&self.0),
+            room: Arc::clone(&self.0),
             device: device.clone(),
         }
     }
@@ -69,7 +81,7 @@ impl Guests {
 impl Drop for Hold {
     fn drop(&mut self) {
         let address = self.device.address();
-        let ends: Option<OwnedMutexGuard<()>> = with(&self.seats, |all| {
+        let ends: Option<OwnedMutexGuard<()>> = with(&self.room.seats, |all| {
             let seat = all.get_mut(&address)?;
             seat.holds -= 1;
             let last = seat.holds == 0;
@@ -79,13 +91,14 @@ impl Drop for Hold {
         let (Some(ends), Ok(runtime)) = (ends, Handle::try_current()) else {
             return;
         };
-        let (device, seats) = (self.device.clone(), Arc::clone(&self.seats));
+        let (device, room) = (self.device.clone(), Arc::clone(&self.room));
         runtime.spawn(async move {
             let _ = device.disconnect().await;
             drop(ends);
-            with(&seats, |all| {
+            with(&room.seats, |all| {
                 all.retain(|at, seat| *at != address || seat.holds > 0);
             });
+            room.left.notify_one();
         });
     }
 }

@@ -99,7 +99,7 @@ impl Drop for Serving {
     }
 }
 
-async fn serve(desk: &Desk, adapter: &Adapter, offer: Offer) -> Result<Served, OpenError> {
+async fn serve(desk: &Arc<Desk>, adapter: &Adapter, offer: Offer) -> Result<Served, OpenError> {
     if !adapter.is_powered().await.map_err(|why| told(&why))? {
         return Err(OpenError::Unavailable(off(adapter.name())));
     }
@@ -133,6 +133,7 @@ async fn serve(desk: &Desk, adapter: &Adapter, offer: Offer) -> Result<Served, O
         ));
     }
     desk.shown.lock().await.start(adapter, offer).await?;
+    tasks.spawn(shown_again(Arc::clone(desk)));
     let watched = adapter.clone();
     let session = desk.session().await?;
     tasks.spawn(async move {
@@ -184,6 +185,15 @@ async fn welcome(
             // Too many at once: this one is let go.
             let _ = visit.try_send(channel);
         }
+    }
+}
+
+/// Whoever has had a guest is seen again.
+async fn shown_again(desk: Arc<Desk>) {
+    loop {
+        desk.guests.left().await;
+        // If it does not work now, `ends` tells before long.
+        let _ = desk.shown.lock().await.again().await;
     }
 }
 
