@@ -29,6 +29,7 @@ class Story:
     def stick(self, **how):
         stick = Stick(self.fs, self.image, self.mount, **how)
         if not stick.up:
+            stick.close()
             raise Failed(f"{self.fs.name}: the medium does not mount")
         return stick
 

@@ -68,9 +68,11 @@ class People:
         return sum(1 for message in listed if message["state"] == "queued")
 
     def texts(self, who):
-        """How often each text is there."""
+        """How often each text is there; what was taken and could not be opened counts as a text that nobody sent."""
         listed = json.loads(self.done(who, "inbox", "--json"))["messages"]
-        return Counter(message["text"] for message in listed if message.get("text"))
+        refused = json.loads(self.done(who, "inbox", "--refused", "--json"))["messages"]
+        texts = Counter(message["text"] for message in listed if message.get("text"))
+        return texts + Counter("refused" for _ in refused)
 
 
 def letter(number):

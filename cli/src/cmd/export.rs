@@ -22,7 +22,7 @@ pub(crate) fn run(globals: &Globals, args: &ExportArgs) -> Result<Report, Fault>
     let mut text = match carried.written {
         0 if carried.duplicate + carried.rests == 0 => String::from(match carried.broken {
             // It waits still: the medium was full, read-only or gone.
-            Some(_) => "nothing was written; it waits on",
+            Some(_) => "all of it waits on",
             None => "nothing waits to go",
         }),
         1 => format!("1 message written to {}", folder.path().display()),

@@ -1,9 +1,9 @@
 //! One frame, to bytes and back, and the bounds that everything else relies on.
 
 use core::fmt;
-use sha2::{Digest as _, Sha256};
 
 use super::{MAX_OBJECT, MAX_SOURCE_SYMBOLS, MAX_SYMBOL, MIN_SYMBOL};
+use crate::hash::sha256;
 
 /// Bytes of a frame that are not symbol.
 pub const OVERHEAD: usize = HEADER + CHECKSUM;
@@ -23,7 +23,7 @@ impl TransferId {
     #[must_use]
     pub fn of(object: &[u8]) -> Self {
         let mut id = [0; 4];
-        for (to, from) in id.iter_mut().zip(Sha256::digest(object)) {
+        for (to, from) in id.iter_mut().zip(sha256(object)) {
             *to = from;
         }
         Self(id)

@@ -31,7 +31,7 @@ const LONGEST: usize = 256;
 
 /// What the header holds.
 #[derive(Serialize, Deserialize)]
-struct Shown {
+struct SignedWord {
     /// Posix seconds.
     at: u64,
     /// Which key of its sender, after the `#`.
@@ -45,7 +45,7 @@ struct Shown {
 struct Noted {
     did: String,
     #[serde(flatten)]
-    word: Shown,
+    word: SignedWord,
 }
 
 impl Desk {
@@ -108,7 +108,7 @@ pub(super) fn put(desk: &Desk, id: EnvelopeId, letter: &Letter, ack: &mut Messag
         return;
     }
     let word = receipt(desk, vec![id], None, at).and_then(|receipt| {
-        Some(Shown {
+        Some(SignedWord {
             at,
             key: fragment(&receipt.kid)?.to_owned(),
             sig: BASE64URL_NOPAD.encode(&receipt.signature),
@@ -128,7 +128,7 @@ pub(super) fn notes(
     peers: &[String],
 ) -> Result<Vec<Change>, HomeError> {
     let value = letter.message.extra.get(HEADER);
-    let word = value.and_then(|value| Shown::deserialize(value).ok());
+    let word = value.and_then(|value| SignedWord::deserialize(value).ok());
     let Some(word) = word.filter(|word| word.key.len().max(word.sig.len()) <= LONGEST) else {
         return Ok(Vec::new());
     };

@@ -30,6 +30,7 @@ pub(crate) struct Shown {
 impl Shown {
     /// Shows it on this adapter, from now on; a change of tag since the start is kept.
     pub(crate) async fn start(&mut self, adapter: &Adapter, offer: Offer) -> Result<(), OpenError> {
+        self.didcomm = None;
         if offer.didcomm {
             self.didcomm = Some(profile(adapter).await?);
         }
@@ -54,13 +55,14 @@ impl Shown {
     /// The same once more. Where a connection stops advertisements the kernel shows them again when
     /// it has ended; but Linux 6.12 does not try again when the controller is busy then.
     pub(crate) async fn again(&mut self) -> Result<(), OpenError> {
+        let ours = match self.advert {
+            Some(advert) => self.change(advert).await,
+            None => Ok(()),
+        };
         if let (Some((adapter, _)), true) = (&self.on, self.didcomm.is_some()) {
             self.didcomm = Some(profile(adapter).await?);
         }
-        match self.advert {
-            Some(advert) => self.change(advert).await,
-            None => Ok(()),
-        }
+        ours
     }
 
     pub(crate) fn end(&mut self) {

@@ -16,9 +16,10 @@ use futures_util::StreamExt;
 use packmule_ble::plan;
 use packmule_ble::radio::{Address, Channel, Offer, Peripheral};
 use packmule_bus::link::{BoxFut, OpenError};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::Desk;
 use crate::channel::{listen, of_socket, serves};
@@ -32,6 +33,9 @@ const WAITING: usize = 8;
 const BREATH: Duration = Duration::from_millis(100);
 /// A daemon that was restarted has forgotten us and says nothing: so often it is asked.
 const STILL_HERE: Duration = Duration::from_secs(30);
+
+/// Nor does anybody tell that an advertisement is off the air: so often it is shown anew.
+const SHOWN_AGAIN: Duration = Duration::from_secs(60);
 
 /// A peripheral that is there again after every fault.
 pub(crate) struct Serving {
@@ -93,8 +97,13 @@ impl Peripheral for Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        if let Ok(mut shown) = self.desk.shown.try_lock() {
+        // What shows it once more just now is aborted with the tasks, and waits for nobody then.
+        self.served = None;
+        let desk = Arc::clone(&self.desk);
+        if let Ok(mut shown) = desk.shown.try_lock() {
             shown.end();
+        } else if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move { desk.shown.lock().await.end() });
         }
     }
 }
@@ -188,11 +197,11 @@ async fn welcome(
     }
 }
 
-/// Whoever has had a guest is seen again.
+/// Whoever has had a guest is seen again; of passers-by who open no channel nobody tells.
 async fn shown_again(desk: Arc<Desk>) {
     loop {
-        desk.guests.left().await;
-        // If it does not work now, `ends` tells before long.
+        let _ = timeout(SHOWN_AGAIN, desk.guests.left()).await;
+        // If it does not work now, it may the next time.
         let _ = desk.shown.lock().await.again().await;
     }
 }
