@@ -70,7 +70,7 @@ class People:
     def texts(self, who):
         """How often each text is there; what was taken and could not be opened counts as a text that nobody sent."""
         listed = json.loads(self.done(who, "inbox", "--json"))["messages"]
-        refused = json.loads(self.done(who, "inbox", "--refused", "--json"))["messages"]
+        refused = json.loads(self.done(who, "inbox", "--refused", "--json"))["refused"]
         texts = Counter(message["text"] for message in listed if message.get("text"))
         return texts + Counter("refused" for _ in refused)
 
