@@ -4,6 +4,7 @@
 cargo build --locked -p packmule --features btleplug
 cp "$CARGO_TARGET_DIR/debug/packmule" "$PACKMULE_CACHE/packmule-btleplug"
 cargo build --locked -p packmule --features bluer
+cp "$CARGO_TARGET_DIR/debug/packmule" "$PACKMULE_CACHE/packmule-bluer"
 cargo build --locked -p packmule-ble-bluer --example suite
 peers=$PACKMULE_CACHE/bumble
 if ! "$peers/bin/python" -c 'import bumble' 2>/dev/null; then
@@ -11,5 +12,5 @@ if ! "$peers/bin/python" -c 'import bumble' 2>/dev/null; then
 fi
 stories=()
 if [ "$CHECK_MODE" = deep ]; then stories=(deep); fi
-python3 tests/ble-vm/run.py "$CARGO_TARGET_DIR/debug/packmule" "$PACKMULE_CACHE/packmule-btleplug" \
+python3 tests/ble-vm/run.py "$PACKMULE_CACHE/packmule-bluer" "$PACKMULE_CACHE/packmule-btleplug" \
   "$CARGO_TARGET_DIR/debug/examples/suite" "$peers/bin/python" "$PACKMULE_CACHE/ble-vm" "${stories[@]}"
