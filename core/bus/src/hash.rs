@@ -1,7 +1,7 @@
 //! SHA-256 of what may be long.
 //!
 //! Called for the names of envelopes, of wire forms and of transfers by codes. What can go wrong:
-//! nothing, for any bytes. AWS-LC takes less than half of the instructions of `sha2` where the
+//! nothing, for any bytes. AWS-LC takes two thirds of the instructions of `sha2` where the
 //! CPU has none for it (older PCs, a Raspberry Pi 4), and is not to be had where there is no C
 //! (`docs/adr/0003`); what is short costs as much with either, and stays with `sha2`.
 
