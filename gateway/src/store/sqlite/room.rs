@@ -9,7 +9,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 
@@ -29,6 +29,8 @@ pub(super) struct Room {
     pending: AtomicU64,
     /// Bytes that the file holds at present.
     held: AtomicU64,
+    /// Were letters refused since [`Room::was_short`] was asked last?
+    short: AtomicBool,
 }
 
 impl Room {
@@ -50,6 +52,7 @@ impl Room {
             reserved,
             pending: AtomicU64::new(0),
             held: AtomicU64::new(0),
+            short: AtomicBool::new(false),
         };
         room.take();
         room
@@ -82,8 +85,15 @@ impl Room {
             .is_none_or(|free| free.saturating_add(held) >= needed);
         if fits {
             self.pending.store(pending, Ordering::Relaxed);
+        } else {
+            self.short.store(true, Ordering::Relaxed);
         }
         fits
+    }
+
+    /// Were letters refused since this was asked last?
+    pub(super) fn was_short(&self) -> bool {
+        self.short.swap(false, Ordering::Relaxed)
     }
 
     /// Bytes that the disk has left.

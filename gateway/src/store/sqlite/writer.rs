@@ -238,6 +238,11 @@ impl Work {
             }
             untidy = true;
             patience = IDLE;
+            if self.room.was_short() {
+                // Those who are refused try again, and may leave no quiet moment: what was
+                // collected gives its room back now.
+                self.tidy();
+            }
             groups += 1;
             if groups >= GROUPS {
                 groups = 0;
