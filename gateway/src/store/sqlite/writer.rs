@@ -2,10 +2,11 @@
 //!
 //! Called by [`super::SqliteStore`]. A commit costs an `fsync`, whatever is in it, so that under
 //! load many share one (group commit), and alone nobody waits. What waits is bounded: letters by
-//! their bytes, all else by number; who brings more waits for room. When nothing is to do, letters that
-//! were acked are swept out, and pages that are free go back to the disk, some at a time. What can go wrong: the disk. A group that
-//! fails is tried again piece by piece; what a full disk must not stop then gets the room that
-//! was kept back ([`super::room`]).
+//! their bytes, all else by number; who brings more waits for room. When nothing is to do, or the
+//! disk is short of room, letters that were acked are swept out, and pages that are free go back
+//! to the disk, some at a time. What can go wrong: the disk. A group that fails is tried again
+//! piece by piece; what a full disk must not stop then gets the room that was kept back
+//! ([`super::room`]).
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
