@@ -58,6 +58,26 @@ fn files_in(stick: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// The same for many rounds, each after another part of what the verb needs, which is learnt anew
+/// where it ends before it is killed. How many were killed.
+fn kill_at_times(
+    party: &Party,
+    args: &[&str],
+    whole: Duration,
+    mut before: impl FnMut(usize),
+) -> usize {
+    let (mut whole, mut killed) = (whole, 0);
+    for round in 1..=KILLS {
+        before(round);
+        let pause = pause(round, whole);
+        match kill_after(party, args, pause) {
+            true => killed += 1,
+            false => whole = whole.min(Duration::from_millis(pause)),
+        }
+    }
+    killed
+}
+
 /// How long a verb takes when nobody kills it.
 fn timed(run: impl FnOnce()) -> Duration {
     let start = std::time::Instant::now();
@@ -85,11 +105,9 @@ fn killed_exports_and_imports_lose_nothing_and_double_nothing() {
     // How long an export of one round takes, told by one that is left alone.
     queue(&alice.home, &author, &to, 0);
     let whole = timed(|| drop(alice.ok(["export", path])));
-    let mut killed = 0;
-    for round in 1..=KILLS {
+    let killed = kill_at_times(&alice, &["export", path], whole, |round| {
         queue(&alice.home, &author, &to, round);
-        killed += usize::from(kill_after(&alice, &["export", path], pause(round, whole)));
-    }
+    });
     assert!(
         killed >= KILLS / 2,
         "only {killed} exports were still running when killed"
@@ -119,11 +137,7 @@ fn killed_exports_and_imports_lose_nothing_and_double_nothing() {
     };
     bring();
     let whole = timed(|| drop(bob.ok(["import", path])));
-    let mut killed = 0;
-    for round in 1..=KILLS {
-        bring();
-        killed += usize::from(kill_after(&bob, &["import", path], pause(round, whole)));
-    }
+    let killed = kill_at_times(&bob, &["import", path], whole, |_| bring());
     assert!(
         killed >= KILLS / 2,
         "only {killed} imports were still running when killed"

@@ -207,7 +207,7 @@ impl Postgres {
     /// kill -9, as a power cut has it but for the disk's own memory.
     ///
     /// # Panics
-    /// If it does not run.
+    /// If its children outlive it for long.
     pub fn kill(&mut self) {
         self.end(Signal::KILL);
     }
@@ -216,10 +216,21 @@ impl Postgres {
         let Some(mut server) = self.server.take() else {
             return;
         };
-        if let Ok(pid) = i32::try_from(server.id()) {
+        let id = server.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+        let children = children.expect("what Linux knows of a process");
+        if let Ok(pid) = i32::try_from(id) {
             let _ = Pid::from_raw(pid).map(|pid| kill_process(pid, how));
         }
         let _ = server.wait();
+        // One that is about to read what came answers it before it hears of its parent's end.
+        let began = Instant::now();
+        for child in children.split_whitespace() {
+            while fs::read_link(format!("/proc/{child}/exe")).is_ok() {
+                assert!(began.elapsed() < PATIENCE, "a child of the server's stays");
+                sleep(Duration::from_millis(5));
+            }
+        }
     }
 
     /// The URL of a new, empty database.

@@ -2,7 +2,7 @@
 //! comes twice.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use packmule_agent::protocol::mediation;
@@ -10,6 +10,7 @@ use packmule_agent::protocol::pickup::{self, Version};
 
 use super::client::{Client, letters, try_post};
 use super::service::Gateway;
+use crate::crew::pause_until;
 use crate::stage::Stage;
 
 /// Lives of the gateway.
@@ -43,17 +44,21 @@ fn a_gateway_that_is_killed_again_and_again_loses_nothing_and_doubles_nothing() 
                 &[("PACKMULE_GATEWAY_MAILBOXES__SENDER_MESSAGES", "100000")],
             )
         });
-        let over = AtomicBool::new(false);
+        let (over, answers) = (AtomicBool::new(false), AtomicUsize::new(0));
         let answered: Vec<String> = std::thread::scope(|scope| {
             let work: Vec<_> = senders
                 .iter()
                 .enumerate()
                 .map(|(who, sender)| {
-                    let (alice, over) = (&alice, &over);
-                    scope.spawn(move || send(sender, alice, &format!("{life}-{who}"), over))
+                    let (alice, over, answers) = (&alice, &over, &answers);
+                    let name = format!("{life}-{who}");
+                    scope.spawn(move || send(sender, alice, &name, over, answers))
                 })
                 .collect();
-            std::thread::sleep(Duration::from_millis(150 + 97 * (life as u64 % 5)));
+            pause_until("it has begun to answer", || {
+                answers.load(Ordering::Relaxed) >= 2
+            });
+            std::thread::sleep(Duration::from_millis(50 + 97 * (life as u64 % 5)));
             running.kill();
             over.store(true, Ordering::Relaxed);
             work.into_iter()
@@ -88,7 +93,13 @@ fn a_gateway_that_is_killed_again_and_again_loses_nothing_and_doubles_nothing() 
 
 /// Sends letters until the gateway is gone; those that it answered for. What it did not answer
 /// for is sent again, as senders do.
-fn send(sender: &Client, alice: &Client, name: &str, over: &AtomicBool) -> Vec<String> {
+fn send(
+    sender: &Client,
+    alice: &Client,
+    name: &str,
+    over: &AtomicBool,
+    answers: &AtomicUsize,
+) -> Vec<String> {
     let mut answered = Vec::new();
     for number in 0..EACH {
         let words = format!("{name}-{number}");
@@ -98,6 +109,7 @@ fn send(sender: &Client, alice: &Client, name: &str, over: &AtomicBool) -> Vec<S
             let kind = "application/didcomm-encrypted+json";
             if let Ok((202, _)) = try_post(&alice.address, kind, &packed) {
                 answered.push(words.clone());
+                answers.fetch_add(1, Ordering::Relaxed);
                 break;
             }
         }

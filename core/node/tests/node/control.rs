@@ -151,7 +151,7 @@ async fn what_is_dead_already_is_not_said_to_be_queued() {
     let (alice, bob) = stage.pair();
     let a = stage.run(&alice).await;
     let packed = br#"{"protected":"e30","ciphertext":"AAAA"}"#;
-    let soon = std::time::SystemTime::now() + Duration::from_secs(2);
+    let soon = std::time::SystemTime::now() + Duration::from_secs(6);
     let soon = soon.duration_since(std::time::UNIX_EPOCH).unwrap();
     let mut events = a.events();
     let submit = || {

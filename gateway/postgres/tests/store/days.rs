@@ -68,10 +68,17 @@ async fn whoever_reads_for_long_is_not_waited_for() {
         let reading = scope.spawn(|| {
             stage.server.ask(
                 &url,
-                "BEGIN; SELECT FROM packmule.letters; SELECT pg_sleep(3)",
+                "BEGIN; SELECT FROM packmule.letters; DO $$ BEGIN
+                    FOR turn IN 1..600 LOOP
+                        EXIT WHEN EXISTS (SELECT FROM pg_class WHERE relname = 'enough');
+                        PERFORM pg_sleep(0.1);
+                    END LOOP; END $$",
             )
         });
-        std::thread::sleep(Duration::from_millis(700));
+        let sleepers = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        while stage.server.ask(&url, sleepers) != "1" {
+            assert!(!reading.is_finished(), "nobody reads");
+        }
         let runtime = tokio::runtime::Handle::current();
         let ended = tokio::task::block_in_place(|| {
             runtime.block_on(async {
@@ -83,6 +90,7 @@ async fn whoever_reads_for_long_is_not_waited_for() {
             })
         });
         assert!(!reading.is_finished(), "it was waited for");
+        stage.server.ask(&url, "CREATE TABLE enough ()");
         ended
     });
     assert_eq!(hold, 1);

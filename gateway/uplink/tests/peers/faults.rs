@@ -33,7 +33,10 @@ async fn every_fault_at_every_step_loses_nothing() {
         let (peer, mut kiosk, _, words) = stage(Shape::Estoc, 12).await;
         // The first visits fail at their first step; later ones get further.
         peer.fail_next(&[fault, fault]);
-        kiosk.call_with(peer.did(), |upstream| upstream.batch = 5);
+        kiosk.call_with(peer.did(), |upstream| {
+            upstream.batch = 5;
+            upstream.patience = Duration::from_secs(1);
+        });
         kiosk.until("registered", |_| peer.state().granted).await;
         peer.fail_next(&[fault]);
         let got = kiosk.until_got(&words).await;

@@ -117,7 +117,7 @@ impl Kiosk {
         self.node.desk().did()
     }
 
-    /// Calls this mediator, in a hurry and without live mode.
+    /// Calls this mediator, often and without live mode.
     pub(crate) fn call(&mut self, did: &str) {
         self.call_with(did, |_| {});
     }
@@ -127,7 +127,7 @@ impl Kiosk {
         upstream.live = false;
         upstream.poll = Duration::from_millis(200);
         upstream.retry = Duration::from_millis(500);
-        upstream.patience = Duration::from_secs(1);
+        upstream.patience = Duration::from_secs(20);
         change(&mut upstream);
         let owner: Arc<dyn Owner> = Arc::clone(&self.shelf) as _;
         self.uplink = Some(Uplink::start(&self.node, &owner, vec![upstream]));

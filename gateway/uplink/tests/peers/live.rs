@@ -161,6 +161,7 @@ async fn a_socket_that_falls_silent_is_noticed_and_opened_again() {
     kiosk.call_with(peer.did(), |upstream| {
         upstream.live = true;
         upstream.poll = Duration::from_millis(500);
+        upstream.patience = Duration::from_secs(2);
     });
     kiosk
         .until("live", |_| peer.sockets.lock().unwrap().len() == 1)
