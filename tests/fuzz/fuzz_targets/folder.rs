@@ -32,7 +32,10 @@ fuzz_target!(|data: &[u8]| {
         if item.name.ends_with(".dcb") {
             assert!(Envelope::from_packed(&item.packed()).is_ok());
         } else {
-            assert_eq!(fs::read(dir.path().join(&item.name)).ok(), Some(item.packed().into_owned()));
+            assert_eq!(
+                fs::read(dir.path().join(&item.name)).ok(),
+                Some(item.packed().into_owned())
+            );
         }
     }
     let _ = folder.acknowledged();

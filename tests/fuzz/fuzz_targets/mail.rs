@@ -11,7 +11,10 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(text) = std::str::from_utf8(data) {
         for address in recipients(text).into_iter().flatten() {
             let text = address.as_str();
-            assert!(text.bytes().all(|b| b.is_ascii_graphic() && !b"<>,;:\"()".contains(&b) || b == b':'));
+            assert!(
+                text.bytes()
+                    .all(|b| b.is_ascii_graphic() && !b"<>,;:\"()".contains(&b) || b == b':')
+            );
         }
         let _ = Name::of_message_id(text);
     }
@@ -25,7 +28,12 @@ fuzz_target!(|data: &[u8]| {
         assert_ne!(envelope.kind(), Kind::Other);
         let letter = compose(found, &alice, &bob, 0).expect("it is a message");
         assert!(letter.bytes.is_ascii());
-        assert!(letter.bytes.split(|b| *b == b'\n').all(|line| line.len() < 999));
+        assert!(
+            letter
+                .bytes
+                .split(|b| *b == b'\n')
+                .all(|line| line.len() < 999)
+        );
         assert_eq!(read(&letter.bytes, &Limits::default()).messages(), [found]);
     }
 });

@@ -1,11 +1,11 @@
 //! Mallory at one link: values from the fuzzer, written as the session's specification wants them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use packmule_bus::EnvelopeId;
 use packmule_bus::bus::io::{LinkId, NodeKey};
-use packmule_bus::label::{Label, Priority};
+use packmule_bus::label::{DidTag, Label, Priority};
 use packmule_bus::link::LinkFacts;
 use packmule_bus::pdu::control::Control;
 use packmule_bus::pdu::frame::{Frame, Frames, put_ack, put_control, put_segment};
@@ -16,7 +16,7 @@ use packmule_bus::receipt::Reason;
 use packmule_bus::session::{Limits, Offer, Puppet};
 use packmule_sim::keys::Signer;
 
-use super::victim::{Said, Victim, claim, letter, name, tag};
+use super::victim::{MALLORY, Said, Victim, claim, letter, name, tag};
 
 pub struct Mallory {
     link: LinkId,
@@ -26,11 +26,18 @@ pub struct Mallory {
     at: u64,
     muddled: bool,
     /// Its offers in their order: what a handle of the kiosk's answers means.
-    offered: Vec<(EnvelopeId, u8)>,
+    offered: Vec<Offered>,
     heard: Ranges,
     /// The kiosk's control stream: pieces, and how much of it was read.
     pieces: BTreeMap<u64, Vec<u8>>,
     stream: Vec<u8>,
+}
+
+/// A letter that was offered: by this name and number, for this one.
+struct Offered {
+    id: EnvelopeId,
+    n: u8,
+    to: DidTag,
 }
 
 impl Mallory {
@@ -124,7 +131,12 @@ impl Mallory {
         Ok(())
     }
 
-    fn frame(&mut self, u: &mut Unstructured<'_>, kiosk: &Victim, out: &mut Vec<u8>) -> Result<()> {
+    fn frame(
+        &mut self,
+        u: &mut Unstructured<'_>,
+        kiosk: &mut Victim,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         match u.int_in_range(0..=7)? {
             0 => out.push(1),
             1 => {
@@ -142,7 +154,7 @@ impl Mallory {
                 let n = usize::try_from(handle)
                     .ok()
                     .and_then(|at| self.offered.get(at));
-                let (_, wire) = letter(n.map_or(0, |(_, n)| *n));
+                let (_, wire) = letter(n.map_or(0, |offered| offered.n));
                 let from = u.choose_index(wire.len())?;
                 let to = (from + u.int_in_range(1..=1_000)?).min(wire.len());
                 let (from, to) = if u.ratio(1, 2)? {
@@ -166,7 +178,11 @@ impl Mallory {
                 if let Control::Offers(offers) = &control {
                     let numbered = offers.iter().map(|offer| {
                         let n = (0..8).find(|n| letter(*n).0 == offer.id);
-                        (offer.id, n.unwrap_or(0))
+                        Offered {
+                            id: offer.id,
+                            n: n.unwrap_or(0),
+                            to: offer.label.to,
+                        }
                     });
                     self.offered.extend(numbered);
                 }
@@ -183,7 +199,7 @@ impl Mallory {
         Ok(())
     }
 
-    fn control(&self, u: &mut Unstructured<'_>, kiosk: &Victim) -> Result<Control> {
+    fn control(&self, u: &mut Unstructured<'_>, kiosk: &mut Victim) -> Result<Control> {
         let handle = u.int_in_range(0..=8)?;
         Ok(match u.int_in_range(0..=11)? {
             0..=3 => {
@@ -219,6 +235,8 @@ impl Mallory {
                 let mut receipt = Signer::of("mallory", 1).receipt(ids, refused, kiosk.wall());
                 if u.arbitrary()? {
                     receipt.did = "did:sim:alice".to_owned();
+                } else {
+                    kiosk.vouched.extend(&receipt.ids);
                 }
                 Control::Receipts(vec![receipt])
             }
@@ -250,11 +268,11 @@ impl Mallory {
                     self.pieces.insert(offset, bytes.to_vec());
                 }
             }
-            self.read(&durable);
+            self.read(&durable, kiosk);
         }
     }
 
-    fn read(&mut self, durable: &std::collections::BTreeSet<EnvelopeId>) {
+    fn read(&mut self, durable: &BTreeSet<EnvelopeId>, kiosk: &Victim) {
         while let Some((at, piece)) = self.pieces.pop_first() {
             let held = self.stream.len() as u64;
             if at > held {
@@ -267,16 +285,20 @@ impl Mallory {
         let mut rest = self.stream.as_slice();
         while let Some((control, length)) = Control::read(rest).expect("its stream can be read") {
             rest = &rest[length..];
-            let (Control::Custody(handles) | Control::Have(handles)) = control else {
-                continue;
+            let (handles, custody) = match control {
+                Control::Custody(handles) => (handles, true),
+                Control::Have(handles) => (handles, false),
+                _ => continue,
             };
             for handle in handles {
                 let offer = usize::try_from(handle)
                     .ok()
                     .and_then(|at| self.offered.get(at));
-                let (id, _) = offer.expect("it answers what was offered");
+                let Offered { id, to, .. } = offer.expect("it answers what was offered");
+                // What its recipient has signed for needs nobody's disk: it has arrived.
+                let arrived = !custody && *to == tag(MALLORY) && kiosk.vouched.contains(id);
                 assert!(
-                    self.muddled || durable.contains(id),
+                    self.muddled || arrived || durable.contains(id),
                     "{id} was not durable yet"
                 );
             }

@@ -60,6 +60,8 @@ pub struct Victim {
     /// Handshakes of which mallory may sign a claim.
     pub hashes: Vec<[u8; 32]>,
     pub said: VecDeque<Said>,
+    /// Letters of which mallory has signed that they arrived.
+    pub vouched: BTreeSet<EnvelopeId>,
 }
 
 impl Victim {
@@ -77,6 +79,7 @@ impl Victim {
             received: Vec::new(),
             hashes: Vec::new(),
             said: VecDeque::new(),
+            vouched: BTreeSet::new(),
         };
         kiosk.hear(Input::Identity(vec![Signer::of("kiosk", 1).tag()]));
         kiosk
@@ -355,6 +358,9 @@ pub fn name(wire: &[u8], honest: bool) -> WireHash {
         WireHash([7; 16])
     }
 }
+
+/// Herself, for [`tag`].
+pub const MALLORY: u8 = 2;
 
 /// The tag of somebody.
 pub fn tag(n: u8) -> DidTag {
