@@ -125,8 +125,8 @@ class Radio:
         """Ends what an adapter still has with one that fell silent. On the air the supervision timeout does (Core
         Specification, Vol 6, Part B, 4.5.2; Linux asks for 0.42 s); btvirt has none, forgets a connection whose other
         end is reset, and may give its handle to the next one while this end's kernel still has it."""
-        self.disconnect(number)
-        time.sleep(2)
+        print(f"hci{number} was left with", self.disconnect(number))
+        until("the end of its connections", lambda: not self.disconnect(number), step=0.2)
 
     def clear(self):
         """Nobody is connected any more: BlueZ ends a connection two seconds after it was told to, and whoever comes

@@ -1,6 +1,6 @@
 //! Mallory at one link: values from the fuzzer, written as the session's specification wants them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use packmule_bus::EnvelopeId;
@@ -131,12 +131,7 @@ impl Mallory {
         Ok(())
     }
 
-    fn frame(
-        &mut self,
-        u: &mut Unstructured<'_>,
-        kiosk: &mut Victim,
-        out: &mut Vec<u8>,
-    ) -> Result<()> {
+    fn frame(&mut self, u: &mut Unstructured<'_>, kiosk: &Victim, out: &mut Vec<u8>) -> Result<()> {
         match u.int_in_range(0..=7)? {
             0 => out.push(1),
             1 => {
@@ -199,7 +194,7 @@ impl Mallory {
         Ok(())
     }
 
-    fn control(&self, u: &mut Unstructured<'_>, kiosk: &mut Victim) -> Result<Control> {
+    fn control(&self, u: &mut Unstructured<'_>, kiosk: &Victim) -> Result<Control> {
         let handle = u.int_in_range(0..=8)?;
         Ok(match u.int_in_range(0..=11)? {
             0..=3 => {
@@ -235,8 +230,6 @@ impl Mallory {
                 let mut receipt = Signer::of("mallory", 1).receipt(ids, refused, kiosk.wall());
                 if u.arbitrary()? {
                     receipt.did = "did:sim:alice".to_owned();
-                } else {
-                    kiosk.vouched.extend(&receipt.ids);
                 }
                 Control::Receipts(vec![receipt])
             }
@@ -252,15 +245,16 @@ impl Mallory {
 
     /// What the kiosk answered: custody only of what was durable when it said so.
     pub fn listen(&mut self, kiosk: &mut Victim) {
-        while let Some(Said { link, pdu, durable }) = kiosk.said.pop_front() {
-            if link != self.link || !self.lossy {
+        while let Some(said) = kiosk.said.pop_front() {
+            let Said { link, pdu, .. } = &said;
+            if *link != self.link || !self.lossy {
                 continue;
             }
-            if let Ok(Packet::Data { number, .. }) = Packet::read(&pdu) {
+            if let Ok(Packet::Data { number, .. }) = Packet::read(pdu) {
                 let number = u64::from(number);
                 self.heard.insert(number..number + 1);
             }
-            let Some(frames) = self.puppet.as_ref().and_then(|puppet| puppet.hear(&pdu)) else {
+            let Some(frames) = self.puppet.as_ref().and_then(|puppet| puppet.hear(pdu)) else {
                 continue;
             };
             for frame in Frames::new(&frames) {
@@ -268,11 +262,11 @@ impl Mallory {
                     self.pieces.insert(offset, bytes.to_vec());
                 }
             }
-            self.read(&durable, kiosk);
+            self.read(&said);
         }
     }
 
-    fn read(&mut self, durable: &BTreeSet<EnvelopeId>, kiosk: &Victim) {
+    fn read(&mut self, said: &Said) {
         while let Some((at, piece)) = self.pieces.pop_first() {
             let held = self.stream.len() as u64;
             if at > held {
@@ -285,20 +279,18 @@ impl Mallory {
         let mut rest = self.stream.as_slice();
         while let Some((control, length)) = Control::read(rest).expect("its stream can be read") {
             rest = &rest[length..];
-            let (handles, custody) = match control {
-                Control::Custody(handles) => (handles, true),
-                Control::Have(handles) => (handles, false),
-                _ => continue,
+            let (Control::Custody(handles) | Control::Have(handles)) = control else {
+                continue;
             };
             for handle in handles {
                 let offer = usize::try_from(handle)
                     .ok()
                     .and_then(|at| self.offered.get(at));
                 let Offered { id, to, .. } = offer.expect("it answers what was offered");
-                // What its recipient has signed for needs nobody's disk: it has arrived.
-                let arrived = !custody && *to == tag(MALLORY) && kiosk.vouched.contains(id);
+                // What its recipient has signed for is on the disk there, or refused.
+                let signed = *to == tag(MALLORY) && said.signed.contains(id);
                 assert!(
-                    self.muddled || arrived || durable.contains(id),
+                    self.muddled || signed || said.durable.contains(id),
                     "{id} was not durable yet"
                 );
             }

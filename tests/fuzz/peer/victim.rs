@@ -42,6 +42,8 @@ pub struct Said {
     pub pdu: Vec<u8>,
     /// Durable here when it was said; an answer to what was never durable is a lie.
     pub durable: Rc<BTreeSet<EnvelopeId>>,
+    /// Letters that mallory has signed for, by receipts that this node knows.
+    pub signed: Rc<BTreeSet<EnvelopeId>>,
 }
 
 pub struct Victim {
@@ -56,12 +58,12 @@ pub struct Victim {
     waiting: VecDeque<(BatchId, Vec<Op>)>,
     /// Everything that was durable here at any time.
     durable: Rc<BTreeSet<EnvelopeId>>,
+    /// Letters that mallory has signed for, as far as this life of the bus knows.
+    signed: Rc<BTreeSet<EnvelopeId>>,
     received: Vec<EnvelopeId>,
     /// Handshakes of which mallory may sign a claim.
     pub hashes: Vec<[u8; 32]>,
     pub said: VecDeque<Said>,
-    /// Letters of which mallory has signed that they arrived.
-    pub vouched: BTreeSet<EnvelopeId>,
 }
 
 impl Victim {
@@ -79,7 +81,7 @@ impl Victim {
             received: Vec::new(),
             hashes: Vec::new(),
             said: VecDeque::new(),
-            vouched: BTreeSet::new(),
+            signed: Rc::default(),
         };
         kiosk.hear(Input::Identity(vec![Signer::of("kiosk", 1).tag()]));
         kiosk
@@ -199,8 +201,19 @@ impl Victim {
         self.received.clear();
         self.hashes.clear();
         let records: Vec<Record> = self.store.values().cloned().collect();
+        self.signed = Rc::default();
+        records.iter().for_each(|record| self.learn(record));
         self.bus = Bus::restore(records, config(self.lives), clocks(self.now));
         self.hear(Input::Identity(vec![Signer::of("kiosk", 1).tag()]));
+    }
+
+    /// The bus knows this: it may be mallory's word.
+    fn learn(&mut self, record: &Record) {
+        if let Record::Receipt(receipt) = record
+            && receipt.did == "did:sim:mallory"
+        {
+            Rc::make_mut(&mut self.signed).extend(&receipt.ids);
+        }
     }
 
     fn write(&mut self, op: Op) {
@@ -248,11 +261,20 @@ impl Victim {
                 *room = room
                     .checked_sub(1)
                     .expect("never more than there is room for");
-                let durable = Rc::clone(&self.durable);
-                self.said.push_back(Said { link, pdu, durable });
+                self.said.push_back(Said {
+                    link,
+                    pdu,
+                    durable: Rc::clone(&self.durable),
+                    signed: Rc::clone(&self.signed),
+                });
                 None
             }
             Output::Persist(batch, ops) => {
+                ops.iter().for_each(|op| {
+                    if let Op::Put(record) = op {
+                        self.learn(record);
+                    }
+                });
                 self.waiting.push_back((batch, ops));
                 None
             }

@@ -207,7 +207,7 @@ impl Postgres {
     /// kill -9, as a power cut has it but for the disk's own memory.
     ///
     /// # Panics
-    /// If its children outlive it for long.
+    /// If it does not run.
     pub fn kill(&mut self) {
         self.end(Signal::KILL);
     }
@@ -218,7 +218,7 @@ impl Postgres {
         };
         let id = server.id();
         let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
-        let children = children.expect("what Linux knows of a process");
+        let children = children.unwrap_or_default();
         if let Ok(pid) = i32::try_from(id) {
             let _ = Pid::from_raw(pid).map(|pid| kill_process(pid, how));
         }
@@ -226,8 +226,8 @@ impl Postgres {
         // One that is about to read what came answers it before it hears of its parent's end.
         let began = Instant::now();
         for child in children.split_whitespace() {
-            while fs::read_link(format!("/proc/{child}/exe")).is_ok() {
-                assert!(began.elapsed() < PATIENCE, "a child of the server's stays");
+            let exe = format!("/proc/{child}/exe");
+            while fs::read_link(&exe).is_ok() && began.elapsed() < PATIENCE {
                 sleep(Duration::from_millis(5));
             }
         }

@@ -110,7 +110,7 @@ fn a_full_disk_refuses_goes_on_when_there_is_room_and_loses_nothing() {
                     .unwrap();
             }
             until(&mut told, |event| *event == EventLine::DiskFull).await;
-            // Something short may have found room meanwhile, until the next letter finds none.
+            // There may be room for a moment, until the next of alice's letters finds none.
             let refused = async {
                 loop {
                     let own = b.send("alice", text(&words(0)), Submit::default()).await;

@@ -78,6 +78,7 @@ async fn whoever_reads_for_long_is_not_waited_for() {
         let sleepers = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
         while stage.server.ask(&url, sleepers) != "1" {
             assert!(!reading.is_finished(), "nobody reads");
+            std::thread::sleep(Duration::from_millis(50));
         }
         let runtime = tokio::runtime::Handle::current();
         let ended = tokio::task::block_in_place(|| {

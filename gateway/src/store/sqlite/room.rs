@@ -29,7 +29,7 @@ pub(super) struct Room {
     pending: AtomicU64,
     /// Bytes that the file holds at present.
     held: AtomicU64,
-    /// Were letters refused since [`Room::was_short`] was asked last?
+    /// Was there too little for what somebody brought, since that was dealt with last?
     short: AtomicBool,
 }
 
@@ -91,9 +91,14 @@ impl Room {
         fits
     }
 
-    /// Were letters refused since this was asked last?
-    pub(super) fn was_short(&self) -> bool {
-        self.short.swap(false, Ordering::Relaxed)
+    /// Was there too little for what somebody brought, since [`Room::dealt_with`]?
+    pub(super) fn is_short(&self) -> bool {
+        self.short.load(Ordering::Relaxed)
+    }
+
+    /// What could be done for more room was done.
+    pub(super) fn dealt_with(&self) {
+        self.short.store(false, Ordering::Relaxed);
     }
 
     /// Bytes that the disk has left.

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -186,7 +186,7 @@ impl Drop for Writer {
 enum Log {
     /// To move it into the store, beside the writing.
     Move,
-    /// To make its file small too, when nobody writes.
+    /// To make its file small too, for which whoever writes waits.
     Shrink,
 }
 
@@ -206,6 +206,7 @@ impl Work {
         let mut untidy = true;
         let mut patience = IDLE;
         let mut groups = 0_u32;
+        let mut tidied: Option<Instant> = None;
         loop {
             let first = if untidy {
                 self.jobs.recv_timeout(patience)
@@ -239,10 +240,15 @@ impl Work {
             }
             untidy = true;
             patience = IDLE;
-            if self.room.was_short() {
+            if self.room.is_short() && tidied.is_none_or(|at| at.elapsed() >= IDLE) {
                 // Those who are refused try again, and may leave no quiet moment: what was
-                // collected gives its room back now.
-                self.tidy();
+                // collected gives its room back now, at the pace that it has otherwise.
+                self.room.dealt_with();
+                if self.tidy() {
+                    let _ = self.log.send(Log::Shrink);
+                }
+                unmoved = 0;
+                tidied = Some(Instant::now());
             }
             groups += 1;
             if groups >= GROUPS {
@@ -372,12 +378,14 @@ fn write(
     Ok(tx.commit()?)
 }
 
-/// Moves the log into the store without holding up whoever writes.
+/// Moves the log into the store; whoever writes is held up only where the file is made small.
 fn move_log(db: &Connection, asked: &Receiver<Log>) {
     while let Ok(first) = asked.recv() {
         let mut mode = first;
         while let Ok(next) = asked.try_recv() {
-            mode = next;
+            if matches!(next, Log::Shrink) {
+                mode = next;
+            }
         }
         // What fails here is tried again; the writer has its own backstop.
         let _ = match mode {
