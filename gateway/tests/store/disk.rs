@@ -27,12 +27,7 @@ fn large(number: usize) -> Letter {
 
 /// Others take every byte that is left.
 fn fill(disk: &Path) {
-    let mut film = File::options();
-    let mut file = film
-        .create(true)
-        .append(true)
-        .open(disk.join("film"))
-        .unwrap();
+    let mut file = File::create(disk.join("film")).unwrap();
     for size in [1 << 16, 1 << 12, 1] {
         while file.write_all(&vec![7; size]).is_ok() {}
     }
@@ -81,16 +76,17 @@ async fn story(disk: &Path) {
     let free = totals.free.unwrap();
     assert!(free > 900 << 10, "only {free} bytes were left");
 
-    // What was refused has the log moved into the store, which gives some room back.
-    let free = async || {
-        fill(disk);
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        store.totals().await.unwrap().free.unwrap()
-    };
+    // What was refused has the log moved into the store, which gives some room back: before others
+    // take it, since on a full disk the log stays.
     let began = Instant::now();
-    while free().await > 0 {
-        assert!(began.elapsed() < PATIENCE, "the disk never stays full");
+    while fs::metadata(disk.join("mailboxes-wal")).unwrap().len() > 0 {
+        assert!(began.elapsed() < PATIENCE, "the log stays long");
+        // Whatever is asked for, the store tidies up after it.
+        store.open_account(ALICE, noon()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
+    fill(disk);
+    assert_eq!(store.totals().await.unwrap().free, Some(0));
     assert_eq!(store.open_account(BOB, noon()).await.unwrap(), Opening::New);
     // A new DID takes room that acks may need; to let go of one takes none.
     let (old, new) = (DAVE.to_owned(), CAROL.to_owned());
