@@ -58,8 +58,8 @@ fn files_in(stick: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The same for many rounds, each after another part of what the verb needs, which is learnt anew
-/// where it ends before it is killed. How many were killed.
+/// Kills the verb in each round, after another part of `whole`: what it needs when it is left
+/// alone, and less as soon as a round ends sooner than its kill. How many were still running.
 fn kill_at_times(
     party: &Party,
     args: &[&str],

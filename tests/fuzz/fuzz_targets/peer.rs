@@ -2,9 +2,9 @@
 //! values (offers, wants, custody, receipts, claims, segments of real letters, acknowledgements),
 //! sealed and numbered as they should be; between them late and failed commits, power cuts that
 //! keep what was committed, links that come and go, time. Whatever is said and whenever: nothing
-//! is acknowledged before it was committed (but of what its recipient has signed for), no DID is
-//! proven that mallory has no key of, nobody but alice makes a letter to alice *delivered*, room and
-//! MTU are kept, and memory stays bounded.
+//! is acknowledged before it was committed (but what its recipient has signed for, docs/adr/0023),
+//! no DID is proven that mallory has no key of, nobody but alice makes a letter to alice
+//! *delivered*, room and MTU are kept, and memory stays bounded.
 #![no_main]
 
 #[path = "../peer/mallory.rs"]
